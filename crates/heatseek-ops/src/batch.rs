@@ -1,0 +1,128 @@
+//! A packed batch: the concatenation of its sequences, with no padding anywhere.
+
+use thiserror::Error;
+
+/// Queries one attention tile holds at most: one workgroup of 64 invocations takes one query each.
+pub const ATTENTION_TILE_QUERIES: usize = 64;
+
+/// Where one sequence's rows lie in the packed batch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sequence {
+    /// First row.
+    pub start: usize,
+    /// Number of rows; may be 0.
+    pub len: usize,
+}
+
+/// Token sequences packed into `sum(len)` rows.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Batch {
+    tokens: Vec<[u32; 4]>,
+    sequences: Vec<Sequence>,
+}
+
+/// Why a sequence cannot join a batch.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum BatchError {
+    /// Token ids and token type ids differ in number.
+    #[error("a sequence of {ids} token ids came with {type_ids} token type ids; they must be as many")]
+    LengthMismatch {
+        /// Token ids given.
+        ids: usize,
+        /// Token type ids given.
+        type_ids: usize,
+    },
+}
+
+impl Batch {
+    /// An empty batch.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// A batch of sequences of the given lengths with token id, type and position counting up: the
+    /// shape of a batch where only its tables matter (op cases, capacity planning).
+    pub fn of_lengths(lengths: &[usize]) -> Self {
+        let mut batch = Self::new();
+        for &len in lengths {
+            let start = batch.tokens.len();
+            batch.tokens.extend((0..len).map(|i| [i as u32, i as u32, 0, 0]));
+            batch.sequences.push(Sequence { start, len });
+        }
+        batch
+    }
+
+    /// Appends one sequence: token ids and token type ids `[len]`; positions count from
+    /// `first_position` (0 for BERT).
+    ///
+    /// # Errors
+    /// [`BatchError::LengthMismatch`] if the two differ in length.
+    pub fn push(&mut self, ids: &[u32], type_ids: &[u32], first_position: u32) -> Result<(), BatchError> {
+        if ids.len() != type_ids.len() {
+            return Err(BatchError::LengthMismatch { ids: ids.len(), type_ids: type_ids.len() });
+        }
+        let start = self.tokens.len();
+        let rows = ids.iter().zip(type_ids).zip(first_position..);
+        self.tokens.extend(rows.map(|((&id, &kind), position)| [id, position, kind, 0]));
+        self.sequences.push(Sequence { start, len: ids.len() });
+        Ok(())
+    }
+
+    /// Packed rows: the sum of all lengths.
+    pub fn rows(&self) -> usize {
+        self.tokens.len()
+    }
+
+    /// The sequences, in the order they were pushed.
+    pub fn sequences(&self) -> &[Sequence] {
+        &self.sequences
+    }
+
+    /// The token table: `{token id, position, token type, 0}` for each row.
+    pub fn token_table(&self) -> &[[u32; 4]] {
+        &self.tokens
+    }
+
+    /// The sequence table: `{first row, rows}` for each sequence.
+    pub fn sequence_table(&self) -> Vec<[u32; 2]> {
+        self.sequences.iter().map(|s| [s.start as u32, s.len as u32]).collect()
+    }
+
+    /// The attention tile table: `{first query row, queries, first key row, keys}`, at most
+    /// [`ATTENTION_TILE_QUERIES`] queries a tile, every key of the tile's sequence.
+    pub fn attention_tiles(&self) -> Vec<[u32; 4]> {
+        let mut tiles = Vec::new();
+        for s in &self.sequences {
+            for first in (0..s.len).step_by(ATTENTION_TILE_QUERIES) {
+                let queries = ATTENTION_TILE_QUERIES.min(s.len - first);
+                tiles.push([(s.start + first) as u32, queries as u32, s.start as u32, s.len as u32]);
+            }
+        }
+        tiles
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tiles_cover_every_query_once_and_never_cross_a_sequence() {
+        let batch = Batch::of_lengths(&[0, 1, 63, 64, 65, 200]);
+        let mut seen = vec![0; batch.rows()];
+        for [q0, queries, k0, keys] in batch.attention_tiles() {
+            assert!(queries >= 1 && queries as usize <= ATTENTION_TILE_QUERIES);
+            assert!(q0 >= k0 && q0 + queries <= k0 + keys);
+            assert!(batch.sequences().contains(&Sequence { start: k0 as usize, len: keys as usize }));
+            seen[q0 as usize..(q0 + queries) as usize].iter_mut().for_each(|n| *n += 1);
+        }
+        assert!(seen.iter().all(|&n| n == 1));
+    }
+
+    #[test]
+    fn ids_and_types_must_agree() {
+        let error = Batch::new().push(&[1, 2], &[0], 0).unwrap_err();
+        assert_eq!(error, BatchError::LengthMismatch { ids: 2, type_ids: 1 });
+    }
+}

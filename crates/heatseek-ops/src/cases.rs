@@ -1,0 +1,141 @@
+//! One case table per op: shapes, inputs and tolerance, shared by tests, benches and support reports.
+
+use std::sync::Arc;
+
+use heatseek_testkit::{Tolerance, values};
+
+use crate::{
+    Batch, Binding, Buffer, BufferId, Dim, Direction, Element, HostExecutor, Op, OutputId, Plan, PlanOptions,
+    Program, ReferenceExecutor, Rows, Table,
+};
+
+/// Rows of a table (vocabulary, positions) whose size a case leaves open: more than any case's length.
+const ANY_ROWS: usize = 512;
+
+/// One op on one shape with seeded inputs.
+#[derive(Clone, Debug)]
+pub struct Case {
+    /// `op/name`, unique.
+    pub name: String,
+    /// The op.
+    pub op: Op,
+    /// What its rows are.
+    pub rows: Rows,
+    /// Lengths of the batch's sequences.
+    pub lengths: Vec<usize>,
+    /// What counts as equal to the reference.
+    pub tolerance: Tolerance,
+    inputs: Vec<(&'static str, f32, f32)>,
+}
+
+/// All cases of all ops.
+pub fn all() -> Vec<Case> {
+    crate::ops::all_cases()
+}
+
+impl Case {
+    pub(crate) fn new(name: &str, op: impl Into<Op>, rows: Rows, lengths: &[usize]) -> Self {
+        let op = op.into();
+        let name = format!("{}/{name}", op.name());
+        Self { name, op, rows, lengths: lengths.to_vec(), tolerance: Tolerance::OP_F32, inputs: Vec::new() }
+    }
+
+    pub(crate) fn with_tolerance(mut self, tolerance: Tolerance) -> Self {
+        self.tolerance = tolerance;
+        self
+    }
+
+    pub(crate) fn with_scale(mut self, binding: &'static str, scale: f32) -> Self {
+        self.inputs.push((binding, scale, 0.0));
+        self
+    }
+
+    pub(crate) fn with_offset(mut self, binding: &'static str, offset: f32) -> Self {
+        self.inputs.push((binding, 1.0, offset));
+        self
+    }
+
+    /// The batch it runs on.
+    pub fn batch(&self) -> Batch {
+        Batch::of_lengths(&self.lengths)
+    }
+
+    /// A Program of this one op whose inputs are constants and whose outputs are all its outputs.
+    pub fn program(&self) -> Program {
+        let batch = self.batch();
+        let mut program = Program::new();
+        let bindings = self.op.bindings();
+        let mut ids = Vec::new();
+        for (index, binding) in bindings.iter().enumerate() {
+            let id = match (binding.direction, binding.element) {
+                (Direction::Input, Element::U32) => program.table(table(binding)),
+                (Direction::Input, Element::F32) => {
+                    let tensor = self.input(binding, index as u64, &batch);
+                    program.weight(binding.name, tensor)
+                }
+                (Direction::Output, _) => {
+                    let Dim::Fixed(width) = binding.shape[1] else {
+                        unreachable!("outputs have a fixed width")
+                    };
+                    let rows = if binding.shape[0] == Dim::Sequences { Rows::Sequences } else { self.rows };
+                    let id = program.activation(binding.name, rows, width);
+                    program.output(binding.name, id);
+                    id
+                }
+            };
+            ids.push(id);
+        }
+        program.push(self.op.clone(), self.rows, &ids).expect("a case binds what its op asks for");
+        program
+    }
+
+    /// Every output of the case.
+    pub fn outputs(&self, program: &Program) -> Vec<OutputId> {
+        (0..program.outputs().len()).map(OutputId).collect()
+    }
+
+    /// Shape of output `id` in this case, for messages.
+    pub fn output_shape(&self, program: &Program, id: OutputId) -> [usize; 2] {
+        let BufferId(buffer) = program.outputs()[id.0].1;
+        match program.buffers()[buffer].1 {
+            Buffer::Activation { rows, width } => [rows.count(&self.batch()), width],
+            _ => unreachable!("outputs are activations"),
+        }
+    }
+
+    /// What the reference computes.
+    pub fn expected(&self) -> Vec<Vec<f32>> {
+        let program = Arc::new(self.program());
+        let plan = HostExecutor::new(ReferenceExecutor).plan(program.clone(), PlanOptions::default());
+        let plan = plan.expect("the reference runs every op");
+        plan.run_now(&self.batch(), &self.outputs(&program)).expect("the reference runs every case")
+    }
+
+    fn input(&self, binding: &Binding, seed: u64, batch: &Batch) -> crate::Tensor {
+        let shape: Vec<usize> = binding
+            .shape
+            .iter()
+            .map(|dim| match dim {
+                Dim::Rows => self.rows.count(batch),
+                Dim::Tokens => batch.rows(),
+                Dim::Sequences => batch.sequences().len(),
+                Dim::Tiles => batch.attention_tiles().len(),
+                Dim::Fixed(n) => *n,
+                Dim::Any => ANY_ROWS,
+            })
+            .collect();
+        let (_, scale, offset) =
+            self.inputs.iter().copied().find(|(name, ..)| *name == binding.name).unwrap_or(("", 1.0, 0.0));
+        let len = shape.iter().product();
+        let values = values(seed + 1, len, scale).into_iter().map(|v| v + offset).collect();
+        crate::Tensor::new(&shape, values)
+    }
+}
+
+fn table(binding: &Binding) -> Table {
+    match binding.shape[0] {
+        Dim::Rows => Table::Tokens,
+        Dim::Sequences => Table::Sequences,
+        _ => Table::AttentionTiles,
+    }
+}

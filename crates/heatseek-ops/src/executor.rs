@@ -1,0 +1,139 @@
+//! What an executor promises, whichever device it drives.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use thiserror::Error;
+
+use crate::{Batch, OutputId, Program};
+
+/// A future that stays on its thread: in the browser, GPU objects cannot leave it.
+pub type LocalFuture<'a, T> = Pin<Box<dyn Future<Output = T> + 'a>>;
+
+/// The kind of device an executor drives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DeviceKind {
+    /// The scalar f64-accumulating reference.
+    Reference,
+    /// CPU kernels.
+    Cpu,
+    /// A GPU through wgpu (Vulkan, Metal, DX12, or the browser's WebGPU).
+    Gpu,
+}
+
+/// What runs a Program, in words for people and programs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeviceInfo {
+    /// The kind.
+    pub kind: DeviceKind,
+    /// The device's own name, e.g. the adapter's.
+    pub name: String,
+    /// The API it is driven through, e.g. `Vulkan`, `BrowserWebGpu`, `rayon`, `wasm-simd128`.
+    pub backend: String,
+    /// The kernel set, e.g. `wgsl-f32` or `rten-gemm avx512`.
+    pub kernels: String,
+    /// Storage precision, e.g. `f32`.
+    pub dtype: &'static str,
+    /// Device features the executor found, for `heatseek info`.
+    pub features: Vec<String>,
+}
+
+/// Why an executor cannot go on. The three causes are never mixed: the device cannot
+/// ([`Unsupported`](Self::Unsupported), [`OutOfMemory`](Self::OutOfMemory), [`Lost`](Self::Lost)), the
+/// caller asked for nonsense ([`Invalid`](Self::Invalid)), or we are wrong ([`Internal`](Self::Internal)).
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum ExecutorError {
+    /// This device cannot do it; another may.
+    #[error("{device} cannot run {what}: {why}")]
+    Unsupported {
+        /// The device.
+        device: String,
+        /// Op or feature.
+        what: String,
+        /// The reason and the way out.
+        why: String,
+    },
+    /// The batch does not suit the program.
+    #[error("{what}: expected {expected}, got {got}")]
+    Invalid {
+        /// What was wrong.
+        what: String,
+        /// What would have been right.
+        expected: String,
+        /// What came.
+        got: String,
+    },
+    /// The device ran out of memory.
+    #[error("{device} ran out of memory while {doing}")]
+    OutOfMemory {
+        /// The device.
+        device: String,
+        /// What was being done.
+        doing: String,
+    },
+    /// The device went away (driver reset, tab in the background, unplugged).
+    #[error("{device} was lost: {reason}")]
+    Lost {
+        /// The device.
+        device: String,
+        /// The driver's words.
+        reason: String,
+    },
+    /// A bug in Heatseek.
+    #[error("internal error on {device}: {what}; please report this")]
+    Internal {
+        /// The device.
+        device: String,
+        /// What happened.
+        what: String,
+    },
+}
+
+/// What a plan may be told before it is made.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct PlanOptions {
+    /// Rows (tokens) of the batches to expect, so that the right pipelines are ready first; 0 if unknown.
+    pub expected_rows: usize,
+    /// For tests: fill every activation with [`UNWRITTEN`] before each run, and fail with
+    /// [`ExecutorError::Internal`] if a step wrote behind the end of one.
+    pub checked: bool,
+}
+
+/// The NaN bit pattern that stands for "never written" in checked runs. The same as the testkit's.
+pub const UNWRITTEN: u32 = 0x7fc5_a11e;
+
+/// A device that can run Programs.
+pub trait Executor {
+    /// What it is.
+    fn device(&self) -> DeviceInfo;
+
+    /// Makes `program` ready: weights laid out and uploaded, pipelines created.
+    ///
+    /// # Errors
+    /// [`ExecutorError`]; `Unsupported` if an op or size is beyond this device.
+    fn prepare(
+        &self,
+        program: Arc<Program>,
+        options: PlanOptions,
+    ) -> LocalFuture<'_, Result<Box<dyn Plan>, ExecutorError>>;
+}
+
+/// A Program made ready on a device.
+pub trait Plan {
+    /// Runs `batch` and returns the asked outputs, each `[rows or sequences, width]` f32 row-major, in the
+    /// order asked. A batch of no sequences or no rows is allowed and gives empty or zero outputs.
+    ///
+    /// # Errors
+    /// [`ExecutorError`]; after `Lost` the plan is dead and must be prepared again.
+    fn run<'a>(
+        &'a self,
+        batch: &'a Batch,
+        outputs: &'a [OutputId],
+    ) -> LocalFuture<'a, Result<Vec<Vec<f32>>, ExecutorError>>;
+
+    /// The most rows (tokens) worth giving to one run: a compromise between speed, memory and how soon a
+    /// caller can cancel.
+    fn preferred_rows(&self) -> usize;
+}

@@ -1,0 +1,308 @@
+//! A Program: fused ops over named buffers, checked once when it is built.
+
+use thiserror::Error;
+
+use crate::{Batch, Binding, Dim, Direction, Element, Op, Tensor};
+
+/// Name of the output that holds one vector per sequence.
+pub const POOLED: &str = "pooled";
+/// Name of the output that holds the last hidden state, one row per token.
+pub const HIDDEN: &str = "hidden";
+
+/// A buffer of a Program.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct BufferId(pub usize);
+
+/// An output of a Program: an index into [`Program::outputs`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct OutputId(pub usize);
+
+/// What the rows of an activation are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rows {
+    /// One row per packed token.
+    Tokens,
+    /// One row per sequence.
+    Sequences,
+}
+
+impl Rows {
+    /// How many rows `batch` has of this kind.
+    pub fn count(self, batch: &Batch) -> usize {
+        match self {
+            Rows::Tokens => batch.rows(),
+            Rows::Sequences => batch.sequences().len(),
+        }
+    }
+}
+
+/// A table the executor fills from the batch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Table {
+    /// `[tokens, 4]`: [`Batch::token_table`].
+    Tokens,
+    /// `[sequences, 2]`: [`Batch::sequence_table`].
+    Sequences,
+    /// `[tiles, 4]`: [`Batch::attention_tiles`].
+    AttentionTiles,
+}
+
+/// What a buffer holds and for how long.
+#[derive(Clone, Debug)]
+pub enum Buffer {
+    /// A constant of the model.
+    Weight(Tensor),
+    /// Filled from the batch before each run.
+    Table(Table),
+    /// `[rows, width]` f32, written by one step and read by later ones.
+    Activation {
+        /// What its rows are.
+        rows: Rows,
+        /// Elements a row.
+        width: usize,
+    },
+}
+
+/// One op with the buffers it binds, in the order of [`Op::bindings`].
+#[derive(Clone, Debug)]
+pub struct Step {
+    /// What is computed.
+    pub op: Op,
+    /// What its `rows` are.
+    pub rows: Rows,
+    /// Its buffers.
+    pub buffers: Vec<BufferId>,
+    /// The output this step exists for; `None` runs always.
+    pub only_for: Option<OutputId>,
+}
+
+/// A Program. Build it with [`Program::weight`], [`Program::activation`] and [`Program::push`], which
+/// checks every binding, so executors need not.
+#[derive(Clone, Debug, Default)]
+pub struct Program {
+    buffers: Vec<(String, Buffer)>,
+    steps: Vec<Step>,
+    outputs: Vec<(String, BufferId)>,
+}
+
+/// A Program whose parts do not fit together: a bug of whoever builds it, or weights that disagree with
+/// the configuration.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum ProgramError {
+    /// The number of buffers is not the number of bindings.
+    #[error("{op} binds {expected} buffers but got {got}")]
+    BindingCount {
+        /// Op name.
+        op: &'static str,
+        /// Bindings it has.
+        expected: usize,
+        /// Buffers given.
+        got: usize,
+    },
+    /// A buffer does not have the shape or kind its binding asks for.
+    #[error("{op}: `{binding}` wants {expected} but buffer `{buffer}` is {got}")]
+    BindingShape {
+        /// Op name.
+        op: &'static str,
+        /// Binding name.
+        binding: &'static str,
+        /// Buffer name.
+        buffer: String,
+        /// Shape wanted.
+        expected: String,
+        /// Shape found.
+        got: String,
+    },
+    /// One buffer is both read and written by one step, which GPUs forbid.
+    #[error("{op}: buffer `{buffer}` is both an input and an output")]
+    ReadWrite {
+        /// Op name.
+        op: &'static str,
+        /// Buffer name.
+        buffer: String,
+    },
+    /// An output of this name does not exist.
+    #[error("this program has no output named `{name}`")]
+    NoSuchOutput {
+        /// The name asked for.
+        name: String,
+    },
+}
+
+impl Program {
+    /// An empty Program.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds a constant.
+    pub fn weight(&mut self, name: impl Into<String>, tensor: Tensor) -> BufferId {
+        self.add(name.into(), Buffer::Weight(tensor))
+    }
+
+    /// Adds an activation `[rows, width]`.
+    pub fn activation(&mut self, name: impl Into<String>, rows: Rows, width: usize) -> BufferId {
+        self.add(name.into(), Buffer::Activation { rows, width })
+    }
+
+    /// The buffer of a batch table; one per table however often it is asked for.
+    pub fn table(&mut self, table: Table) -> BufferId {
+        let found = self.buffers.iter().position(|(_, b)| matches!(b, Buffer::Table(t) if *t == table));
+        match found {
+            Some(index) => BufferId(index),
+            None => self.add(format!("{table:?}"), Buffer::Table(table)),
+        }
+    }
+
+    /// Names `buffer` as an output. Outputs keep the order in which they are declared.
+    pub fn output(&mut self, name: impl Into<String>, buffer: BufferId) -> OutputId {
+        self.outputs.push((name.into(), buffer));
+        OutputId(self.outputs.len() - 1)
+    }
+
+    /// Appends a step that always runs.
+    ///
+    /// # Errors
+    /// [`ProgramError`] if a buffer does not fit its binding.
+    pub fn push(&mut self, op: impl Into<Op>, rows: Rows, buffers: &[BufferId]) -> Result<(), ProgramError> {
+        self.push_step(Step { op: op.into(), rows, buffers: buffers.to_vec(), only_for: None })
+    }
+
+    /// Appends a step that runs only when `output` is asked for.
+    ///
+    /// # Errors
+    /// [`ProgramError`] if a buffer does not fit its binding.
+    pub fn push_for(
+        &mut self,
+        output: OutputId,
+        op: impl Into<Op>,
+        rows: Rows,
+        buffers: &[BufferId],
+    ) -> Result<(), ProgramError> {
+        self.push_step(Step { op: op.into(), rows, buffers: buffers.to_vec(), only_for: Some(output) })
+    }
+
+    /// All buffers with their names; [`BufferId`] indexes them.
+    pub fn buffers(&self) -> &[(String, Buffer)] {
+        &self.buffers
+    }
+
+    /// The steps in order.
+    pub fn steps(&self) -> &[Step] {
+        &self.steps
+    }
+
+    /// The steps that a run for `outputs` needs.
+    pub fn steps_for<'a>(&'a self, outputs: &'a [OutputId]) -> impl Iterator<Item = &'a Step> {
+        self.steps.iter().filter(|s| s.only_for.is_none_or(|o| outputs.contains(&o)))
+    }
+
+    /// All outputs with their names; [`OutputId`] indexes them.
+    pub fn outputs(&self) -> &[(String, BufferId)] {
+        &self.outputs
+    }
+
+    /// The output of this name.
+    ///
+    /// # Errors
+    /// [`ProgramError::NoSuchOutput`].
+    pub fn output_named(&self, name: &str) -> Result<OutputId, ProgramError> {
+        let found = self.outputs.iter().position(|(n, _)| n == name);
+        found.map(OutputId).ok_or_else(|| ProgramError::NoSuchOutput { name: name.to_owned() })
+    }
+
+    /// Elements of `buffer` in a run of `batch`.
+    pub fn len_elems(&self, buffer: BufferId, batch: &Batch) -> usize {
+        match &self.buffers[buffer.0].1 {
+            Buffer::Weight(tensor) => tensor.len(),
+            Buffer::Activation { rows, width } => rows.count(batch) * width,
+            Buffer::Table(Table::Tokens) => batch.rows() * 4,
+            Buffer::Table(Table::Sequences) => batch.sequences().len() * 2,
+            Buffer::Table(Table::AttentionTiles) => batch.attention_tiles().len() * 4,
+        }
+    }
+
+    /// Floating-point operations of a run of `batch` (a multiply-add counts two).
+    pub fn flops(&self, batch: &Batch) -> u64 {
+        self.steps
+            .iter()
+            .filter(|s| s.only_for.is_none())
+            .map(|s| s.op.flops(s.rows.count(batch), batch))
+            .sum()
+    }
+
+    fn add(&mut self, name: String, buffer: Buffer) -> BufferId {
+        self.buffers.push((name, buffer));
+        BufferId(self.buffers.len() - 1)
+    }
+
+    fn push_step(&mut self, step: Step) -> Result<(), ProgramError> {
+        let op = step.op.name();
+        let bindings = step.op.bindings();
+        if bindings.len() != step.buffers.len() {
+            return Err(ProgramError::BindingCount { op, expected: bindings.len(), got: step.buffers.len() });
+        }
+        for (binding, id) in bindings.iter().zip(&step.buffers) {
+            let (name, buffer) = &self.buffers[id.0];
+            if !fits(binding, buffer, step.rows) {
+                return Err(ProgramError::BindingShape {
+                    op,
+                    binding: binding.name,
+                    buffer: name.clone(),
+                    expected: format!("{:?} {:?}", binding.element, binding.shape),
+                    got: describe(buffer),
+                });
+            }
+            let clash = |other: &Binding| other.direction != binding.direction;
+            if bindings.iter().zip(&step.buffers).any(|(other, other_id)| other_id == id && clash(other)) {
+                return Err(ProgramError::ReadWrite { op, buffer: name.clone() });
+            }
+        }
+        self.steps.push(step);
+        Ok(())
+    }
+}
+
+fn describe(buffer: &Buffer) -> String {
+    match buffer {
+        Buffer::Weight(tensor) => format!("a weight {:?}", tensor.shape()),
+        Buffer::Table(table) => format!("the {table:?} table"),
+        Buffer::Activation { rows, width } => format!("an activation [{rows:?}, {width}]"),
+    }
+}
+
+/// Whether `buffer` can stand where `binding` is. A weight may stand for an activation of any row
+/// count: that is how op cases feed inputs.
+fn fits(binding: &Binding, buffer: &Buffer, step_rows: Rows) -> bool {
+    match buffer {
+        Buffer::Weight(tensor) => {
+            binding.direction == Direction::Input
+                && binding.element == Element::F32
+                && tensor.shape().len() == binding.shape.len()
+                && tensor.shape().iter().zip(&binding.shape).all(|(&have, want)| match want {
+                    Dim::Fixed(n) => have == *n,
+                    Dim::Any => have >= 1,
+                    _ => true,
+                })
+        }
+        Buffer::Table(table) => {
+            let rows = match table {
+                Table::Tokens => [Dim::Rows, Dim::Fixed(4)],
+                Table::Sequences => [Dim::Sequences, Dim::Fixed(2)],
+                Table::AttentionTiles => [Dim::Tiles, Dim::Fixed(4)],
+            };
+            binding.element == Element::U32 && binding.direction == Direction::Input && binding.shape == rows
+        }
+        Buffer::Activation { rows, width } => {
+            let rows_fit = |dim: &Dim| match dim {
+                Dim::Rows => step_rows == *rows,
+                Dim::Tokens => *rows == Rows::Tokens,
+                Dim::Sequences => *rows == Rows::Sequences,
+                _ => false,
+            };
+            binding.element == Element::F32
+                && matches!(&binding.shape[..], [r, Dim::Fixed(n)] if rows_fit(r) && n == width)
+        }
+    }
+}

@@ -1,0 +1,85 @@
+//! The references: one scalar function per op, as its formula reads, accumulating in f64 so that the
+//! truth is better than anything compared with it. Never optimised beyond a cache-friendly loop order.
+
+mod attention;
+mod embed;
+mod gemm;
+mod l2_normalize;
+mod layer_norm;
+mod pool;
+
+pub use attention::attention;
+pub use embed::embed;
+pub use gemm::{activation, gemm};
+pub use l2_normalize::l2_normalize;
+pub use layer_norm::layer_norm;
+pub use pool::pool;
+
+use std::sync::Arc;
+
+use crate::{DeviceInfo, DeviceKind, ExecutorError, HostKernels, Op, Operands, Tensor};
+
+/// The references as [`HostKernels`]: `HostExecutor::new(ReferenceExecutor)` runs whole Programs on them.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct ReferenceExecutor;
+
+/// The references pack nothing.
+#[derive(Debug)]
+pub enum NotPacked {}
+
+impl HostKernels for ReferenceExecutor {
+    type Packed = NotPacked;
+
+    fn device(&self) -> DeviceInfo {
+        DeviceInfo {
+            kind: DeviceKind::Reference,
+            name: "reference".into(),
+            backend: "scalar".into(),
+            kernels: "reference-f64".into(),
+            dtype: "f32",
+            features: Vec::new(),
+        }
+    }
+
+    fn pack(&self, _: &Op, _: &'static str, _: &Tensor) -> Option<NotPacked> {
+        None
+    }
+
+    fn run(
+        &self,
+        op: &Op,
+        rows: usize,
+        _: &[(&'static str, Arc<NotPacked>)],
+        operands: &mut Operands<'_>,
+    ) -> Result<(), ExecutorError> {
+        crate::ops::run_reference(op, rows, operands);
+        Ok(())
+    }
+
+    fn preferred_rows(&self) -> usize {
+        256
+    }
+}
+
+/// Mean and biased variance of a row, in two passes.
+fn mean_and_variance(row: &[f32]) -> (f64, f64) {
+    let n = row.len() as f64;
+    let mean = row.iter().map(|&v| f64::from(v)).sum::<f64>() / n;
+    let variance = row.iter().map(|&v| (f64::from(v) - mean).powi(2)).sum::<f64>() / n;
+    (mean, variance)
+}
+
+/// `(row − mean) / √(var + eps) · gamma + beta`, still in f64.
+fn normalized_row(row: &[f32], affine: &[f32], eps: f32) -> Vec<f64> {
+    let (mean, variance) = mean_and_variance(row);
+    let rstd = 1.0 / (variance + f64::from(eps)).sqrt();
+    let (gamma, beta) = affine.split_at(row.len());
+    let scaled = row.iter().zip(gamma).map(|(&v, &g)| (f64::from(v) - mean) * rstd * f64::from(g));
+    scaled.zip(beta).map(|(v, &b)| v + f64::from(b)).collect()
+}
+
+/// `v / max(‖v‖, 1e-12)`; the bound is PyTorch's `functional.normalize` default.
+fn l2_normalized(row: &[f64]) -> Vec<f64> {
+    let norm = row.iter().map(|v| v * v).sum::<f64>().sqrt().max(1e-12);
+    row.iter().map(|v| v / norm).collect()
+}
