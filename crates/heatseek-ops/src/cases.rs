@@ -5,7 +5,7 @@ use std::sync::Arc;
 use heatseek_testkit::{Tolerance, values};
 
 use crate::{
-    Batch, Binding, Buffer, BufferId, Dim, Direction, Element, HostExecutor, Op, OutputId, Plan, PlanOptions,
+    Batch, Binding, Buffer, BufferId, Dim, Direction, Element, HostExecutor, Op, OutputId, PlanOptions,
     Program, ReferenceExecutor, Rows, Table,
 };
 

@@ -64,8 +64,8 @@ impl<'a> Operands<'a> {
     }
 }
 
-/// The packed weights of one op, by binding name.
-pub type PackedOperands<P> = Vec<(&'static str, Arc<P>)>;
+/// A packed weight of an op, with the name of its binding.
+pub type PackedOperand<P> = (&'static str, Arc<P>);
 
 /// A set of kernels over host memory.
 pub trait HostKernels {
@@ -83,7 +83,7 @@ pub trait HostKernels {
         &self,
         op: &Op,
         rows: usize,
-        packed: &[(&'static str, Arc<Self::Packed>)],
+        packed: &[PackedOperand<Self::Packed>],
         operands: &mut Operands<'_>,
     ) -> Result<(), ExecutorError>;
 
@@ -111,7 +111,7 @@ impl<K: HostKernels + Clone> HostExecutor<K> {
         let mut packed = Vec::new();
         let mut plain: HashMap<BufferId, Tensor> = HashMap::new();
         for step in program.steps() {
-            let mut of_step: PackedOperands<K::Packed> = Vec::new();
+            let mut of_step: Vec<PackedOperand<K::Packed>> = Vec::new();
             for (binding, id) in step.op.bindings().iter().zip(&step.buffers) {
                 let Buffer::Weight(tensor) = &program.buffers()[id.0].1 else { continue };
                 match self.kernels.pack(&step.op, binding.name, tensor) {
@@ -153,7 +153,7 @@ impl<K: HostKernels + Clone + 'static> Executor for HostExecutor<K> {
 pub struct HostPlan<K: HostKernels> {
     kernels: K,
     program: Arc<Program>,
-    packed: Vec<PackedOperands<K::Packed>>,
+    packed: Vec<Vec<PackedOperand<K::Packed>>>,
     plain: HashMap<BufferId, Tensor>,
     checked: bool,
 }

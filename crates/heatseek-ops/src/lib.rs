@@ -25,7 +25,7 @@ pub use buffer::{Binding, Dim, Direction, Element, Tensor};
 pub use executor::{
     DeviceInfo, DeviceKind, Executor, ExecutorError, LocalFuture, Plan, PlanOptions, UNWRITTEN,
 };
-pub use host::{HostExecutor, HostKernels, HostPlan, Operand, Operands, PackedOperands};
+pub use host::{HostExecutor, HostKernels, HostPlan, Operand, Operands, PackedOperand};
 pub use ops::{Activation, Attention, Embed, Gemm, L2Normalize, LayerNorm, Op, Pool, Pooling, Residual};
 pub use program::{Buffer, BufferId, HIDDEN, OutputId, POOLED, Program, ProgramError, Rows, Step, Table};
 pub use reference::ReferenceExecutor;

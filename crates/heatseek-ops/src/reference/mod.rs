@@ -15,9 +15,7 @@ pub use l2_normalize::l2_normalize;
 pub use layer_norm::layer_norm;
 pub use pool::pool;
 
-use std::sync::Arc;
-
-use crate::{DeviceInfo, DeviceKind, ExecutorError, HostKernels, Op, Operands, Tensor};
+use crate::{DeviceInfo, DeviceKind, ExecutorError, HostKernels, Op, Operands, PackedOperand, Tensor};
 
 /// The references as [`HostKernels`]: `HostExecutor::new(ReferenceExecutor)` runs whole Programs on them.
 #[derive(Clone, Copy, Debug, Default)]
@@ -49,7 +47,7 @@ impl HostKernels for ReferenceExecutor {
         &self,
         op: &Op,
         rows: usize,
-        _: &[(&'static str, Arc<NotPacked>)],
+        _: &[PackedOperand<NotPacked>],
         operands: &mut Operands<'_>,
     ) -> Result<(), ExecutorError> {
         crate::ops::run_reference(op, rows, operands);

@@ -1,0 +1,23 @@
+//! Every op case on the CPU kernels against the reference, in checked runs.
+
+use std::sync::Arc;
+
+use heatseek_ops::{PlanOptions, cases};
+use heatseek_testkit::{compare, run_all};
+
+#[test]
+fn every_case_equals_the_reference() {
+    let executor = heatseek_cpu::executor();
+    run_all(&cases::all(), |case| {
+        let program = Arc::new(case.program());
+        let outputs = case.outputs(&program);
+        let options = PlanOptions { checked: true, ..PlanOptions::default() };
+        let plan = executor.plan(program.clone(), options).map_err(|e| e.to_string())?;
+        let actual = plan.run_now(&case.batch(), &outputs).map_err(|e| e.to_string())?;
+        for ((actual, expected), id) in actual.iter().zip(case.expected()).zip(outputs) {
+            let shape = case.output_shape(&program, id);
+            compare(actual, &expected, &shape, case.tolerance).map_err(|e| e.to_string())?;
+        }
+        Ok(())
+    });
+}
