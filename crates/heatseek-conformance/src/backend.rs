@@ -1,0 +1,92 @@
+//! The backends there are, by the names that reports print.
+
+use std::fmt;
+
+use heatseek::{DeviceChoice, LoadOptions};
+use heatseek_gpu::{GpuDevice, GpuExecutor, GpuOptions, SourceTransform};
+use heatseek_ops::{Executor, HostExecutor, ReferenceExecutor};
+
+/// What runs the Programs of a suite.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Backend {
+    /// The scalar reference.
+    Reference,
+    /// The CPU kernels.
+    Cpu,
+    /// The GPU whose name contains this (empty: any).
+    Gpu(String),
+}
+
+/// Why a backend cannot run here.
+#[derive(Clone, Debug)]
+pub struct Unavailable(pub String);
+
+impl Backend {
+    /// Mesa's software Vulkan driver.
+    pub fn lavapipe() -> Self {
+        Backend::Gpu("llvmpipe".into())
+    }
+
+    /// Chromium's software Vulkan driver.
+    pub fn swiftshader() -> Self {
+        Backend::Gpu("swiftshader".into())
+    }
+
+    /// An executor for it.
+    ///
+    /// # Errors
+    /// [`Unavailable`] with the reason.
+    pub async fn executor(&self) -> Result<Box<dyn Executor>, Unavailable> {
+        Ok(match self {
+            Backend::Reference => Box::new(HostExecutor::new(ReferenceExecutor)),
+            Backend::Cpu => Box::new(heatseek_cpu::executor()),
+            Backend::Gpu(_) => Box::new(self.gpu(None).await?),
+        })
+    }
+
+    /// The GPU executor, with its kernels' sources changed by `transform`.
+    ///
+    /// # Errors
+    /// [`Unavailable`] if this is not a GPU or it is not here.
+    pub async fn gpu(&self, transform: Option<SourceTransform>) -> Result<GpuExecutor, Unavailable> {
+        let Backend::Gpu(name) = self else { return Err(Unavailable(format!("{self} is not a GPU"))) };
+        let options = GpuOptions {
+            adapter: (!name.is_empty()).then(|| name.clone()),
+            allow_software: true,
+            ..GpuOptions::default()
+        };
+        let device = GpuDevice::request(&options).await.map_err(|e| Unavailable(e.to_string()))?;
+        let device = match transform {
+            Some(transform) => device.with_source_transform(transform),
+            None => device,
+        };
+        Ok(GpuExecutor::new(device))
+    }
+
+    /// How to load a model onto it. Runs are checked: outputs start as NaN and must not be overrun.
+    pub fn load_options(&self) -> LoadOptions {
+        let (device, adapter) = match self {
+            Backend::Reference => (DeviceChoice::Reference, None),
+            Backend::Cpu => (DeviceChoice::Cpu, None),
+            Backend::Gpu(name) => (DeviceChoice::Gpu, (!name.is_empty()).then(|| name.clone())),
+        };
+        LoadOptions { device, adapter, checked: true, ..LoadOptions::default() }
+    }
+}
+
+impl fmt::Display for Backend {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Backend::Reference => write!(f, "reference"),
+            Backend::Cpu => write!(f, "cpu"),
+            Backend::Gpu(name) if name.is_empty() => write!(f, "gpu"),
+            Backend::Gpu(name) => write!(f, "gpu {name}"),
+        }
+    }
+}
+
+impl fmt::Display for Unavailable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}

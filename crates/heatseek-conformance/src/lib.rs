@@ -1,0 +1,20 @@
+//! The suites every backend must pass. One body each, run natively by `tests/` on the reference, the CPU
+//! and every Vulkan adapter, and in Chromium through the wasm exports of this same crate.
+
+mod backend;
+mod golden;
+mod mutations;
+mod ops;
+mod properties;
+mod recovery;
+mod report;
+#[cfg(target_arch = "wasm32")]
+mod wasm;
+
+pub use backend::{Backend, Unavailable};
+pub use golden::{Golden, GoldenCase, check_golden};
+pub use mutations::{MUTATIONS, Mutation, check_mutation};
+pub use ops::check_ops;
+pub use properties::check_properties;
+pub use recovery::{check_lost_device, check_norm_choice, check_wrong_gpu};
+pub use report::Report;

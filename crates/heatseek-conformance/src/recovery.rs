@@ -1,0 +1,94 @@
+//! What a model does when its device computes wrong numbers, is lost, or folds LayerNorm badly.
+
+use std::sync::Arc;
+
+use heatseek::{EmbedOptions, LoadOptions, Model, ModelFiles, NoControl};
+use heatseek_testkit::{Tolerance, compare};
+
+use crate::{Mutation, Report};
+
+/// Loads a model onto a GPU whose kernels are spoiled by `mutation`: the self-check must see it, say so
+/// with the adapter's name, and answer from the CPU.
+///
+/// # Errors
+/// If a model cannot be loaded at all.
+pub async fn check_wrong_gpu(
+    files: &dyn Fn() -> ModelFiles,
+    options: &LoadOptions,
+    mutation: &'static Mutation,
+) -> Result<Report, heatseek::Error> {
+    let mut report = Report::default();
+    let spoiled = LoadOptions {
+        source_transform: Some(Arc::new(|name, source| mutation.apply(name, source))),
+        ..options.clone()
+    };
+    let honest = Model::load(files(), options.clone(), &NoControl).await?;
+    let wrong = Model::load(files(), spoiled, &NoControl).await?;
+    let device = wrong.info().device;
+    let fallback = device.fallback.unwrap_or_default();
+    let adapter = honest.info().device.name;
+    let told = device.kind == "cpu" && fallback.contains(&adapter) && fallback.contains("wrong numbers");
+    report.check("falls back loudly", match told {
+        true => Ok(()),
+        false => Err(format!("{} with a wrong kernel runs on {}: {fallback:?}", mutation.name, device.kind)),
+    });
+    let texts = ["a wrong kernel must not be believed"];
+    let expected = honest.embed(&texts, &EmbedOptions::default(), &NoControl).await?;
+    let actual = wrong.embed(&texts, &EmbedOptions::default(), &NoControl).await?;
+    let same = compare(&actual.data, &expected.data, &actual.shape, Tolerance::BACKENDS);
+    report.check("still right", same.map(|_| ()).map_err(|e| e.to_string()));
+    Ok(report)
+}
+
+/// Loses the device before and again between batches: every text is answered all the same.
+///
+/// # Errors
+/// If the model cannot be loaded.
+pub async fn check_lost_device(files: ModelFiles, options: LoadOptions) -> Result<Report, heatseek::Error> {
+    let mut report = Report::default();
+    let model = Model::load(files, options, &NoControl).await?;
+    let texts: Vec<String> = (0..40).map(|i| format!("text number {i} of a batch that loses its device")).collect();
+    let expected = model.embed(&texts, &EmbedOptions::default(), &NoControl).await?;
+    for (name, kind) in [("first loss recovers", "gpu"), ("second loss falls back", "cpu")] {
+        model.lose_device();
+        let actual = model.embed(&texts, &EmbedOptions::default(), &NoControl).await?;
+        let same = compare(&actual.data, &expected.data, &actual.shape, Tolerance::BACKENDS);
+        report.check(name, same.map(|_| ()).map_err(|e| e.to_string()));
+        let device = model.info().device;
+        report.check(&format!("{name}: where"), match device.kind == kind {
+            true => Ok(()),
+            false => Err(format!("runs on {} instead of {kind}: {:?}", device.kind, device.fallback)),
+        });
+    }
+    Ok(report)
+}
+
+/// Loads a harmless model and one with planted outliers: the first must fold its LayerNorms, the second
+/// must not, and both must agree with the CPU.
+///
+/// # Errors
+/// If a model cannot be loaded.
+pub async fn check_norm_choice(
+    harmless: &dyn Fn() -> ModelFiles,
+    outliers: &dyn Fn() -> ModelFiles,
+    options: &LoadOptions,
+) -> Result<Report, heatseek::Error> {
+    let mut report = Report::default();
+    let cpu = LoadOptions { device: heatseek::DeviceChoice::Cpu, adapter: None, ..options.clone() };
+    for (name, files, expected) in [("harmless", harmless, "folded"), ("outliers", outliers, "plain")] {
+        let model = Model::load(files(), options.clone(), &NoControl).await?;
+        let device = model.info().device;
+        let right = device.kind == "gpu" && device.kernels.contains(expected);
+        report.check(name, match right {
+            true => Ok(()),
+            false => Err(format!("{} on {} instead of {expected}: {:?}", device.kernels, device.kind, device.fallback)),
+        });
+        let truth = Model::load(files(), cpu.clone(), &NoControl).await?;
+        let texts = ["an outlier", "channel must not drown the others"];
+        let actual = model.embed(&texts, &EmbedOptions::default(), &NoControl).await?;
+        let truth = truth.embed(&texts, &EmbedOptions::default(), &NoControl).await?;
+        let same = compare(&actual.data, &truth.data, &truth.shape, Tolerance::Abs(1e-4));
+        report.check(&format!("{name} agrees"), same.map(|_| ()).map_err(|e| e.to_string()));
+    }
+    Ok(report)
+}

@@ -1,0 +1,93 @@
+//! The suites in a browser: one export each, called by `tests/browser`.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+
+use heatseek::ModelFiles;
+use heatseek_model::synthetic::Synthetic;
+use wasm_bindgen::prelude::*;
+
+use crate::{Backend, Golden, MUTATIONS, Report};
+
+thread_local! {
+    /// Model files handed over once and used by several suites.
+    static FILES: RefCell<HashMap<String, Vec<u8>>> = RefCell::default();
+}
+
+/// Makes panics readable.
+#[wasm_bindgen(start)]
+pub fn start() {
+    console_error_panic_hook::set_once();
+}
+
+/// Keeps a file of the model that [`golden`] and the others load.
+#[wasm_bindgen]
+pub fn add_file(path: String, bytes: Vec<u8>) {
+    FILES.with_borrow_mut(|files| files.insert(path, bytes));
+}
+
+/// Forgets the files.
+#[wasm_bindgen]
+pub fn clear_files() {
+    FILES.with_borrow_mut(HashMap::clear);
+}
+
+/// Every op case.
+#[wasm_bindgen]
+pub async fn ops(backend: &str) -> Result<JsValue, JsError> {
+    let executor = named(backend)?.executor().await.map_err(|e| JsError::new(&e.0))?;
+    to_js(&crate::check_ops(&*executor).await)
+}
+
+/// The batch properties.
+#[wasm_bindgen]
+pub async fn properties(backend: &str) -> Result<JsValue, JsError> {
+    let executor = named(backend)?.executor().await.map_err(|e| JsError::new(&e.0))?;
+    to_js(&crate::check_properties(&*executor).await)
+}
+
+/// A golden file against the model whose files were added.
+#[wasm_bindgen]
+pub async fn golden(backend: &str, texts: &[u8], tensors: &[u8]) -> Result<JsValue, JsError> {
+    let golden = Golden::read(texts, tensors).map_err(|e| JsError::new(&e))?;
+    let report = crate::check_golden(files(), &golden, named(backend)?.load_options()).await;
+    to_js(&report.map_err(js_error)?)
+}
+
+/// The self-check against a spoiled kernel.
+#[wasm_bindgen]
+pub async fn wrong_gpu() -> Result<JsValue, JsError> {
+    let options = Backend::Gpu(String::new()).load_options();
+    let files = || Synthetic::DEFAULT.files();
+    to_js(&crate::check_wrong_gpu(&files, &options, &MUTATIONS[0]).await.map_err(js_error)?)
+}
+
+/// Losing the device.
+#[wasm_bindgen]
+pub async fn lost_device() -> Result<JsValue, JsError> {
+    let options = Backend::Gpu(String::new()).load_options();
+    to_js(&crate::check_lost_device(Synthetic::DEFAULT.files(), options).await.map_err(js_error)?)
+}
+
+fn named(backend: &str) -> Result<Backend, JsError> {
+    match backend {
+        "reference" => Ok(Backend::Reference),
+        "cpu" => Ok(Backend::Cpu),
+        "gpu" => Ok(Backend::Gpu(String::new())),
+        other => Err(JsError::new(&format!("no backend named `{other}`"))),
+    }
+}
+
+fn files() -> ModelFiles {
+    let mut files = ModelFiles::new();
+    FILES.with_borrow(|all| all.iter().for_each(|(path, bytes)| files.insert(path, bytes.clone())));
+    files
+}
+
+fn js_error(error: heatseek::Error) -> JsError {
+    JsError::new(&error.to_string())
+}
+
+fn to_js(report: &Report) -> Result<JsValue, JsError> {
+    serde_wasm_bindgen::to_value(report).map_err(|e| JsError::new(&e.to_string()))
+}

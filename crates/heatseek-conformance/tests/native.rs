@@ -1,0 +1,146 @@
+//! Every suite on every native backend. A backend that is missing is reported with its reason, and fails
+//! the test when `CI=true`.
+
+use std::path::PathBuf;
+
+use heatseek::{ModelFiles, block_on};
+use heatseek_conformance::{
+    Backend, Golden, MUTATIONS, check_golden, check_lost_device, check_mutation, check_norm_choice, check_ops,
+    check_properties, check_wrong_gpu,
+};
+use heatseek_model::synthetic::Synthetic;
+
+fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+/// Whether to go on without something: only outside CI, and never silently.
+fn missing(what: &str, why: &str) {
+    println!("NOT RUN: {what}: {why}");
+    assert!(std::env::var_os("CI").is_none_or(|v| v != "true"), "{what} is missing in CI: {why}");
+}
+
+/// Runs `suite` on `backend` if it is here.
+fn available(backend: &Backend) -> bool {
+    match block_on(backend.executor()) {
+        Ok(executor) => {
+            let device = executor.device();
+            println!("RUNS: {backend}: {} ({}, {})", device.name, device.backend, device.kernels);
+            true
+        }
+        Err(why) => {
+            missing(&backend.to_string(), &why.to_string());
+            false
+        }
+    }
+}
+
+fn real_model() -> Option<PathBuf> {
+    let models = std::env::var_os("HEATSEEK_MODELS").map_or_else(|| root().join("models"), PathBuf::from);
+    let dir = models.join("all-MiniLM-L6-v2");
+    if dir.join("model.safetensors").exists() {
+        return Some(dir);
+    }
+    missing("all-MiniLM-L6-v2", "fetch it with `cargo run -p heatseek-bench -- models fetch`");
+    None
+}
+
+fn ops(backend: Backend) {
+    if available(&backend) {
+        let executor = block_on(backend.executor()).unwrap_or_else(|e| panic!("{e}"));
+        block_on(check_ops(&*executor)).assert();
+    }
+}
+
+fn properties(backend: Backend) {
+    if available(&backend) {
+        let executor = block_on(backend.executor()).unwrap_or_else(|e| panic!("{e}"));
+        block_on(check_properties(&*executor)).assert();
+    }
+}
+
+fn golden(backend: Backend) {
+    let golden = root().join("tests/golden");
+    if !available(&backend) {
+        return;
+    }
+    if let Some(dir) = real_model() {
+        check_folder(&backend, &dir, &golden.join("texts.json"), &golden.join("minilm.safetensors"));
+    }
+    let mut folders: Vec<_> = std::fs::read_dir(golden.join("models")).unwrap().map(|e| e.unwrap().path()).collect();
+    folders.sort();
+    for dir in folders.iter().filter(|d| d.is_dir()) {
+        println!("{}", dir.display());
+        check_folder(&backend, dir, &dir.join("texts.json"), &dir.join("golden.safetensors"));
+    }
+}
+
+fn check_folder(backend: &Backend, dir: &std::path::Path, texts: &std::path::Path, tensors: &std::path::Path) {
+    let read = |path: &std::path::Path| std::fs::read(path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+    let golden = Golden::read(&read(texts), &read(tensors)).unwrap_or_else(|e| panic!("{e}"));
+    let files = ModelFiles::from_dir(dir).unwrap_or_else(|e| panic!("{e}"));
+    let report = block_on(check_golden(files, &golden, backend.load_options()));
+    report.unwrap_or_else(|e| panic!("{}: {e}", dir.display())).assert();
+}
+
+macro_rules! on_every_backend {
+    ($($name:ident: $backend:expr;)*) => {
+        mod op_cases { $(#[test] fn $name() { super::ops($backend); })* use super::Backend; }
+        mod batch_properties { $(#[test] fn $name() { super::properties($backend); })* use super::Backend; }
+        mod goldens { $(#[test] fn $name() { super::golden($backend); })* use super::Backend; }
+    };
+}
+
+on_every_backend! {
+    reference: Backend::Reference;
+    cpu: Backend::Cpu;
+    lavapipe: Backend::lavapipe();
+    swiftshader: Backend::swiftshader();
+}
+
+/// Each planted kernel fault must make the op suite fail.
+#[test]
+fn planted_kernel_faults_are_caught() {
+    for backend in [Backend::lavapipe(), Backend::swiftshader()] {
+        if !available(&backend) {
+            continue;
+        }
+        for mutation in MUTATIONS {
+            let caught = block_on(check_mutation(&backend, mutation));
+            let how = caught.unwrap_or_else(|e| panic!("{} on {backend}: {e}", mutation.name));
+            println!("{} on {backend}: caught: {how}", mutation.name);
+        }
+    }
+}
+
+#[test]
+fn a_wrong_gpu_is_found_at_load() {
+    let backend = Backend::lavapipe();
+    if available(&backend) {
+        let files = || Synthetic::DEFAULT.files();
+        for mutation in MUTATIONS {
+            let report = block_on(check_wrong_gpu(&files, &backend.load_options(), mutation));
+            report.unwrap_or_else(|e| panic!("{}: {e}", mutation.name)).assert();
+        }
+    }
+}
+
+#[test]
+fn a_lost_device_never_loses_a_batch() {
+    let backend = Backend::lavapipe();
+    if available(&backend) {
+        let report = block_on(check_lost_device(Synthetic::DEFAULT.files(), backend.load_options()));
+        report.unwrap_or_else(|e| panic!("{e}")).assert();
+    }
+}
+
+#[test]
+fn layer_norm_is_folded_only_where_that_is_accurate() {
+    let backend = Backend::lavapipe();
+    if available(&backend) {
+        let harmless = || Synthetic::DEFAULT.files();
+        let outliers = || Synthetic { outlier: 3e3, ..Synthetic::DEFAULT }.files();
+        let report = block_on(check_norm_choice(&harmless, &outliers, &backend.load_options()));
+        report.unwrap_or_else(|e| panic!("{e}")).assert();
+    }
+}

@@ -1,0 +1,58 @@
+//! Progress and cancellation, the same for everything that takes long.
+
+use heatseek_ops::LocalFuture;
+use serde::Serialize;
+
+/// What is going on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum Stage {
+    /// Configuration, tokenizer and weights are being read and checked; counts files.
+    Read,
+    /// Weights are being laid out and uploaded, pipelines compiled; counts steps.
+    Prepare,
+    /// The device is being compared with the CPU; counts steps.
+    SelfCheck,
+    /// Texts are being embedded; counts texts.
+    Embed,
+    /// Documents are being indexed; counts chunks.
+    Index,
+}
+
+/// How far a stage is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Progress {
+    /// The stage.
+    pub stage: Stage,
+    /// Units done, in the stage's own unit.
+    pub loaded: usize,
+    /// Units in all.
+    pub total: usize,
+}
+
+/// The caller asked to stop.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Cancelled;
+
+/// How a caller follows and stops long work.
+pub trait Control {
+    /// Told as work proceeds. Must not block.
+    fn progress(&self, progress: Progress);
+
+    /// Awaited between units of work; `Err` stops it. In the browser this is where the event loop gets
+    /// its turn.
+    fn checkpoint(&self) -> LocalFuture<'_, Result<(), Cancelled>>;
+}
+
+/// Neither progress nor cancellation.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct NoControl;
+
+impl Control for NoControl {
+    fn progress(&self, _: Progress) {}
+
+    fn checkpoint(&self) -> LocalFuture<'_, Result<(), Cancelled>> {
+        Box::pin(std::future::ready(Ok(())))
+    }
+}

@@ -1,0 +1,138 @@
+//! From a [`DeviceChoice`] to a Program ready on a device that has proved itself.
+
+use std::sync::Arc;
+
+use futures_lite::future;
+use heatseek_gpu::{GpuDevice, GpuExecutor};
+use heatseek_model::{Norm, TextModel};
+use heatseek_ops::{
+    Executor, ExecutorError, HostExecutor, Plan, PlanOptions, Program, ReferenceExecutor,
+};
+
+use crate::self_check::{self, Verdict};
+use crate::{Control, DeviceChoice, DeviceReport, Error, LoadOptions, Progress, Stage};
+
+/// A Program made ready on the device that runs it.
+pub(crate) struct Active {
+    pub(crate) program: Arc<Program>,
+    pub(crate) plan: Box<dyn Plan>,
+    pub(crate) report: DeviceReport,
+}
+
+/// Rows that a first query has about: what pipelines are made ready for first.
+const QUERY_ROWS: usize = 16;
+
+/// Opens the chosen device for `model`. `gpu` is a device opened earlier, while weights were downloading.
+pub(crate) async fn open(
+    model: &TextModel,
+    options: &LoadOptions,
+    gpu: Option<Result<GpuExecutor, ExecutorError>>,
+    control: &dyn Control,
+) -> Result<Active, Error> {
+    match options.device {
+        DeviceChoice::Reference => host(model, &HostExecutor::new(ReferenceExecutor), options, None).await,
+        DeviceChoice::Cpu => cpu(model, options, None).await,
+        DeviceChoice::Auto | DeviceChoice::Gpu => {
+            let executor = match gpu {
+                Some(executor) => executor,
+                None => request_gpu(options).await,
+            };
+            match (executor, options.device) {
+                (Ok(executor), _) => checked_gpu(model, &executor, options, control).await,
+                (Err(error), DeviceChoice::Gpu) => Err(error.into()),
+                (Err(error), _) => cpu(model, options, Some(error.to_string())).await,
+            }
+        }
+    }
+}
+
+/// The GPU the options ask for.
+pub(crate) async fn request_gpu(options: &LoadOptions) -> Result<GpuExecutor, ExecutorError> {
+    let software = options.device == DeviceChoice::Gpu;
+    let device = GpuDevice::request(&heatseek_gpu::GpuOptions {
+        adapter: options.adapter.clone(),
+        allow_software: software,
+        ..heatseek_gpu::GpuOptions::default()
+    });
+    Ok(GpuExecutor::new(device.await?))
+}
+
+/// The CPU kernels; `fallback` says why, if they were not the first choice.
+pub(crate) async fn cpu(
+    model: &TextModel,
+    options: &LoadOptions,
+    fallback: Option<String>,
+) -> Result<Active, Error> {
+    host(model, &heatseek_cpu::executor(), options, fallback).await
+}
+
+async fn host(
+    model: &TextModel,
+    executor: &dyn Executor,
+    options: &LoadOptions,
+    fallback: Option<String>,
+) -> Result<Active, Error> {
+    prepare(model, executor, Norm::Plain, options, fallback).await
+}
+
+async fn prepare(
+    model: &TextModel,
+    executor: &dyn Executor,
+    norm: Norm,
+    options: &LoadOptions,
+    fallback: Option<String>,
+) -> Result<Active, Error> {
+    let program = Arc::new(model.program(norm)?);
+    let plan_options = PlanOptions { expected_rows: QUERY_ROWS, checked: options.checked };
+    let plan = executor.prepare(program.clone(), plan_options).await?;
+    let report = DeviceReport::new(executor.device(), norm, fallback);
+    Ok(Active { program, plan, report })
+}
+
+/// A GPU plan that agrees with the CPU: LayerNorm folded into the GEMMs where that is accurate for these
+/// weights, as an op of its own where it is not, and the CPU instead where the GPU is simply wrong.
+async fn checked_gpu(
+    model: &TextModel,
+    executor: &GpuExecutor,
+    options: &LoadOptions,
+    control: &dyn Control,
+) -> Result<Active, Error> {
+    let probe = self_check::probe(model)?;
+    let mut expected = None;
+    let mut why = String::new();
+    for norm in [Norm::Folded, Norm::Plain] {
+        control.progress(Progress { stage: Stage::Prepare, loaded: 0, total: 1 });
+        control.checkpoint().await?;
+        let active = match prepare(model, executor, norm, options, None).await {
+            Ok(active) => active,
+            Err(Error::Executor(error)) if options.device == DeviceChoice::Auto => {
+                return cpu(model, options, Some(error.to_string())).await;
+            }
+            Err(error) => return Err(error),
+        };
+        control.progress(Progress { stage: Stage::SelfCheck, loaded: 0, total: 1 });
+        // The GPU works on the probe while the CPU computes what it should find.
+        let on_gpu = self_check::run(&active, &probe);
+        let on_cpu = async {
+            match expected.take() {
+                Some(values) => Ok(values),
+                None => self_check::run(&cpu(model, options, None).await?, &probe).await,
+            }
+        };
+        let (actual, truth) = future::zip(on_gpu, on_cpu).await;
+        let truth = truth?;
+        let verdict = match actual {
+            Ok(actual) => self_check::judge(&actual, &truth, norm),
+            Err(error) => Verdict::Wrong(error.to_string()),
+        };
+        control.progress(Progress { stage: Stage::SelfCheck, loaded: 1, total: 1 });
+        match verdict {
+            Verdict::Right => return Ok(active),
+            Verdict::Wrong(reason) => why = reason,
+        }
+        expected = Some(truth);
+    }
+    let name = executor.device().name;
+    let message = format!("{name} computes wrong numbers ({why}); using the CPU instead");
+    cpu(model, options, Some(message)).await
+}

@@ -1,0 +1,85 @@
+//! One error for everything a caller can meet, with a code that survives every boundary.
+
+use heatseek_model::ModelError;
+use heatseek_ops::{BatchError, ExecutorError, ProgramError};
+use heatseek_search::SearchError;
+use heatseek_text::TextError;
+use thiserror::Error;
+
+use crate::control::Cancelled;
+
+/// What went wrong.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The model's files.
+    #[error(transparent)]
+    Model(#[from] ModelError),
+    /// The tokenizer or a text.
+    #[error(transparent)]
+    Text(#[from] TextError),
+    /// The device.
+    #[error(transparent)]
+    Executor(#[from] ExecutorError),
+    /// The index.
+    #[error(transparent)]
+    Search(#[from] SearchError),
+    /// Our own Program does not fit together.
+    #[error("internal error: {0}; please report this")]
+    Program(#[from] ProgramError),
+    /// Our own batch does not fit together.
+    #[error("internal error: {0}; please report this")]
+    Batch(#[from] BatchError),
+    /// An argument.
+    #[error("{what}: got {got}, expected {expected}")]
+    InvalidInput {
+        /// Which argument.
+        what: String,
+        /// What came.
+        got: String,
+        /// What would have been right.
+        expected: String,
+    },
+    /// The tokenizer made an id the model has no embedding for.
+    #[error(
+        "tokenizer.json gives token id {id} but config.json says vocab_size {vocab_size}; \
+         the two files belong to different models"
+    )]
+    TokenOutOfRange {
+        /// The id.
+        id: u32,
+        /// Embeddings the model has.
+        vocab_size: usize,
+    },
+    /// The caller cancelled.
+    #[error("cancelled by the caller")]
+    Aborted,
+}
+
+impl From<Cancelled> for Error {
+    fn from(_: Cancelled) -> Self {
+        Error::Aborted
+    }
+}
+
+impl Error {
+    /// A stable word for programs: `invalid_input`, `unsupported`, `model_invalid`, `not_found`,
+    /// `device_lost`, `out_of_memory`, `aborted` or `internal`.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Error::Model(error) => match error.kind() {
+                heatseek_model::ErrorKind::Unsupported => "unsupported",
+                heatseek_model::ErrorKind::NotFound => "not_found",
+                _ => "model_invalid",
+            },
+            Error::Text(error) if error.is_model_file() => "model_invalid",
+            Error::Text(_) | Error::Search(_) | Error::InvalidInput { .. } => "invalid_input",
+            Error::TokenOutOfRange { .. } => "model_invalid",
+            Error::Aborted => "aborted",
+            Error::Executor(ExecutorError::Unsupported { .. }) => "unsupported",
+            Error::Executor(ExecutorError::Lost { .. }) => "device_lost",
+            Error::Executor(ExecutorError::OutOfMemory { .. }) => "out_of_memory",
+            _ => "internal",
+        }
+    }
+}

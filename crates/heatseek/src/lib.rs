@@ -1,0 +1,39 @@
+//! Heatseek: find things by meaning, and see where a model looked.
+//!
+//! ```no_run
+//! # fn main() -> Result<(), heatseek::Error> {
+//! use heatseek::{EmbedOptions, LoadOptions, Model, ModelFiles, NoControl};
+//!
+//! let files = ModelFiles::from_dir("models/all-MiniLM-L6-v2".as_ref())?;
+//! let model = heatseek::block_on(Model::load(files, LoadOptions::default(), &NoControl))?;
+//! let texts = ["how do bees navigate".to_owned()];
+//! let embeddings = heatseek::block_on(model.embed(&texts, &EmbedOptions::default(), &NoControl))?;
+//! assert_eq!(embeddings.shape, [1, 384]);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! Everything is async because GPUs in browsers are; natively [`block_on`] is all it takes. Pooling, Dense
+//! layers, normalisation, prompts and lengths come from the model's own files.
+
+mod control;
+mod device;
+mod embed;
+mod error;
+mod index;
+mod info;
+mod model;
+mod options;
+mod self_check;
+
+pub use control::{Cancelled, Control, NoControl, Progress, Stage};
+pub use embed::Embeddings;
+pub use error::Error;
+pub use futures_lite::future::block_on;
+pub use heatseek_model::{ModelError, ModelFiles, Norm, WantedFile};
+pub use heatseek_ops::{LocalFuture, Pooling};
+pub use heatseek_search::Metric;
+pub use index::{ChunkOptions, Document, Hit, HitChunk, Index};
+pub use info::{DeviceReport, ModelInfo};
+pub use model::{Loader, Model};
+pub use options::{DeviceChoice, EmbedOptions, LoadOptions, pooling_from_name};

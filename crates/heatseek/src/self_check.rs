@@ -1,0 +1,88 @@
+//! The self-check at load: a fixed probe through the device and the CPU.
+
+use heatseek_model::{Norm, TextModel};
+use heatseek_ops::{Batch, HIDDEN, OutputId};
+
+use crate::Error;
+use crate::device::Active;
+
+/// Below this cosine between pooled vectors the device is wrong (f32; the design's bar).
+const MIN_COSINE: f64 = 0.9999;
+
+/// The most a folded LayerNorm may move a hidden value, relative to the largest one (at least 1). A tenth
+/// of the bar against PyTorch (2e-4): the probe is short, and other texts may be worse.
+const MAX_FOLDING_ERROR: f32 = 2e-5;
+
+/// The same for the plain LayerNorm, whose error is that of any f32 implementation.
+const MAX_PLAIN_ERROR: f32 = 2e-4;
+
+/// What the probe gave: one vector per sequence and the hidden state.
+pub(crate) struct Values {
+    pooled: Vec<f32>,
+    hidden: Vec<f32>,
+    sequences: usize,
+}
+
+/// What the comparison says.
+pub(crate) enum Verdict {
+    /// Use it.
+    Right,
+    /// Do not, and why.
+    Wrong(String),
+}
+
+/// Two sequences of different lengths with ids from all over the vocabulary, so that a kernel that mixes
+/// sequences, rows or columns up is seen.
+pub(crate) fn probe(model: &TextModel) -> Result<Batch, Error> {
+    let vocab = model.config().vocab_size as u32;
+    let limit = model.config().max_position_embeddings;
+    let mut batch = Batch::new();
+    for (seed, len) in [(1u32, 11usize), (2, 6)] {
+        let len = len.min(limit);
+        // Knuth's multiplicative hash spreads consecutive numbers over the vocabulary.
+        let ids: Vec<u32> = (0..len as u32).map(|i| (i + 64 * seed).wrapping_mul(2_654_435_761) % vocab).collect();
+        batch.push(&ids, &vec![0; len], model.config().first_position())?;
+    }
+    Ok(batch)
+}
+
+/// Runs the probe.
+pub(crate) async fn run(active: &Active, probe: &Batch) -> Result<Values, Error> {
+    let pooled = OutputId(0);
+    let hidden = active.program.output_named(HIDDEN)?;
+    let mut outputs = active.plan.run(probe, &[pooled, hidden]).await?;
+    let hidden = outputs.pop().unwrap_or_default();
+    let pooled = outputs.pop().unwrap_or_default();
+    Ok(Values { pooled, hidden, sequences: probe.sequences().len() })
+}
+
+/// Compares what a device computed with what the CPU did.
+pub(crate) fn judge(actual: &Values, expected: &Values, norm: Norm) -> Verdict {
+    let width = expected.pooled.len() / expected.sequences.max(1);
+    let rows = actual.pooled.chunks(width.max(1)).zip(expected.pooled.chunks(width.max(1)));
+    for (a, e) in rows {
+        let cosine = cosine(a, e);
+        // Written so that a NaN is wrong, too.
+        if !(cosine >= MIN_COSINE) {
+            return Verdict::Wrong(format!("cosine {cosine:.6} to the CPU's vector on a fixed probe"));
+        }
+    }
+    let scale = expected.hidden.iter().fold(1.0f32, |m, v| m.max(v.abs()));
+    let worst = actual.hidden.iter().zip(&expected.hidden).fold(0.0f32, |m, (a, e)| {
+        let difference = (a - e).abs();
+        if difference > m || difference.is_nan() { difference } else { m }
+    });
+    let limit = scale * if norm == Norm::Folded { MAX_FOLDING_ERROR } else { MAX_PLAIN_ERROR };
+    if !(worst <= limit) {
+        return Verdict::Wrong(format!("hidden values differ by {worst:e}, at most {limit:e} is right"));
+    }
+    Verdict::Right
+}
+
+fn cosine(a: &[f32], b: &[f32]) -> f64 {
+    let sum = |f: &dyn Fn(f64, f64) -> f64| -> f64 {
+        a.iter().zip(b).map(|(&a, &b)| f(f64::from(a), f64::from(b))).sum()
+    };
+    let (ab, aa, bb) = (sum(&|a, b| a * b), sum(&|a, _| a * a), sum(&|_, b| b * b));
+    ab / (aa * bb).sqrt()
+}

@@ -1,0 +1,96 @@
+// The conformance suites in Chromium: the same Rust code that runs natively, on wasm SIMD128 and on WebGPU.
+import { readdir } from 'node:fs/promises';
+import { dirname, join, relative } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { launch, open } from './chromium.mjs';
+import { serve } from './serve.mjs';
+
+const ROOT = join(dirname(fileURLToPath(import.meta.url)), '../..');
+const MODELS = process.env.HEATSEEK_MODELS ?? join(ROOT, 'models');
+const SUITE = join(ROOT, 'target/conformance-wasm');
+const GOLDEN = join(ROOT, 'tests/golden');
+const PAGE = `<!doctype html><meta charset=utf-8><link rel=icon href=data:,><title>conformance</title>
+<script type=module>
+  import init, * as suite from '/suite/heatseek_conformance.js';
+  await init({ module_or_path: '/suite/heatseek_conformance_bg.wasm' });
+  const bytes = async (url) => {
+    const response = await fetch(url);
+    if (!response.ok) throw new Error(url + ': ' + response.status);
+    return new Uint8Array(await response.arrayBuffer());
+  };
+  window.run = (name, ...args) => suite[name](...args);
+  window.golden = async (backend, base, files, texts, tensors) => {
+    suite.clear_files();
+    for (const file of files) suite.add_file(file, await bytes(base + file));
+    return suite.golden(backend, await bytes(texts), await bytes(tensors));
+  };
+  window.ready = true;
+</script>`;
+
+let server, browser, page, errors;
+beforeAll(async () => {
+  server = await serve({ '/suite/': SUITE, '/models/': MODELS, '/golden/': GOLDEN }, (request, response) => {
+    if (request.url !== '/') return false;
+    response.writeHead(200, { 'content-type': 'text/html' }).end(PAGE);
+    return true;
+  });
+  browser = await launch();
+  ({ page, errors } = await open(browser));
+  await page.goto(server.origin);
+  await page.waitForFunction(() => window.ready);
+});
+afterAll(async () => {
+  await browser?.close();
+  await server?.close();
+});
+
+/** Every file of a model folder that a loader may want. */
+async function modelFiles(dir) {
+  const entries = await readdir(dir, { recursive: true, withFileTypes: true });
+  const names = entries.filter((e) => e.isFile()).map((e) => relative(dir, join(e.parentPath ?? e.path, e.name)));
+  return names.filter((name) => /\.(json|txt|safetensors)$/.test(name) && !/golden|texts\.json/.test(name));
+}
+
+function check(name, report) {
+  console.log(`${name}: ${report.passed} passed, ${report.failures.length} failed\n  ${report.figures.join('\n  ')}`);
+  expect(report.failures).toEqual([]);
+  expect(report.passed).toBeGreaterThan(0);
+  expect(errors).toEqual([]);
+}
+
+for (const backend of ['cpu', 'gpu']) {
+  describe(`browser ${backend}`, () => {
+    test('op cases', async () => check('ops', await page.evaluate((b) => window.run('ops', b), backend)));
+
+    test('batch properties', async () =>
+      check('properties', await page.evaluate((b) => window.run('properties', b), backend)));
+
+    test('all-MiniLM-L6-v2 equals PyTorch', async () => {
+      const files = await modelFiles(join(MODELS, 'all-MiniLM-L6-v2'));
+      const report = await page.evaluate(
+        ([b, f]) => window.golden(b, '/models/all-MiniLM-L6-v2/', f, '/golden/texts.json', '/golden/minilm.safetensors'),
+        [backend, files],
+      );
+      check('golden', report);
+    });
+
+    test('small models equal PyTorch', async () => {
+      for (const entry of await readdir(join(GOLDEN, 'models'), { withFileTypes: true })) {
+        if (!entry.isDirectory()) continue;
+        const base = `/golden/models/${entry.name}/`;
+        const files = await modelFiles(join(GOLDEN, 'models', entry.name));
+        const report = await page.evaluate(
+          ([b, base, f]) => window.golden(b, base, f, `${base}texts.json`, `${base}golden.safetensors`),
+          [backend, base, files],
+        );
+        check(entry.name, report);
+      }
+    });
+  });
+}
+
+test('a wrong WebGPU is found at load', async () => check('wrong gpu', await page.evaluate(() => window.run('wrong_gpu'))));
+
+test('a lost WebGPU device never loses a batch', async () =>
+  check('lost device', await page.evaluate(() => window.run('lost_device'))));
