@@ -1,0 +1,130 @@
+//! Faults planted in kernels. Each must make the op suite fail; one that passes shows a hole in the suite.
+
+use std::cell::Cell;
+use std::rc::Rc;
+
+use heatseek_ops::cases;
+
+use crate::Backend;
+use crate::ops::check_case;
+
+/// Edits that turn a right kernel into a wrong one.
+#[derive(Debug)]
+pub struct Mutation {
+    /// What the fault is.
+    pub name: &'static str,
+    /// The kernels it is planted in: all whose name starts so.
+    pub kernels: &'static str,
+    /// Text to find in the rendered source, and what to put there. Each must be found.
+    pub edits: &'static [(&'static str, &'static str)],
+}
+
+/// The faults, at least one of every kind that has been seen to slip through other projects' tests.
+pub const MUTATIONS: &[Mutation] = &[
+    Mutation {
+        name: "gemm: dropped barrier",
+        kernels: "gemm_f32",
+        edits: &[("+ step * 256u + p]; }\n        workgroupBarrier();", "+ step * 256u + p]; }")],
+    },
+    Mutation {
+        name: "gemm: skipped last tile",
+        kernels: "gemm_f32",
+        edits: &[("step < (k + 15u) / 16u; step++", "step + 1u < (k + 15u) / 16u; step++")],
+    },
+    Mutation {
+        name: "gemm: bound missing on store",
+        kernels: "gemm_f32",
+        edits: &[("if (row_0 + tile_row >= params.rows) { break; }", "")],
+    },
+    Mutation {
+        name: "gemm: off-by-one bound on store",
+        kernels: "gemm_f32",
+        edits: &[("if (row_0 + tile_row >= params.rows)", "if (row_0 + tile_row + 1u >= params.rows)")],
+    },
+    Mutation {
+        name: "attention: swapped queries and keys",
+        kernels: "attention_f32",
+        edits: &[
+            ("load(query * 3u * width", "load((query * 3u + 1u) * width"),
+            ("keys[i] = load((row * 3u + 1u)", "keys[i] = load((row * 3u + 0u)"),
+        ],
+    },
+    Mutation {
+        name: "attention: skipped last tile of keys",
+        kernels: "attention_f32",
+        edits: &[("key_0 < tile.w; key_0 += 16u", "key_0 + 16u <= max(tile.w, 16u); key_0 += 16u")],
+    },
+    Mutation {
+        name: "attention: maximum not subtracted",
+        kernels: "attention_f32",
+        edits: &[("let p = exp(s - now);", "let p = exp(s);"), ("let fade = exp(highest - now);", "let fade = 1.0;")],
+    },
+    Mutation {
+        name: "attention: mask off by one",
+        kernels: "attention_f32",
+        edits: &[("let staged = min(16u, tile.w - key_0);", "let staged = min(16u, tile.w - key_0 + 1u);")],
+    },
+    Mutation {
+        name: "pool: mean over padding",
+        kernels: "pool_f32",
+        edits: &[("default: { return 1.0 / rows; }", "default: { return 1.0 / f32(params.rows); }")],
+    },
+    Mutation {
+        name: "pool: last row left out",
+        kernels: "pool_f32",
+        edits: &[("row < row_end; row++", "row + 1u < row_end; row++")],
+    },
+    Mutation {
+        name: "layer_norm: epsilon outside the root",
+        kernels: "layer_norm_f32",
+        edits: &[("inverseSqrt(", "1.0 + inverseSqrt(")],
+    },
+    Mutation {
+        name: "embed: position left out",
+        kernels: "embed_f32",
+        edits: &[("position[", "0.0 * position[")],
+    },
+];
+
+impl Mutation {
+    /// The source of kernel `name` with the fault in it, or unchanged if it is planted elsewhere.
+    ///
+    /// # Panics
+    /// If the text to edit is gone: the mutation must follow the kernel.
+    pub fn apply(&self, name: &str, source: &str) -> String {
+        if !name.starts_with(self.kernels) {
+            return source.to_owned();
+        }
+        self.edits.iter().fold(source.to_owned(), |text, (find, replace)| {
+            assert!(text.contains(find), "`{}`: {name} no longer contains {find:?}", self.name);
+            text.replacen(find, replace, 1)
+        })
+    }
+}
+
+/// Runs the op cases on `backend` with the fault planted, until one fails; says which did and how.
+///
+/// # Errors
+/// If the fault was not planted, or if no case noticed it.
+pub async fn check_mutation(backend: &Backend, mutation: &'static Mutation) -> Result<String, String> {
+    let planted = Rc::new(Cell::new(false));
+    let seen = planted.clone();
+    let transform = move |kernel: &heatseek_wgsl::Kernel, source: &str| {
+        let mutated = mutation.apply(kernel.name, source);
+        seen.set(seen.get() || mutated != source);
+        mutated
+    };
+    let executor = backend.gpu(Some(Box::new(transform))).await.map_err(|e| e.to_string())?;
+    for case in cases::all() {
+        if !mutation.kernels.starts_with(case.op.name()) {
+            continue;
+        }
+        if let Err(why) = check_case(&executor, &case).await {
+            if !planted.get() {
+                return Err(format!("{} fails without the fault: {why}", case.name));
+            }
+            return Ok(format!("{}: {}", case.name, why.lines().next().unwrap_or_default()));
+        }
+    }
+    Err("no case noticed it".into())
+}

@@ -1,0 +1,11 @@
+//! Text to tokens and back to places in the text.
+
+mod chunk;
+mod error;
+mod offsets;
+mod tokenizer;
+
+pub use chunk::{Chunk, ChunkOptions, chunk};
+pub use error::TextError;
+pub use offsets::utf16_offsets;
+pub use tokenizer::{Encoding, Tokenizer};

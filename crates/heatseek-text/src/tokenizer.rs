@@ -1,0 +1,150 @@
+use tokenizers::{PostProcessor, TruncationDirection};
+
+use crate::TextError;
+
+/// Characters of a text that an error shows.
+const SHOWN: usize = 40;
+
+/// A fast tokenizer, as `tokenizer.json` describes it.
+#[derive(Debug)]
+pub struct Tokenizer {
+    inner: tokenizers::Tokenizer,
+    special: usize,
+}
+
+/// The tokens of one text.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Encoding {
+    /// Token ids, special ones included.
+    pub ids: Vec<u32>,
+    /// Token types.
+    pub type_ids: Vec<u32>,
+    /// Where each token stands in the text, in UTF-8 bytes `(start, end)`; `(0, 0)` for special tokens.
+    pub offsets: Vec<(usize, usize)>,
+    /// Whether a token was added and does not come from the text.
+    pub special: Vec<bool>,
+    /// Whether tokens were cut off.
+    pub truncated: bool,
+}
+
+impl Tokenizer {
+    /// Reads a `tokenizer.json`. Padding and truncation that the file asks for are dropped: they are
+    /// settings of whoever saved it (MiniLM's says "pad to 128"), not of the model.
+    ///
+    /// # Errors
+    /// [`TextError::TokenizerFile`].
+    pub fn from_json(json: &[u8]) -> Result<Self, TextError> {
+        let file = |error: tokenizers::Error| TextError::TokenizerFile { why: error.to_string() };
+        let mut inner = tokenizers::Tokenizer::from_bytes(json).map_err(file)?;
+        inner.with_padding(None);
+        inner.with_truncation(None).map_err(file)?;
+        let special = inner.get_post_processor().map_or(0, |p| p.added_tokens(false));
+        Ok(Self { inner, special })
+    }
+
+    /// Tokens of `text`, special ones included. A text of more than `max_length` loses its last tokens
+    /// and keeps the special ones.
+    ///
+    /// # Errors
+    /// [`TextError::NoRoom`] if not even the special tokens fit, [`TextError::Encode`] if the tokenizer
+    /// refuses the text.
+    pub fn encode(&self, text: &str, max_length: Option<usize>) -> Result<Encoding, TextError> {
+        let refused = |error: tokenizers::Error| TextError::Encode {
+            start: text.chars().take(SHOWN).collect(),
+            why: error.to_string(),
+        };
+        let mut plain = self.inner.encode(text, false).map_err(refused)?;
+        let mut truncated = false;
+        if let Some(max_length) = max_length {
+            let no_room = TextError::NoRoom { max_length, special: self.special };
+            let room = max_length.checked_sub(self.special).ok_or(no_room)?;
+            truncated = plain.len() > room;
+            plain.truncate(room, 0, TruncationDirection::Right);
+        }
+        let all = self.inner.post_process(plain, None, true).map_err(refused)?;
+        Ok(Encoding {
+            ids: all.get_ids().to_vec(),
+            type_ids: all.get_type_ids().to_vec(),
+            offsets: all.get_offsets().to_vec(),
+            special: all.get_special_tokens_mask().iter().map(|&mask| mask != 0).collect(),
+            truncated,
+        })
+    }
+
+    /// Tokens of `text`, special ones included, without any limit.
+    ///
+    /// # Errors
+    /// [`TextError::Encode`].
+    pub fn count_tokens(&self, text: &str) -> Result<usize, TextError> {
+        Ok(self.encode(text, None)?.ids.len())
+    }
+
+    /// Special tokens every text gets.
+    pub fn special_tokens(&self) -> usize {
+        self.special
+    }
+
+    /// The token of this id, as the vocabulary writes it.
+    pub fn token(&self, id: u32) -> Option<String> {
+        self.inner.id_to_token(id)
+    }
+
+    /// Tokens the vocabulary has, added ones included.
+    pub fn vocab_size(&self) -> usize {
+        self.inner.get_vocab_size(true)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::chunk::tests::tokenizer_json;
+
+    #[test]
+    fn padding_and_truncation_of_the_file_are_ignored() {
+        let tokenizer = Tokenizer::from_json(&tokenizer_json()).unwrap();
+        let encoding = tokenizer.encode("one two three four five", None).unwrap();
+        assert_eq!(encoding.ids.len(), 7);
+        assert!(!encoding.truncated);
+        assert_eq!(tokenizer.encode("", None).unwrap().ids.len(), 2);
+    }
+
+    #[test]
+    fn truncation_keeps_the_special_tokens() {
+        let tokenizer = Tokenizer::from_json(&tokenizer_json()).unwrap();
+        let whole = tokenizer.encode("one two three", None).unwrap();
+        for max_length in 2..8 {
+            let cut = tokenizer.encode("one two three", Some(max_length)).unwrap();
+            assert_eq!(cut.ids.len(), max_length.min(5));
+            assert_eq!((cut.ids.first(), cut.ids.last()), (whole.ids.first(), whole.ids.last()));
+            assert_eq!(cut.special.iter().filter(|s| **s).count(), 2);
+            assert_eq!(cut.truncated, max_length < 5);
+        }
+        let error = tokenizer.encode("one", Some(1)).unwrap_err();
+        assert_eq!(error, TextError::NoRoom { max_length: 1, special: 2 });
+    }
+
+    #[test]
+    fn offsets_are_bytes_of_the_text() {
+        let tokenizer = Tokenizer::from_json(&tokenizer_json()).unwrap();
+        let text = "One é 日 TWO";
+        let encoding = tokenizer.encode(text, None).unwrap();
+        let pieces: Vec<&str> = encoding
+            .offsets
+            .iter()
+            .zip(&encoding.special)
+            .filter(|(_, s)| !**s)
+            .map(|(o, _)| &text[o.0..o.1])
+            .collect();
+        assert_eq!(pieces, ["One", "é", "日", "TWO"]);
+    }
+
+    #[test]
+    fn a_broken_file_is_named() {
+        for broken in [&b"{"[..], b"{}", b"\xff\xfe", b"[]"] {
+            let error = Tokenizer::from_json(broken).unwrap_err();
+            assert!(error.is_model_file());
+            assert!(error.to_string().starts_with("tokenizer.json cannot be read"), "{error}");
+        }
+    }
+}
