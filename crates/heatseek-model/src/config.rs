@@ -70,7 +70,9 @@ impl Config {
         let hidden_size = json.size("hidden_size")?;
         let num_attention_heads = json.size("num_attention_heads")?;
         if !hidden_size.is_multiple_of(num_attention_heads) {
-            return Err(json.wrong("num_attention_heads", &format!("a divisor of `hidden_size` {hidden_size}")));
+            return Err(
+                json.wrong("num_attention_heads", &format!("a divisor of `hidden_size` {hidden_size}"))
+            );
         }
         let hidden_act = json.optional_str("hidden_act")?.unwrap_or("gelu");
         let Some(&(_, activation)) = ACTIVATIONS.iter().find(|(name, _)| *name == hidden_act) else {

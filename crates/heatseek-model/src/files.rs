@@ -58,8 +58,10 @@ impl ModelFiles {
     /// # Errors
     /// [`ModelError::MissingFile`].
     pub fn require(&self, path: &str, purpose: &str) -> Result<&SharedBytes, ModelError> {
-        self.get(path)
-            .ok_or_else(|| ModelError::MissingFile { file: path.to_owned(), hint: format!("it holds {purpose}") })
+        self.get(path).ok_or_else(|| ModelError::MissingFile {
+            file: path.to_owned(),
+            hint: format!("it holds {purpose}"),
+        })
     }
 
     /// All paths, sorted.
@@ -133,9 +135,8 @@ impl ModelFiles {
         let index = format!("{folder}{WEIGHTS_INDEX}");
         let Some(bytes) = self.get(&index) else { return Err(self.no_weights(folder)) };
         let parts = shards(&index, folder, bytes)?;
-        let parse = |shard: &String| {
-            Checkpoint::parse(shard, self.require(shard, "part of the weights")?.clone())
-        };
+        let parse =
+            |shard: &String| Checkpoint::parse(shard, self.require(shard, "part of the weights")?.clone());
         let parts: Vec<Checkpoint> = parts.iter().map(parse).collect::<Result<_, _>>()?;
         Checkpoint::join(&index, parts)
     }
@@ -208,7 +209,11 @@ mod native {
                 }
                 for path in wanted {
                     let full = dir.join(&path);
-                    let read = if path.ends_with(".safetensors") { map(&full) } else { fs::read(&full).map(Into::into) };
+                    let read = if path.ends_with(".safetensors") {
+                        map(&full)
+                    } else {
+                        fs::read(&full).map(Into::into)
+                    };
                     match read {
                         Ok(bytes) => files.insert(&path, bytes),
                         Err(e) if e.kind() == ErrorKind::NotFound => files.mark_absent(&path),

@@ -156,7 +156,13 @@ impl Limits {
     }
 }
 
-fn describe(config: &Config, pipeline: &Pipeline, prompts: &Prompts, limits: &Limits, dtype: &str) -> ModelSpec {
+fn describe(
+    config: &Config,
+    pipeline: &Pipeline,
+    prompts: &Prompts,
+    limits: &Limits,
+    dtype: &str,
+) -> ModelSpec {
     let mut modules = vec!["Transformer".to_owned(), format!("Pooling({})", pipeline.pooling.name())];
     let mut embedding_dim = config.hidden_size;
     for step in &pipeline.steps {

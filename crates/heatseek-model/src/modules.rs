@@ -206,7 +206,8 @@ fn pooling_modes(json: &Object<'_>) -> Result<(&'static str, Vec<Pooling>), Mode
         }
     }
     let known = |name: &str| POOLING_FLAGS.iter().any(|(field, _)| *field == name);
-    let mut unknown = json.fields.iter().filter(|(name, _)| name.starts_with("pooling_mode_") && !known(name));
+    let mut unknown =
+        json.fields.iter().filter(|(name, _)| name.starts_with("pooling_mode_") && !known(name));
     match unknown.find(|(_, value)| **value == Value::Bool(true)) {
         Some((name, _)) => Err(json.unsupported(name, &supported())),
         None => Ok(found),

@@ -96,7 +96,13 @@ impl<'a> Builder<'a> {
             self.folded(&at("qkv"), norm, &layer.qkv, self.linear(width, n), [self.z, self.qkv, stats])?;
             self.attend()?;
             let residual = [self.z, stats, norm_affine];
-            self.normalized(&at("attention.output"), &layer.attention_output, self.attention, residual, z_mid)?;
+            self.normalized(
+                &at("attention.output"),
+                &layer.attention_output,
+                self.attention,
+                residual,
+                z_mid,
+            )?;
             let mid_affine = self.affine(&at("attention.output.LayerNorm"), &layer.attention_norm);
             let ffn1 = Gemm { activation: self.config.activation, ..self.linear(width, inner) };
             let up = std::slice::from_ref(&layer.intermediate);
@@ -137,7 +143,12 @@ impl<'a> Builder<'a> {
     }
 
     /// Pooling and what follows; declares both outputs.
-    fn pool(&mut self, parts: &Parts<'_>, options: ProgramOptions, encoded: &Encoded) -> Result<(), ProgramError> {
+    fn pool(
+        &mut self,
+        parts: &Parts<'_>,
+        options: ProgramOptions,
+        encoded: &Encoded,
+    ) -> Result<(), ProgramError> {
         let width = self.config.hidden_size;
         let eps = encoded.norm.map(|_| self.config.layer_norm_eps);
         match encoded.norm {
@@ -255,7 +266,10 @@ impl<'a> Builder<'a> {
         self.program.push(op, Rows::Tokens, &[x, weight, bias, z, stats, affine, y])
     }
 
-    #[allow(clippy::too_many_arguments, reason = "an op, its name and its buffers; a struct would only rename them")]
+    #[allow(
+        clippy::too_many_arguments,
+        reason = "an op, its name and its buffers; a struct would only rename them"
+    )]
     fn gemm(
         &mut self,
         name: &str,

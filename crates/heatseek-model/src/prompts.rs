@@ -52,7 +52,8 @@ impl Prompts {
     /// [`ModelError::UnknownPrompt`].
     pub fn resolve(&self, name: Option<&str>) -> Result<&str, ModelError> {
         let Some(name) = name.or(self.default_prompt_name.as_deref()) else { return Ok("") };
-        self.find(name).ok_or_else(|| ModelError::UnknownPrompt { name: name.to_owned(), known: self.known() })
+        self.find(name)
+            .ok_or_else(|| ModelError::UnknownPrompt { name: name.to_owned(), known: self.known() })
     }
 
     /// Every model has `query` and `document`, empty unless it says otherwise, as in

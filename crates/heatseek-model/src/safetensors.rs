@@ -86,7 +86,8 @@ pub(crate) struct Entry {
 
 /// Reads and checks the header of `file`.
 pub(crate) fn read_header(file: &str, bytes: &[u8]) -> Result<Vec<Entry>, ModelError> {
-    let bad = |expected: String, got: String| ModelError::Safetensors { file: file.to_owned(), expected, got };
+    let bad =
+        |expected: String, got: String| ModelError::Safetensors { file: file.to_owned(), expected, got };
     let Some((length, rest)) = bytes.split_first_chunk::<8>() else {
         return Err(bad("at least 8 bytes".into(), format!("{}", bytes.len())));
     };
@@ -101,8 +102,8 @@ pub(crate) fn read_header(file: &str, bytes: &[u8]) -> Result<Vec<Entry>, ModelE
         })?;
     let data_start = 8 + header.len();
     let data_len = rest.len() - header.len();
-    let Header(raw) = serde_json::from_slice(header)
-        .map_err(|e| bad("a JSON header of tensors".into(), e.to_string()))?;
+    let Header(raw) =
+        serde_json::from_slice(header).map_err(|e| bad("a JSON header of tensors".into(), e.to_string()))?;
     let mut entries = Vec::with_capacity(raw.len());
     for (name, entry) in raw {
         entries.push(check_entry(file, name, entry, data_start, data_len)?);

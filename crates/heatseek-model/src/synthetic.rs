@@ -113,7 +113,7 @@ impl SyntheticBert {
             let config = json!({"in_features": self.hidden_size, "out_features": out, "bias": true,
                 "activation_function": activation});
             put(&mut files, "2_Dense/config.json", &config);
-            let mut random = Random::new(self.seed ^ 0x64656e7365);
+            let mut random = Random::new(self.seed + 1);
             let tensors = linear(&mut random, "linear", out, self.hidden_size);
             files.insert("2_Dense/model.safetensors", write_safetensors(&tensors, self.dtype));
         }
@@ -147,7 +147,8 @@ impl SyntheticBert {
     }
 
     fn pooling_config(&self) -> Value {
-        let flag = |suffix: &str, pooling: Pooling| (format!("pooling_mode_{suffix}"), self.pooling == pooling);
+        let flag =
+            |suffix: &str, pooling: Pooling| (format!("pooling_mode_{suffix}"), self.pooling == pooling);
         let flags = [
             flag("cls_token", Pooling::Cls),
             flag("mean_tokens", Pooling::Mean),
@@ -284,26 +285,23 @@ fn norm(random: &mut Random, name: &str, width: usize) -> Vec<NamedTensor> {
     vec![gamma, random.tensor(format!("{name}.bias"), &[width], 0.0, 0.3)]
 }
 
-/// SplitMix64 (Steele, Lea, Flood 2014): one state word, no seed is bad.
-struct Random(u64);
+/// The testkit's seeded values, a stretch of their own for each tensor.
+struct Random {
+    seed: u64,
+    tensors: u64,
+}
 
 impl Random {
     fn new(seed: u64) -> Self {
-        Self(seed)
-    }
-
-    /// Uniform in [-1, 1).
-    fn next(&mut self) -> f32 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        ((z ^ (z >> 31)) >> 40) as f32 / (1 << 23) as f32 - 1.0
+        Self { seed, tensors: 0 }
     }
 
     fn tensor(&mut self, name: String, shape: &[usize], centre: f32, spread: f32) -> NamedTensor {
-        let len = shape.iter().product();
-        let values = (0..len).map(|_| centre + spread * self.next()).collect();
+        self.tensors += 1;
+        // Neighbouring seeds of the testkit give one sequence shifted by one, so seeds are kept apart.
+        let seed = (self.seed << 48) ^ (self.tensors << 32);
+        let noise = heatseek_testkit::values(seed, shape.iter().product(), spread);
+        let values = noise.into_iter().map(|v| centre + v).collect();
         NamedTensor { name, shape: shape.to_vec(), values }
     }
 }
