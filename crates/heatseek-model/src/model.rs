@@ -132,7 +132,7 @@ impl Limits {
             let json = Object::new(&file, "(the whole file)", &value)?;
             // A float: transformers writes 1e30 for "no limit".
             if let Some(limit) = json.optional_number("model_max_length")? {
-                if !(limit >= 1.0) {
+                if limit < 1.0 {
                     return Err(json.wrong("model_max_length", "a number of at least 1"));
                 }
                 // The cast saturates.
