@@ -1,0 +1,35 @@
+//! Text embedding models: from files to Programs.
+//!
+//! [`ModelFiles`] holds a model's files by relative path, [`TextModel::load`] reads and checks all of
+//! them, and [`TextModel::program`] makes the [`heatseek_ops::Program`] that an executor runs. What a
+//! sentence-transformers folder says (pooling, Dense, Normalize, prompts, maximum length) is followed;
+//! what it says that we cannot do is an error, never ignored. No device and no shader is known here, and
+//! nothing but [`ModelFiles::from_dir`] touches a file system.
+
+mod bytes;
+mod checkpoint;
+mod config;
+mod error;
+mod files;
+mod fold;
+mod json;
+mod model;
+mod modules;
+mod program;
+mod prompts;
+mod safetensors;
+mod spec;
+#[cfg(feature = "synthetic")]
+pub mod synthetic;
+mod weights;
+
+pub use bytes::SharedBytes;
+pub use checkpoint::Checkpoint;
+pub use config::{Config, SUPPORTED_MODEL_TYPES};
+pub use error::{ErrorKind, ModelError};
+pub use files::{ModelFiles, WantedFile};
+pub use model::TextModel;
+pub use modules::{DenseConfig, Pipeline, PipelineStep};
+pub use program::{Norm, ProgramOptions};
+pub use prompts::Prompts;
+pub use spec::ModelSpec;

@@ -1,0 +1,200 @@
+//! A text embedding model, read and checked.
+
+use heatseek_ops::{Batch, Buffer, Program, Tensor};
+
+use crate::files::SENTENCE_TRANSFORMERS;
+use crate::json::{Object, parse};
+use crate::modules::read_modules;
+use crate::program::{Parts, build};
+use crate::weights::{BertWeights, Linear, read_dense};
+use crate::{Config, ModelError, ModelFiles, ModelSpec, Pipeline, PipelineStep, ProgramOptions, Prompts};
+
+/// A text embedding model: its configuration, its pipeline and its weights, ready to be made a Program.
+#[derive(Clone, Debug)]
+pub struct TextModel {
+    config: Config,
+    pipeline: Pipeline,
+    prompts: Prompts,
+    weights: BertWeights,
+    dense: Vec<Linear>,
+    spec: ModelSpec,
+}
+
+impl TextModel {
+    /// Reads a model. Costs one pass over its weights.
+    ///
+    /// # Errors
+    /// [`ModelError`], for whatever is missing, broken, contradictory or not implemented.
+    pub fn load(files: &ModelFiles) -> Result<Self, ModelError> {
+        let modules = read_modules(files)?;
+        let folder = modules.first().map_or("", |m| &m.folder);
+        let config_file = format!("{folder}config.json");
+        let config = Config::parse(&config_file, files.require(&config_file, "the model's sizes")?)?;
+        let pipeline = Pipeline::read(files, config.hidden_size)?;
+        let prompts = match files.get(SENTENCE_TRANSFORMERS) {
+            Some(bytes) => Prompts::parse(SENTENCE_TRANSFORMERS, bytes)?,
+            None => Prompts::default(),
+        };
+        let limits = Limits::read(files, folder, &config)?;
+        let checkpoint = files.checkpoint(folder)?;
+        let weights = BertWeights::read(&checkpoint, &config)?;
+        let mut dense = Vec::new();
+        for step in &pipeline.steps {
+            if let PipelineStep::Dense(layer) = step {
+                dense.push(read_dense(&files.checkpoint(&layer.folder)?, layer)?);
+            }
+        }
+        let dtype = checkpoint.names().find(|name| name.ends_with("word_embeddings.weight"));
+        let dtype = dtype.and_then(|name| checkpoint.dtype(name)).unwrap_or("F32");
+        let spec = describe(&config, &pipeline, &prompts, &limits, dtype);
+        let mut model = Self { config, pipeline, prompts, weights, dense, spec };
+        model.spec.parameters = model.count_parameters()?;
+        Ok(model)
+    }
+
+    /// What the model is.
+    pub fn spec(&self) -> &ModelSpec {
+        &self.spec
+    }
+
+    /// The encoder's configuration.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// What follows the encoder.
+    pub fn pipeline(&self) -> &Pipeline {
+        &self.pipeline
+    }
+
+    /// The model's prompts.
+    pub fn prompts(&self) -> &Prompts {
+        &self.prompts
+    }
+
+    /// The Program, with outputs [`heatseek_ops::POOLED`] `[sequences, embedding_dim]` and
+    /// [`heatseek_ops::HIDDEN`] `[tokens, hidden_size]`. Weights stay where they are until an executor
+    /// asks for them, so it costs next to nothing.
+    ///
+    /// # Errors
+    /// [`ModelError::Program`], a bug.
+    pub fn program(&self, options: ProgramOptions) -> Result<Program, ModelError> {
+        let Self { config, pipeline, weights, dense, .. } = self;
+        Ok(build(&Parts { config, weights, pipeline, dense }, options)?)
+    }
+
+    /// Appends a sequence to `batch`, checking what the kernels will index with.
+    ///
+    /// # Errors
+    /// [`ModelError::IdOutOfRange`], [`ModelError::TooLong`], [`ModelError::Batch`].
+    pub fn push_sequence(&self, batch: &mut Batch, ids: &[u32], type_ids: &[u32]) -> Result<(), ModelError> {
+        let limit = self.config.max_position_embeddings;
+        if ids.len() > limit {
+            return Err(ModelError::TooLong { got: ids.len(), limit });
+        }
+        in_range("token id", ids, self.config.vocab_size)?;
+        in_range("token type id", type_ids, self.config.type_vocab_size)?;
+        // BERT's positions count from 0.
+        Ok(batch.push(ids, type_ids, 0)?)
+    }
+
+    fn count_parameters(&self) -> Result<usize, ModelError> {
+        let program = self.program(ProgramOptions { norm: crate::Norm::Plain, ..Default::default() })?;
+        let weights = program.buffers().iter().map(|(_, buffer)| match buffer {
+            Buffer::Weight(tensor) => Tensor::len(tensor),
+            _ => 0,
+        });
+        Ok(weights.sum())
+    }
+}
+
+fn in_range(what: &'static str, ids: &[u32], limit: usize) -> Result<(), ModelError> {
+    match ids.iter().position(|&id| id as usize >= limit) {
+        Some(position) => Err(ModelError::IdOutOfRange { what, got: ids[position], position, limit }),
+        None => Ok(()),
+    }
+}
+
+/// How texts are cut and cleaned before the encoder.
+struct Limits {
+    max_length: usize,
+    do_lower_case: bool,
+}
+
+impl Limits {
+    /// `max_seq_length` of `sentence_bert_config.json`, else the tokenizer's `model_max_length`; never
+    /// more than there are positions (sentence-transformers' `Transformer.__init__`).
+    fn read(files: &ModelFiles, folder: &str, config: &Config) -> Result<Self, ModelError> {
+        let mut limits = Self { max_length: config.max_position_embeddings, do_lower_case: false };
+        let file = format!("{folder}tokenizer_config.json");
+        if let Some(bytes) = files.get(&file) {
+            let value = parse(&file, bytes)?;
+            let json = Object::new(&file, "(the whole file)", &value)?;
+            // A float: transformers writes 1e30 for "no limit".
+            if let Some(limit) = json.optional_number("model_max_length")? {
+                if limit < 1.0 {
+                    return Err(json.wrong("model_max_length", "a number of at least 1"));
+                }
+                // The cast saturates.
+                limits.max_length = limits.max_length.min(limit as usize);
+            }
+        }
+        let file = format!("{folder}sentence_bert_config.json");
+        if let Some(bytes) = files.get(&file) {
+            let value = parse(&file, bytes)?;
+            let json = Object::new(&file, "(the whole file)", &value)?;
+            if let Some(limit) = json.optional_size("max_seq_length")? {
+                limits.max_length = limit.min(config.max_position_embeddings);
+            }
+            limits.do_lower_case = json.bool_or("do_lower_case", false)?;
+            match json.optional_str("transformer_task")? {
+                None | Some("feature-extraction") => {}
+                Some(_) => return Err(json.unsupported("transformer_task", "feature-extraction")),
+            }
+        }
+        Ok(limits)
+    }
+}
+
+fn describe(
+    config: &Config,
+    pipeline: &Pipeline,
+    prompts: &Prompts,
+    limits: &Limits,
+    dtype: &str,
+) -> ModelSpec {
+    let mut modules = vec!["Transformer".to_owned(), format!("Pooling({})", pipeline.pooling.name())];
+    let mut embedding_dim = config.hidden_size;
+    for step in &pipeline.steps {
+        modules.push(match step {
+            PipelineStep::Normalize => "Normalize".to_owned(),
+            PipelineStep::Dense(dense) => {
+                embedding_dim = dense.out_features;
+                format!("Dense({} -> {})", dense.in_features, dense.out_features)
+            }
+        });
+    }
+    ModelSpec {
+        model_type: config.model_type.clone(),
+        hidden_size: config.hidden_size,
+        num_hidden_layers: config.num_hidden_layers,
+        num_attention_heads: config.num_attention_heads,
+        intermediate_size: config.intermediate_size,
+        hidden_act: config.hidden_act.clone(),
+        layer_norm_eps: config.layer_norm_eps,
+        vocab_size: config.vocab_size,
+        type_vocab_size: config.type_vocab_size,
+        max_position_embeddings: config.max_position_embeddings,
+        max_length: limits.max_length,
+        do_lower_case: limits.do_lower_case,
+        embedding_dim,
+        pooling: pipeline.pooling.name().to_owned(),
+        normalize: pipeline.steps.last() == Some(&PipelineStep::Normalize),
+        modules,
+        prompts: prompts.prompts.clone(),
+        default_prompt_name: prompts.default_prompt_name.clone(),
+        similarity: prompts.similarity_fn_name.clone(),
+        parameters: 0,
+        weights_dtype: dtype.to_owned(),
+    }
+}
