@@ -1,0 +1,225 @@
+//! Everything of a plan that depends on how large batches are: activations, tables, bind groups.
+
+use std::cell::OnceCell;
+
+use heatseek_ops::{
+    ATTENTION_TILE_QUERIES, Batch, Buffer, BufferId, ExecutorError, Program, Rows, Step, Table,
+};
+
+use heatseek_wgsl::{Kernel, Params};
+
+use crate::buffer::{DeviceBuffer, storage_bytes};
+use crate::checked::GUARD_BYTES;
+use crate::device::GpuDevice;
+use crate::faults::Scopes;
+use crate::pipeline::Pipeline;
+use crate::weights::Weights;
+
+const PARAMS_BYTES: u64 = size_of::<Params>() as u64;
+/// The smallest capacity, rows and sequences: growing from one by one would reallocate for nothing.
+const MIN_CAPACITY: usize = 16;
+
+/// How large batches may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Capacity {
+    pub(crate) rows: usize,
+    pub(crate) sequences: usize,
+}
+
+impl Capacity {
+    /// The least that holds `batch`.
+    pub(crate) fn of(batch: &Batch) -> Self {
+        Self { rows: batch.rows(), sequences: batch.sequences().len() }
+    }
+
+    /// Whether a batch of `other` fits in.
+    pub(crate) fn holds(self, other: Self) -> bool {
+        self.rows >= other.rows && self.sequences >= other.sequences
+    }
+
+    /// A capacity for this and for `previous`, with room to grow: powers of two, so that a plan
+    /// reallocates a few times and then never again.
+    pub(crate) fn grown(self, previous: Option<Self>) -> Self {
+        let grow = |now: usize, before: usize| now.max(before).max(MIN_CAPACITY).next_power_of_two();
+        let (rows, sequences) = previous.map_or((0, 0), |p| (p.rows, p.sequences));
+        Self { rows: grow(self.rows, rows), sequences: grow(self.sequences, sequences) }
+    }
+
+    fn count(self, rows: Rows) -> usize {
+        match rows {
+            Rows::Tokens => self.rows,
+            Rows::Sequences => self.sequences,
+        }
+    }
+
+    /// Bytes of the data of `buffer` at this capacity; 0 for weights, which do not grow.
+    fn bytes(self, buffer: &Buffer) -> u64 {
+        let words = match buffer {
+            Buffer::Weight(_) => 0,
+            Buffer::Activation { rows, width } => self.count(*rows) as u64 * *width as u64,
+            Buffer::Table(Table::Tokens) => 4 * self.rows as u64,
+            Buffer::Table(Table::Sequences) => 2 * self.sequences as u64,
+            // Each sequence ends in at most one tile that is not full.
+            Buffer::Table(Table::AttentionTiles) => {
+                4 * (self.rows / ATTENTION_TILE_QUERIES + self.sequences) as u64
+            }
+        };
+        4 * words
+    }
+
+    /// Fails if a buffer of `program` would be too large for `device`.
+    fn fits(self, device: &GpuDevice, program: &Program) -> Result<(), ExecutorError> {
+        let most = device.largest_binding();
+        let sizes = program.buffers().iter().map(|(name, buffer)| (name, storage_bytes(self.bytes(buffer))));
+        let Some((name, needed)) = sizes.into_iter().find(|(_, bytes)| *bytes > most) else { return Ok(()) };
+        let what = format!("a batch of {} rows and {} sequences", self.rows, self.sequences);
+        let why = format!("`{name}` takes {needed} bytes and the device binds at most {most}; split the batch");
+        Err(device.faults().unsupported(what, why))
+    }
+}
+
+/// The buffers of a plan at one capacity, and the bind groups over them.
+#[derive(Debug)]
+pub(crate) struct Arena {
+    pub(crate) capacity: Capacity,
+    buffers: Vec<Option<DeviceBuffer>>,
+    params: DeviceBuffer,
+    params_stride: u64,
+    groups: Vec<[OnceCell<wgpu::BindGroup>; 2]>,
+}
+
+impl Arena {
+    /// Allocates for `needed` and `previous`, with room to grow if the device has it.
+    pub(crate) async fn new(
+        device: &GpuDevice,
+        program: &Program,
+        needed: Capacity,
+        previous: Option<Capacity>,
+        checked: bool,
+    ) -> Result<Self, ExecutorError> {
+        let grown = needed.grown(previous);
+        let capacity = if grown.fits(device, program).is_ok() { grown } else { needed };
+        capacity.fits(device, program)?;
+        let guard = if checked { GUARD_BYTES } else { 0 };
+        let scopes = Scopes::open(device.raw());
+        let make = |(name, buffer): &(String, Buffer)| match buffer {
+            Buffer::Weight(_) => None,
+            _ => {
+                let bytes = capacity.bytes(buffer) + guard;
+                Some(DeviceBuffer::new(device.raw(), name, bytes, usage()))
+            }
+        };
+        let buffers = program.buffers().iter().map(make).collect();
+        let params_stride = PARAMS_BYTES.next_multiple_of(device.uniform_alignment().max(1));
+        let params_usage = wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST;
+        let params = DeviceBuffer::new(device.raw(), "params", 2 * params_stride, params_usage);
+        let doing = format!("making room for {} rows", capacity.rows);
+        device.faults().explain(scopes.close().await, &doing)?;
+        let groups = program.steps().iter().map(|_| [OnceCell::new(), OnceCell::new()]).collect();
+        Ok(Self { capacity, buffers, params, params_stride, groups })
+    }
+
+    /// The activation or table `id`.
+    pub(crate) fn buffer(&self, id: BufferId) -> Option<&wgpu::Buffer> {
+        self.buffers[id.0].as_ref().map(|b| &b.0)
+    }
+
+    /// Writes the tables and parameters of `batch`.
+    pub(crate) fn write_batch(&self, queue: &wgpu::Queue, program: &Program, batch: &Batch) {
+        for (index, (_, buffer)) in program.buffers().iter().enumerate() {
+            let (Buffer::Table(table), Some(target)) = (buffer, self.buffer(BufferId(index))) else { continue };
+            match table {
+                Table::Tokens => write(queue, target, batch.token_table()),
+                Table::Sequences => write(queue, target, &batch.sequence_table()),
+                Table::AttentionTiles => write(queue, target, &batch.attention_tiles()),
+            }
+        }
+        // One set of parameters for the ops over tokens and one for those over sequences.
+        let mut bytes = vec![0; (2 * self.params_stride) as usize];
+        for (rows, at) in [(Rows::Tokens, 0), (Rows::Sequences, self.params_stride as usize)] {
+            let params = Params::new(rows.count(batch), batch);
+            bytes[at..at + size_of::<Params>()].copy_from_slice(bytemuck::bytes_of(&params));
+        }
+        queue.write_buffer(&self.params.0, 0, &bytes);
+    }
+
+    /// The bind group of step `index` for the pipeline of row class `class`, made on first use.
+    pub(crate) fn group(
+        &self,
+        device: &GpuDevice,
+        step: (usize, &Step),
+        class: usize,
+        kernel: &'static Kernel,
+        pipeline: &Pipeline,
+        weights: &Weights,
+    ) -> Result<&wgpu::BindGroup, ExecutorError> {
+        let (index, step) = step;
+        let cell = &self.groups[index][class];
+        if let Some(group) = cell.get() {
+            return Ok(group);
+        }
+        let mut entries = Vec::with_capacity(kernel.bindings.len());
+        for (binding, at) in kernel.bindings.iter().zip(0..) {
+            let resource = self.resource(step, binding.name, weights).ok_or_else(|| {
+                let what = format!("kernel `{}` binds `{}`, which its op lacks", kernel.name, binding.name);
+                device.faults().internal(what)
+            })?;
+            entries.push(wgpu::BindGroupEntry { binding: at, resource });
+        }
+        let group = device.raw().create_bind_group(&wgpu::BindGroupDescriptor {
+            label: Some(kernel.name),
+            layout: &pipeline.layout,
+            entries: &entries,
+        });
+        Ok(cell.get_or_init(|| group))
+    }
+
+    fn resource<'a>(&'a self, step: &Step, name: &str, weights: &'a Weights) -> Option<wgpu::BindingResource<'a>> {
+        if name == "params" {
+            let offset = match step.rows {
+                Rows::Tokens => 0,
+                Rows::Sequences => self.params_stride,
+            };
+            let size = wgpu::BufferSize::new(PARAMS_BYTES);
+            return Some(wgpu::BindingResource::Buffer(wgpu::BufferBinding { buffer: &self.params.0, offset, size }));
+        }
+        let bindings = step.op.bindings();
+        let (binding, id) = bindings.iter().zip(&step.buffers).find(|(b, _)| b.name == name)?;
+        let weight = || weights.get(*id, step.op.name(), binding.name).map(|b| &b.0);
+        self.buffer(*id).or_else(weight).map(wgpu::Buffer::as_entire_binding)
+    }
+}
+
+fn usage() -> wgpu::BufferUsages {
+    wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_SRC | wgpu::BufferUsages::COPY_DST
+}
+
+fn write<T: bytemuck::NoUninit>(queue: &wgpu::Queue, target: &wgpu::Buffer, rows: &[T]) {
+    if !rows.is_empty() {
+        queue.write_buffer(target, 0, bytemuck::cast_slice(rows));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn capacities_grow_in_powers_of_two_and_never_shrink() {
+        let needed = Capacity { rows: 100, sequences: 3 };
+        let first = needed.grown(None);
+        assert_eq!(first, Capacity { rows: 128, sequences: 16 });
+        let next = Capacity { rows: 20, sequences: 40 }.grown(Some(first));
+        assert_eq!(next, Capacity { rows: 128, sequences: 64 });
+        assert!(next.holds(needed) && !first.holds(next));
+    }
+
+    #[test]
+    fn the_tile_table_has_room_for_every_batch_of_its_capacity() {
+        for lengths in [&[65; 16][..], &[1; 16], &[64, 65, 129, 0], &[256]] {
+            let batch = Batch::of_lengths(lengths);
+            let bytes = Capacity::of(&batch).bytes(&Buffer::Table(Table::AttentionTiles));
+            assert!(bytes >= 16 * batch.attention_tiles().len() as u64, "{lengths:?}");
+        }
+    }
+}

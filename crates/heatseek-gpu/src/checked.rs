@@ -1,0 +1,32 @@
+//! Checked runs: activations start as a pattern, and what lies behind their rows must keep it.
+
+use heatseek_ops::{Batch, Buffer, BufferId, ExecutorError, Program, UNWRITTEN};
+
+use crate::arena::Arena;
+use crate::device::GpuDevice;
+use crate::readback::Segment;
+
+/// Pattern behind each activation of a checked run, whatever its capacity. A multiple of 256, as the
+/// smallest buffer is.
+pub(crate) const GUARD_BYTES: u64 = 256;
+
+/// Fills every activation with [`UNWRITTEN`] and says which part of each must still hold it afterwards.
+pub(crate) fn fill(device: &GpuDevice, program: &Program, arena: &Arena, batch: &Batch) -> Vec<(String, Segment)> {
+    let mut guards = Vec::new();
+    for (index, (name, buffer)) in program.buffers().iter().enumerate() {
+        let id = BufferId(index);
+        let (Buffer::Activation { .. }, Some(target)) = (buffer, arena.buffer(id)) else { continue };
+        let pattern = vec![UNWRITTEN; (target.size() / 4) as usize];
+        device.queue().write_buffer(target, 0, bytemuck::cast_slice(&pattern));
+        let written = 4 * program.len_elems(id, batch) as u64;
+        guards.push((name.clone(), Segment { buffer: id, offset: written, bytes: target.size() - written }));
+    }
+    guards
+}
+
+/// Fails if `values`, read back from behind the rows of activation `name`, are not the pattern.
+pub(crate) fn verify(device: &GpuDevice, name: &str, values: &[f32]) -> Result<(), ExecutorError> {
+    let Some(at) = values.iter().position(|v| v.to_bits() != UNWRITTEN) else { return Ok(()) };
+    let what = format!("`{name}` was written {at} elements behind its end (value {})", values[at]);
+    Err(device.faults().internal(what))
+}

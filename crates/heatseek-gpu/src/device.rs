@@ -1,0 +1,195 @@
+//! An opened GPU: adapter facts, queue, pipelines and the faults it reports.
+
+use std::cell::RefCell;
+use std::fmt;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use heatseek_ops::{DeviceInfo, DeviceKind, ExecutorError};
+use heatseek_wgsl::Kernel;
+
+use crate::adapter::{self, AdapterLimits, AdapterReport, GpuOptions};
+use crate::faults::Faults;
+use crate::pipeline::Pipelines;
+
+/// Rows a run takes on a GPU: enough to fill a large one, few enough that 1536-wide activations stay
+/// below 64 MiB and a caller can cancel several times a second.
+const ROWS_ON_A_GPU: usize = 8192;
+/// Rows a run takes where the "GPU" computes on the CPU, about a second's work for MiniLM.
+const ROWS_ON_SOFTWARE: usize = 256;
+
+/// Rewrites a kernel's source before it is compiled.
+pub type SourceTransform = Box<dyn Fn(&Kernel, &str) -> String>;
+
+/// An opened GPU. Clones are the same device; the last one to go destroys it.
+#[derive(Clone)]
+pub struct GpuDevice {
+    shared: Rc<Shared>,
+}
+
+struct Shared {
+    device: wgpu::Device,
+    queue: wgpu::Queue,
+    report: AdapterReport,
+    limits: AdapterLimits,
+    uniform_alignment: u64,
+    faults: Arc<Faults>,
+    pipelines: RefCell<Pipelines>,
+}
+
+impl GpuDevice {
+    /// Opens a device.
+    ///
+    /// # Errors
+    /// [`ExecutorError::Unsupported`] if there is no such adapter (the message lists those there are) or
+    /// it opens no device.
+    pub async fn request(options: GpuOptions) -> Result<Self, ExecutorError> {
+        let adapter = adapter::choose(&options).await?;
+        #[cfg_attr(not(target_arch = "wasm32"), expect(unused_mut, reason = "only browsers hide the name"))]
+        let mut report = AdapterReport::new(&adapter);
+        let limits = adapter::wanted_limits(&adapter.limits());
+        let descriptor = wgpu::DeviceDescriptor {
+            label: Some("heatseek"),
+            required_limits: limits.clone(),
+            memory_hints: wgpu::MemoryHints::MemoryUsage,
+            ..Default::default()
+        };
+        let (device, queue) = adapter.request_device(&descriptor).await.map_err(|error| {
+            let why = format!("{error}; the CPU kernels run everywhere");
+            ExecutorError::Unsupported { device: report.name.clone(), what: "a WebGPU device".into(), why }
+        })?;
+        #[cfg(target_arch = "wasm32")]
+        crate::web::name_adapter(&device, &mut report);
+        let faults = Faults::new(&report.name);
+        watch(&device, &faults);
+        Ok(Self {
+            shared: Rc::new(Shared {
+                limits: adapter::limits_of(&limits),
+                uniform_alignment: u64::from(limits.min_uniform_buffer_offset_alignment),
+                pipelines: RefCell::default(),
+                device,
+                queue,
+                report,
+                faults,
+            }),
+        })
+    }
+
+    /// All adapters of this machine, in the order that [`AdapterChoice::Index`](crate::AdapterChoice)
+    /// counts.
+    #[cfg(not(target_arch = "wasm32"))]
+    pub async fn enumerate() -> Vec<AdapterReport> {
+        adapter::all(&adapter::instance()).await.iter().map(AdapterReport::new).collect()
+    }
+
+    /// For tests: compiles every kernel from what `transform` makes of its source, so that planted
+    /// faults can be run. Plans made before keep their pipelines.
+    #[must_use]
+    pub fn with_source_transform(self, transform: SourceTransform) -> Self {
+        self.shared.pipelines.replace(Pipelines::transformed(transform));
+        self
+    }
+
+    /// Destroys the device: every plan on it answers [`ExecutorError::Lost`] from now on.
+    pub fn destroy(&self) {
+        self.shared.faults.lose("it was destroyed");
+        self.shared.device.destroy();
+    }
+
+    /// The adapter it was opened on.
+    pub fn adapter(&self) -> &AdapterReport {
+        &self.shared.report
+    }
+
+    /// What it is, as executors describe themselves.
+    pub fn info(&self) -> DeviceInfo {
+        DeviceInfo {
+            kind: DeviceKind::Gpu,
+            name: self.shared.report.name.clone(),
+            backend: self.shared.report.backend.clone(),
+            kernels: "wgsl-f32".into(),
+            dtype: "f32",
+            features: self.shared.report.features.clone(),
+        }
+    }
+
+    /// Most rows worth giving to one run if the widest activation has `width` elements a row.
+    pub(crate) fn preferred_rows(&self, width: usize) -> usize {
+        let wanted = if self.shared.report.software { ROWS_ON_SOFTWARE } else { ROWS_ON_A_GPU };
+        let row_bytes = (4 * width.max(1)) as u64;
+        let most = self.largest_binding() / row_bytes;
+        wanted.min(usize::try_from(most).unwrap_or(usize::MAX)).max(1)
+    }
+
+    /// Most bytes of one binding.
+    pub(crate) fn largest_binding(&self) -> u64 {
+        self.limits().max_storage_buffer_binding_size.min(self.limits().max_buffer_size)
+    }
+
+    pub(crate) fn raw(&self) -> &wgpu::Device {
+        &self.shared.device
+    }
+
+    pub(crate) fn queue(&self) -> &wgpu::Queue {
+        &self.shared.queue
+    }
+
+    pub(crate) fn limits(&self) -> &AdapterLimits {
+        &self.shared.limits
+    }
+
+    pub(crate) fn uniform_alignment(&self) -> u64 {
+        self.shared.uniform_alignment
+    }
+
+    pub(crate) fn faults(&self) -> &Arc<Faults> {
+        &self.shared.faults
+    }
+
+    pub(crate) fn pipelines(&self) -> &RefCell<Pipelines> {
+        &self.shared.pipelines
+    }
+
+    /// Blocks until `submission` is done and the callbacks that follow from it were called. In the
+    /// browser the event loop does that, and this does nothing.
+    pub(crate) fn wait(&self, submission: wgpu::SubmissionIndex) {
+        self.poll(wgpu::PollType::Wait { submission_index: Some(submission), timeout: None });
+    }
+
+    /// Lets wgpu free what finished work no longer needs.
+    pub(crate) fn poll_once(&self) {
+        self.poll(wgpu::PollType::Poll);
+    }
+
+    fn poll(&self, how: wgpu::PollType) {
+        // wgpu 30 panics in here if the driver reports the loss while we wait; its locks are released
+        // by then and the loss callback has been called, so the panic carries nothing we need.
+        let poll = std::panic::AssertUnwindSafe(|| self.shared.device.poll(how));
+        if std::panic::catch_unwind(poll).is_err() {
+            self.shared.faults.lose("the driver failed while waiting for it");
+        }
+    }
+}
+
+impl fmt::Debug for GpuDevice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "GpuDevice({}, {})", self.shared.report.name, self.shared.report.backend)
+    }
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        self.device.destroy();
+    }
+}
+
+/// Has everything the device reports on its own end up in `faults`.
+fn watch(device: &wgpu::Device, faults: &Arc<Faults>) {
+    let lost = faults.clone();
+    device.set_device_lost_callback(move |_, reason| lost.lose(&reason));
+    let uncaught = faults.clone();
+    #[cfg(not(target_arch = "wasm32"))]
+    device.on_uncaptured_error(Arc::new(move |error: wgpu::Error| uncaught.record(&error.to_string())));
+    #[cfg(target_arch = "wasm32")]
+    crate::web::on_uncaught_error(device, uncaught);
+}

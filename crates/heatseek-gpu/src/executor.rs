@@ -1,0 +1,63 @@
+//! The executor: makes Programs ready on a device.
+
+use std::sync::Arc;
+
+use heatseek_ops::{DeviceInfo, Executor, ExecutorError, LocalFuture, Op, Plan, PlanOptions, Program};
+use heatseek_wgsl::{RowClass, select};
+
+use crate::device::GpuDevice;
+use crate::plan::GpuPlan;
+
+/// Runs Programs on a [`GpuDevice`].
+#[derive(Clone, Debug)]
+pub struct GpuExecutor {
+    device: GpuDevice,
+}
+
+impl GpuExecutor {
+    /// An executor on `device`.
+    pub fn new(device: GpuDevice) -> Self {
+        Self { device }
+    }
+
+    /// The device it drives.
+    pub fn gpu(&self) -> &GpuDevice {
+        &self.device
+    }
+
+    /// Starts compiling the kernels of `ops` for runs of about `rows` rows and does not wait: call it
+    /// while weights download. Whether they compiled is told by [`Executor::prepare`].
+    ///
+    /// # Errors
+    /// [`ExecutorError::Unsupported`] if an op is beyond this device.
+    pub fn compile(&self, ops: &[Op], rows: usize) -> Result<(), ExecutorError> {
+        for op in ops {
+            let selection = select(op, RowClass::of(rows))
+                .map_err(|why| self.device.faults().unsupported(op.name(), why.to_string()))?;
+            self.device.pipelines().borrow_mut().get(&self.device, &selection, false)?;
+        }
+        Ok(())
+    }
+
+    /// [`Executor::prepare`] with the plan's own type.
+    ///
+    /// # Errors
+    /// As [`Executor::prepare`].
+    pub async fn plan(&self, program: Arc<Program>, options: PlanOptions) -> Result<GpuPlan, ExecutorError> {
+        GpuPlan::new(self.device.clone(), program, options).await
+    }
+}
+
+impl Executor for GpuExecutor {
+    fn device(&self) -> DeviceInfo {
+        self.device.info()
+    }
+
+    fn prepare(
+        &self,
+        program: Arc<Program>,
+        options: PlanOptions,
+    ) -> LocalFuture<'_, Result<Box<dyn Plan>, ExecutorError>> {
+        Box::pin(async move { Ok(Box::new(self.plan(program, options).await?) as Box<dyn Plan>) })
+    }
+}

@@ -1,0 +1,28 @@
+//! Runs [`heatseek_ops::Program`]s on wgpu: Vulkan, Metal and DX12 natively, WebGPU in the browser.
+//!
+//! A [`GpuDevice`] owns the adapter, the queue and the pipelines; a [`GpuExecutor`] makes Programs ready
+//! on it; a [`GpuPlan`] holds the weights and the activations of one Program. A run is one encoder, one
+//! compute pass, one submit and one read-back of the outputs that were asked for. In steady state it
+//! makes no GPU object: buffers and bind groups live as long as the row capacity they were made for.
+//!
+//! Nothing here knows a model, and no kernel is written here: those are `heatseek-wgsl`'s.
+
+mod adapter;
+mod arena;
+mod buffer;
+mod checked;
+mod device;
+mod executor;
+mod faults;
+mod pipeline;
+mod plan;
+mod readback;
+mod run;
+#[cfg(target_arch = "wasm32")]
+mod web;
+mod weights;
+
+pub use adapter::{AdapterChoice, AdapterLimits, AdapterReport, GpuOptions};
+pub use device::{GpuDevice, SourceTransform};
+pub use executor::GpuExecutor;
+pub use plan::GpuPlan;

@@ -1,0 +1,130 @@
+//! A Program made ready on a device.
+
+use std::cell::{OnceCell, RefCell};
+use std::rc::Rc;
+use std::sync::Arc;
+
+use heatseek_ops::{Batch, Buffer, ExecutorError, LocalFuture, OutputId, Plan, PlanOptions, Program};
+use heatseek_wgsl::{RowClass, Selection, select};
+
+use crate::arena::{Arena, Capacity};
+use crate::device::GpuDevice;
+use crate::pipeline::Pipeline;
+use crate::readback::Readbacks;
+use crate::weights::Weights;
+
+/// Weights, activations and pipelines of one Program. Its runs may overlap: all that a run does between
+/// two awaits is ordered by the device's queue.
+pub struct GpuPlan {
+    pub(crate) device: GpuDevice,
+    pub(crate) program: Arc<Program>,
+    pub(crate) weights: Weights,
+    pub(crate) readbacks: Readbacks,
+    pub(crate) checked: bool,
+    stages: Vec<[OnceCell<Rc<Stage>>; 2]>,
+    arena: RefCell<Option<Rc<Arena>>>,
+}
+
+/// How a step runs at a row class.
+pub(crate) struct Stage {
+    pub(crate) selection: Selection,
+    pub(crate) pipeline: Rc<Pipeline>,
+}
+
+impl GpuPlan {
+    pub(crate) async fn new(
+        device: GpuDevice,
+        program: Arc<Program>,
+        options: PlanOptions,
+    ) -> Result<Self, ExecutorError> {
+        device.faults().check()?;
+        let stages = program.steps().iter().map(|_| [OnceCell::new(), OnceCell::new()]).collect();
+        let mut plan = Self {
+            weights: Weights::default(),
+            readbacks: Readbacks::default(),
+            checked: options.checked,
+            arena: RefCell::default(),
+            stages,
+            device,
+            program,
+        };
+        let rows = match options.expected_rows {
+            0 => plan.preferred_rows(),
+            rows => rows,
+        };
+        // Browsers compile while the weights are uploaded.
+        for index in 0..plan.stages.len() {
+            plan.stage(index, RowClass::of(rows))?;
+        }
+        plan.weights = Weights::upload(&plan.device, &plan.program).await?;
+        plan.warm(rows).await?;
+        Ok(plan)
+    }
+
+    /// Has the pipelines ready for runs of about `rows` rows, tokens or sequences alike; otherwise the
+    /// first such run compiles them.
+    ///
+    /// # Errors
+    /// As [`Plan::run`].
+    pub async fn warm(&self, rows: usize) -> Result<(), ExecutorError> {
+        for index in 0..self.stages.len() {
+            self.stage(index, RowClass::of(rows))?.pipeline.ready(&self.device).await?;
+        }
+        Ok(())
+    }
+
+    /// How step `index` runs at `class`.
+    pub(crate) fn stage(&self, index: usize, class: RowClass) -> Result<&Rc<Stage>, ExecutorError> {
+        let cell = &self.stages[index][class_index(class)];
+        if let Some(stage) = cell.get() {
+            return Ok(stage);
+        }
+        let op = &self.program.steps()[index].op;
+        let selection = select(op, class)
+            .map_err(|why| self.device.faults().unsupported(op.name(), why.to_string()))?;
+        let pipeline = self.device.pipelines().borrow_mut().get(&self.device, &selection, self.checked)?;
+        Ok(cell.get_or_init(|| Rc::new(Stage { selection, pipeline })))
+    }
+
+    /// An arena that holds `batch`: the one there is, or a larger one from now on.
+    pub(crate) async fn arena(&self, batch: &Batch) -> Result<Rc<Arena>, ExecutorError> {
+        let needed = Capacity::of(batch);
+        let previous = {
+            let arena = self.arena.borrow();
+            match &*arena {
+                Some(arena) if arena.capacity.holds(needed) => return Ok(arena.clone()),
+                other => other.as_ref().map(|a| a.capacity),
+            }
+        };
+        let arena = Arena::new(&self.device, &self.program, needed, previous, self.checked).await?;
+        let arena = Rc::new(arena);
+        self.arena.replace(Some(arena.clone()));
+        Ok(arena)
+    }
+}
+
+/// Where the stages and bind groups of a row class are.
+pub(crate) fn class_index(class: RowClass) -> usize {
+    match class {
+        RowClass::Small => 0,
+        RowClass::Large => 1,
+    }
+}
+
+impl Plan for GpuPlan {
+    fn run<'a>(
+        &'a self,
+        batch: &'a Batch,
+        outputs: &'a [OutputId],
+    ) -> LocalFuture<'a, Result<Vec<Vec<f32>>, ExecutorError>> {
+        Box::pin(crate::run::run(self, batch, outputs))
+    }
+
+    fn preferred_rows(&self) -> usize {
+        let widths = self.program.buffers().iter().filter_map(|(_, buffer)| match buffer {
+            Buffer::Activation { width, .. } => Some(*width),
+            _ => None,
+        });
+        self.device.preferred_rows(widths.max().unwrap_or(1))
+    }
+}

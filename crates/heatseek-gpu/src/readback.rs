@@ -1,0 +1,116 @@
+//! Getting results out: mappable buffers that are used again, and the wait for them.
+
+use std::cell::RefCell;
+use std::future::Future;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::Waker;
+
+use heatseek_ops::{BufferId, ExecutorError};
+
+use crate::buffer::DeviceBuffer;
+use crate::device::GpuDevice;
+
+/// Read-back buffers kept for the next run; runs of one plan rarely overlap more deeply.
+const KEPT: usize = 3;
+
+/// A part of an activation to read back.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Segment {
+    pub(crate) buffer: BufferId,
+    pub(crate) offset: u64,
+    pub(crate) bytes: u64,
+}
+
+/// The read-back buffers of a plan that no run uses at the moment.
+#[derive(Debug, Default)]
+pub(crate) struct Readbacks {
+    free: RefCell<Vec<DeviceBuffer>>,
+}
+
+impl Readbacks {
+    /// A buffer of at least `bytes` bytes.
+    pub(crate) fn take(&self, device: &GpuDevice, bytes: u64) -> DeviceBuffer {
+        let mut free = self.free.borrow_mut();
+        if let Some(at) = free.iter().position(|b| b.0.size() >= bytes) {
+            return free.swap_remove(at);
+        }
+        // A size that was outgrown once will not be asked for again soon.
+        free.pop();
+        let usage = wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST;
+        DeviceBuffer::new(device.raw(), "readback", bytes.next_power_of_two(), usage)
+    }
+
+    /// Takes back an unmapped buffer.
+    pub(crate) fn give(&self, buffer: DeviceBuffer) {
+        let mut free = self.free.borrow_mut();
+        if free.len() < KEPT {
+            free.push(buffer);
+        }
+    }
+}
+
+/// What a map request came to, once it has.
+#[derive(Default)]
+struct Mapping {
+    outcome: Option<Result<(), wgpu::BufferAsyncError>>,
+    waker: Option<Waker>,
+}
+
+/// Maps the first `bytes` bytes of `buffer` for reading. The request is made now; the future is the wait.
+///
+/// # Errors
+/// [`ExecutorError::Lost`] if the device went away, [`ExecutorError::Internal`] if mapping failed.
+pub(crate) fn map<'a>(
+    device: &'a GpuDevice,
+    buffer: &DeviceBuffer,
+    bytes: u64,
+    submission: wgpu::SubmissionIndex,
+) -> impl Future<Output = Result<(), ExecutorError>> + use<'a> {
+    let mapping = Arc::new(Mutex::new(Mapping::default()));
+    let told = mapping.clone();
+    buffer.0.map_async(wgpu::MapMode::Read, 0..bytes, move |outcome| {
+        let waker = {
+            let mut mapping = told.lock().unwrap_or_else(PoisonError::into_inner);
+            mapping.outcome = Some(outcome);
+            mapping.waker.take()
+        };
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    });
+    async move {
+        if device.faults().still_there().is_ok() {
+            device.wait(submission);
+        }
+        match outcome(device, &mapping).await {
+            Some(Ok(())) => device.faults().still_there(),
+            other => {
+                device.faults().still_there()?;
+                let how = if other.is_some() { "failed" } else { "never ended" };
+                Err(device.faults().internal(format!("mapping the results {how}")))
+            }
+        }
+    }
+}
+
+/// Natively the callback was called while we waited for the device, or never will be.
+#[cfg(not(target_arch = "wasm32"))]
+async fn outcome(_: &GpuDevice, mapping: &Mutex<Mapping>) -> Option<Result<(), wgpu::BufferAsyncError>> {
+    mapping.lock().unwrap_or_else(PoisonError::into_inner).outcome.take()
+}
+
+/// In the browser the callback comes from the event loop; a loss ends the wait too.
+#[cfg(target_arch = "wasm32")]
+async fn outcome(device: &GpuDevice, mapping: &Mutex<Mapping>) -> Option<Result<(), wgpu::BufferAsyncError>> {
+    use std::task::Poll;
+    std::future::poll_fn(|context| {
+        let mut mapping = mapping.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(outcome) = mapping.outcome.take() {
+            return Poll::Ready(Some(outcome));
+        }
+        mapping.waker = Some(context.waker().clone());
+        device.faults().wake_on_loss(context.waker());
+        if device.faults().still_there().is_err() { Poll::Ready(None) } else { Poll::Pending }
+    })
+    .await
+}

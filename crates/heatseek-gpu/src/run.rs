@@ -1,0 +1,167 @@
+//! One run: write the batch, encode every step into one pass, submit once, read the outputs back.
+
+use heatseek_ops::{Batch, ExecutorError, OutputId, Step};
+use heatseek_wgsl::RowClass;
+
+use crate::arena::Arena;
+use crate::buffer::DeviceBuffer;
+use crate::checked;
+use crate::faults::Scopes;
+use crate::plan::{GpuPlan, Stage, class_index};
+use crate::readback::{Segment, map};
+
+/// A dispatch of a run.
+struct Dispatch<'a> {
+    step: (usize, &'a Step),
+    class: usize,
+    stage: &'a Stage,
+    grid: [u32; 3],
+}
+
+/// See [`heatseek_ops::Plan::run`].
+pub(crate) async fn run(plan: &GpuPlan, batch: &Batch, outputs: &[OutputId]) -> Result<Vec<Vec<f32>>, ExecutorError> {
+    plan.device.faults().check()?;
+    let known = plan.program.outputs().len();
+    if let Some(id) = outputs.iter().find(|id| id.0 >= known) {
+        return Err(ExecutorError::Invalid {
+            what: "an output was asked for that the program lacks".into(),
+            expected: format!("an index below {known}"),
+            got: id.0.to_string(),
+        });
+    }
+    if batch.sequences().is_empty() {
+        return Ok(vec![Vec::new(); outputs.len()]);
+    }
+    let dispatches = dispatches(plan, batch, outputs).await?;
+    let arena = plan.arena(batch).await?;
+    finish(plan, batch, outputs, &arena, &dispatches).await
+}
+
+/// The dispatches that `outputs` need, compiled; those over no rows are left out.
+async fn dispatches<'a>(
+    plan: &'a GpuPlan,
+    batch: &Batch,
+    outputs: &[OutputId],
+) -> Result<Vec<Dispatch<'a>>, ExecutorError> {
+    let mut all = Vec::with_capacity(plan.program.steps().len());
+    for (index, step) in plan.program.steps().iter().enumerate() {
+        let rows = step.rows.count(batch);
+        if rows == 0 || step.only_for.is_some_and(|o| !outputs.contains(&o)) {
+            continue;
+        }
+        let class = RowClass::of(rows);
+        let stage = plan.stage(index, class)?;
+        stage.pipeline.ready(&plan.device).await?;
+        let grid = stage.selection.grid(rows, batch);
+        let most = plan.device.limits().max_compute_workgroups_per_dimension;
+        if let Some(needed) = grid.into_iter().find(|n| *n > most) {
+            let why = format!("it takes {needed} workgroups and the device runs at most {most}; split the batch");
+            return Err(plan.device.faults().unsupported(format!("{} over {rows} rows", step.op.name()), why));
+        }
+        if !grid.contains(&0) {
+            all.push(Dispatch { step: (index, step), class: class_index(class), stage, grid });
+        }
+    }
+    Ok(all)
+}
+
+async fn finish(
+    plan: &GpuPlan,
+    batch: &Batch,
+    outputs: &[OutputId],
+    arena: &Arena,
+    dispatches: &[Dispatch<'_>],
+) -> Result<Vec<Vec<f32>>, ExecutorError> {
+    let device = &plan.device;
+    // From here to the submit nothing is awaited: what is written belongs to this run.
+    let scopes = Scopes::open(device.raw());
+    let guards = if plan.checked { checked::fill(device, &plan.program, arena, batch) } else { Vec::new() };
+    let segments = segments(plan, batch, outputs, guards.iter().map(|(_, segment)| *segment));
+    let bytes = segments.iter().map(|s| s.bytes).sum();
+    let readback = plan.readbacks.take(device, bytes);
+    arena.write_batch(device.queue(), &plan.program, batch);
+    let commands = encode(plan, arena, dispatches, &segments, &readback)?;
+    let submission = device.queue().submit([commands]);
+    let caught = scopes.close();
+    let mapped = (bytes > 0).then(|| map(device, &readback, bytes, submission));
+
+    device.faults().explain(caught.await, "running a batch")?;
+    let mut values: Vec<Vec<f32>> = vec![Vec::new(); segments.len()];
+    if let Some(mapped) = mapped {
+        mapped.await?;
+        read(plan, &readback, &segments, &mut values)?;
+        readback.0.unmap();
+    }
+    plan.readbacks.give(readback);
+    device.faults().check()?;
+    for ((name, _), tail) in guards.iter().zip(&values[outputs.len()..]) {
+        checked::verify(device, name, tail)?;
+    }
+    values.truncate(outputs.len());
+    Ok(values)
+}
+
+/// What is read back: the outputs in order, then the guards.
+fn segments(
+    plan: &GpuPlan,
+    batch: &Batch,
+    outputs: &[OutputId],
+    guards: impl Iterator<Item = Segment>,
+) -> Vec<Segment> {
+    let of_output = |id: &OutputId| {
+        let buffer = plan.program.outputs()[id.0].1;
+        Segment { buffer, offset: 0, bytes: 4 * plan.program.len_elems(buffer, batch) as u64 }
+    };
+    outputs.iter().map(of_output).chain(guards).collect()
+}
+
+fn encode(
+    plan: &GpuPlan,
+    arena: &Arena,
+    dispatches: &[Dispatch<'_>],
+    segments: &[Segment],
+    readback: &DeviceBuffer,
+) -> Result<wgpu::CommandBuffer, ExecutorError> {
+    let device = &plan.device;
+    let mut encoder = device.raw().create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
+    if !dispatches.is_empty() {
+        let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
+        for dispatch in dispatches {
+            let Stage { selection, pipeline } = dispatch.stage;
+            let kernel = selection.kernel;
+            let group = arena.group(device, dispatch.step, dispatch.class, kernel, pipeline, &plan.weights)?;
+            let [x, y, z] = dispatch.grid;
+            pass.set_pipeline(&pipeline.raw);
+            pass.set_bind_group(0, group, &[]);
+            pass.dispatch_workgroups(x, y, z);
+        }
+    }
+    let mut offset = 0;
+    for segment in segments.iter().filter(|s| s.bytes > 0) {
+        let source = arena.buffer(segment.buffer).ok_or_else(|| {
+            device.faults().internal("an output is not an activation".into())
+        })?;
+        encoder.copy_buffer_to_buffer(source, segment.offset, &readback.0, offset, segment.bytes);
+        offset += segment.bytes;
+    }
+    Ok(encoder.finish())
+}
+
+fn read(
+    plan: &GpuPlan,
+    readback: &DeviceBuffer,
+    segments: &[Segment],
+    values: &mut [Vec<f32>],
+) -> Result<(), ExecutorError> {
+    let bytes = segments.iter().map(|s| s.bytes).sum();
+    let view = readback.0.get_mapped_range(0..bytes);
+    let view = view.map_err(|error| plan.device.faults().internal(format!("reading the results: {error}")))?;
+    let mut rest = &view[..];
+    for (segment, values) in segments.iter().zip(values) {
+        let (own, others) = rest.split_at(segment.bytes as usize);
+        // Where the view is a copy it need not be aligned for f32.
+        *values = bytemuck::pod_collect_to_vec(own);
+        rest = others;
+    }
+    Ok(())
+}

@@ -1,0 +1,85 @@
+//! Weights on the device: packed as the kernels want them, uploaded once.
+
+use std::collections::HashMap;
+
+use heatseek_ops::{Buffer, BufferId, ExecutorError, Program};
+
+use crate::buffer::DeviceBuffer;
+use crate::device::GpuDevice;
+use crate::faults::Scopes;
+
+/// Bytes written between submits, and between waits for the device's verdict. wgpu stages what is written
+/// until the next submit, so this bounds the copy; waiting for every weight would cost a round trip each.
+const CHUNK_BYTES: usize = 16 << 20;
+
+/// What decides how a weight is laid out: the op that binds it, and as what.
+type Layout = (BufferId, &'static str, &'static str);
+
+/// The weights of a plan, one buffer per weight and layout.
+#[derive(Debug, Default)]
+pub(crate) struct Weights {
+    buffers: HashMap<Layout, DeviceBuffer>,
+}
+
+impl Weights {
+    /// Lays out and uploads every weight that a step of `program` binds.
+    pub(crate) async fn upload(device: &GpuDevice, program: &Program) -> Result<Self, ExecutorError> {
+        let mut buffers = HashMap::new();
+        let (mut verdicts, mut unseen_bytes) = (Vec::new(), 0);
+        for step in program.steps() {
+            for (binding, id) in step.op.bindings().iter().zip(&step.buffers) {
+                let (name, Buffer::Weight(tensor)) = &program.buffers()[id.0] else { continue };
+                let layout = (*id, step.op.name(), binding.name);
+                if buffers.contains_key(&layout) {
+                    continue;
+                }
+                let values = heatseek_wgsl::pack(&step.op, binding.name, tensor);
+                let bytes = bytemuck::cast_slice(&values);
+                fits(device, name, bytes.len() as u64)?;
+                let scopes = Scopes::open(device.raw());
+                buffers.insert(layout, upload(device, name, bytes));
+                verdicts.push((name, scopes.close()));
+                unseen_bytes += bytes.len();
+                if unseen_bytes >= CHUNK_BYTES {
+                    unseen_bytes = 0;
+                    for (name, caught) in verdicts.drain(..) {
+                        device.faults().explain(caught.await, &format!("uploading weight `{name}`"))?;
+                    }
+                }
+            }
+        }
+        for (name, caught) in verdicts {
+            device.faults().explain(caught.await, &format!("uploading weight `{name}`"))?;
+        }
+        Ok(Self { buffers })
+    }
+
+    /// The buffer of weight `id` as `op` binds it at `binding`.
+    pub(crate) fn get(&self, id: BufferId, op: &'static str, binding: &'static str) -> Option<&DeviceBuffer> {
+        self.buffers.get(&(id, op, binding))
+    }
+}
+
+fn fits(device: &GpuDevice, name: &str, needed: u64) -> Result<(), ExecutorError> {
+    let most = device.largest_binding();
+    if needed <= most {
+        return Ok(());
+    }
+    let why = format!("it takes {needed} bytes and the device binds at most {most}; use the CPU kernels");
+    Err(device.faults().unsupported(format!("weight `{name}`"), why))
+}
+
+fn upload(device: &GpuDevice, name: &str, bytes: &[u8]) -> DeviceBuffer {
+    let usage = wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_DST;
+    let buffer = DeviceBuffer::new(device.raw(), name, bytes.len() as u64, usage);
+    let mut offset = 0;
+    for chunk in bytes.chunks(CHUNK_BYTES) {
+        device.queue().write_buffer(&buffer.0, offset, chunk);
+        offset += chunk.len() as u64;
+        if chunk.len() == CHUNK_BYTES {
+            device.queue().submit([]);
+            device.poll_once();
+        }
+    }
+    buffer
+}

@@ -1,0 +1,244 @@
+//! The executor on every adapter of this machine. Select software adapters with `VK_DRIVER_FILES`.
+
+use std::sync::Arc;
+
+use heatseek_gpu::{AdapterChoice, GpuDevice, GpuExecutor, GpuOptions, GpuPlan};
+use heatseek_ops::{
+    Batch, Buffer, BufferId, Executor, ExecutorError, Gemm, HIDDEN, HostExecutor, OutputId, POOLED, Plan,
+    PlanOptions, Pool, Pooling, Program, ReferenceExecutor, Rows, Table, Tensor, cases,
+};
+use heatseek_testkit::{Tolerance, compare, run_all, values};
+use pollster::block_on;
+
+const CHECKED: PlanOptions = PlanOptions { expected_rows: 0, checked: true };
+const UNCHECKED: PlanOptions = PlanOptions { expected_rows: 0, checked: false };
+
+/// A device on every adapter. None is a failure where one is expected: CI has software adapters.
+fn devices() -> Vec<GpuDevice> {
+    let found = block_on(GpuDevice::enumerate());
+    assert!(!found.is_empty() || std::env::var_os("CI").is_none(), "CI expects a Vulkan adapter");
+    if found.is_empty() {
+        eprintln!("no adapter found: nothing was tested");
+    }
+    (0..found.len()).map(open).collect()
+}
+
+fn open(index: usize) -> GpuDevice {
+    let options = GpuOptions { adapter: AdapterChoice::Index(index), ..GpuOptions::default() };
+    block_on(GpuDevice::request(options)).expect("an enumerated adapter opens")
+}
+
+/// Two linear layers and a mean: outputs `hidden` (only on demand) and `pooled`.
+fn small_model() -> Arc<Program> {
+    let mut program = Program::new();
+    let (k, n) = (36, 68);
+    let tokens = program.table(Table::Tokens);
+    let sequences = program.table(Table::Sequences);
+    let mut weight = |name: &str, shape: &[usize], seed| {
+        let tensor = Tensor::new(shape, values(seed, shape.iter().product(), 0.5));
+        program.weight(name, tensor)
+    };
+    let word = weight("word", &[64, k], 1);
+    let position = weight("position", &[512, k], 2);
+    let token_type = weight("token_type", &[2, k], 3);
+    let (w, b) = (weight("w", &[n, k], 4), weight("b", &[n], 5));
+    let x = program.activation("x", Rows::Tokens, k);
+    let y = program.activation("y", Rows::Tokens, n);
+    let hidden = program.activation("hidden", Rows::Tokens, n);
+    let pooled = program.activation("pooled", Rows::Sequences, n);
+    let hidden_output = program.output(HIDDEN, hidden);
+    program.output(POOLED, pooled);
+    let embed = heatseek_ops::Embed { hidden_size: k };
+    let pool = Pool { width: n, pooling: Pooling::Mean, norm_in: None, normalize: true };
+    let norm = heatseek_ops::L2Normalize { width: n };
+    program.push(embed, Rows::Tokens, &[tokens, word, position, token_type, x]).unwrap();
+    program.push(Gemm::linear(k, n), Rows::Tokens, &[x, w, b, y]).unwrap();
+    program.push_for(hidden_output, norm, Rows::Tokens, &[y, hidden]).unwrap();
+    program.push(pool, Rows::Sequences, &[y, sequences, pooled]).unwrap();
+    Arc::new(program)
+}
+
+/// Token ids below the vocabulary of [`small_model`].
+fn batch(lengths: &[usize]) -> Batch {
+    let mut batch = Batch::new();
+    for &len in lengths {
+        let ids: Vec<u32> = (0..len as u32).map(|i| (i * 7 + len as u32) % 64).collect();
+        batch.push(&ids, &vec![0; len], 0).unwrap();
+    }
+    batch
+}
+
+fn expect(program: &Arc<Program>, batch: &Batch, outputs: &[OutputId]) -> Vec<Vec<f32>> {
+    let plan = HostExecutor::new(ReferenceExecutor).plan(program.clone(), PlanOptions::default()).unwrap();
+    plan.run_now(batch, outputs).unwrap()
+}
+
+fn plan(device: &GpuDevice, program: &Arc<Program>, options: PlanOptions) -> GpuPlan {
+    block_on(GpuExecutor::new(device.clone()).plan(program.clone(), options)).unwrap()
+}
+
+fn assert_right(plan: &GpuPlan, program: &Arc<Program>, batch: &Batch, outputs: &[OutputId]) {
+    let actual = block_on(plan.run(batch, outputs)).unwrap();
+    assert_equal(program, batch, outputs, &actual);
+}
+
+fn assert_equal(program: &Arc<Program>, batch: &Batch, outputs: &[OutputId], actual: &[Vec<f32>]) {
+    let expected = expect(program, batch, outputs);
+    for ((actual, expected), id) in actual.iter().zip(&expected).zip(outputs) {
+        let BufferId(buffer) = program.outputs()[id.0].1;
+        let Buffer::Activation { rows, width } = program.buffers()[buffer].1 else { unreachable!() };
+        compare(actual, expected, &[rows.count(batch), width], Tolerance::OP_F32).unwrap();
+    }
+}
+
+#[test]
+fn every_case_equals_the_reference_checked_and_unchecked() {
+    for device in devices() {
+        let executor = GpuExecutor::new(device.clone());
+        for options in [CHECKED, UNCHECKED] {
+            eprintln!("{device:?} {options:?}");
+            run_all(&cases::all(), |case| {
+                let program = Arc::new(case.program());
+                let outputs = case.outputs(&program);
+                let plan = block_on(executor.plan(program.clone(), options)).map_err(|e| e.to_string())?;
+                let actual = block_on(plan.run(&case.batch(), &outputs)).map_err(|e| e.to_string())?;
+                for ((actual, expected), id) in actual.iter().zip(case.expected()).zip(outputs) {
+                    let shape = case.output_shape(&program, id);
+                    compare(actual, &expected, &shape, case.tolerance).map_err(|e| e.to_string())?;
+                }
+                Ok(())
+            });
+        }
+    }
+}
+
+#[test]
+fn capacity_grows_and_smaller_batches_stay_right() {
+    let program = small_model();
+    for device in devices() {
+        for options in [CHECKED, UNCHECKED] {
+            let plan = plan(&device, &program, options);
+            for lengths in [&[3][..], &[5, 0, 70], &[1; 40], &[300, 2], &[4], &[], &[0, 0]] {
+                let both = [OutputId(1), OutputId(0)];
+                assert_right(&plan, &program, &batch(lengths), &both);
+                assert_right(&plan, &program, &batch(lengths), &[OutputId(1)]);
+            }
+        }
+    }
+}
+
+#[test]
+fn overlapping_runs_do_not_mix() {
+    let program = small_model();
+    for device in devices() {
+        let (one, two) = (plan(&device, &program, UNCHECKED), plan(&device, &program, CHECKED));
+        let batches = [batch(&[9, 4]), batch(&[2]), batch(&[100, 1, 1])];
+        let pooled = [OutputId(1)];
+        let mut runs: Vec<_> =
+            batches.iter().flat_map(|b| [(b, one.run(b, &pooled)), (b, two.run(b, &pooled))]).collect();
+        let all = std::future::poll_fn(|context| {
+            let mut finished = Vec::new();
+            // All of them are started before the first one is finished.
+            for (batch, run) in &mut runs {
+                match run.as_mut().poll(context) {
+                    std::task::Poll::Ready(result) => finished.push((*batch, result.unwrap())),
+                    std::task::Poll::Pending => return std::task::Poll::Pending,
+                }
+            }
+            std::task::Poll::Ready(finished)
+        });
+        for (batch, actual) in block_on(all) {
+            assert_equal(&program, batch, &pooled, &actual);
+        }
+    }
+}
+
+#[test]
+fn a_destroyed_device_answers_lost_and_nothing_hangs() {
+    let program = small_model();
+    for device in devices() {
+        let executor = GpuExecutor::new(device.clone());
+        let plan = plan(&device, &program, UNCHECKED);
+        let batch = batch(&[5, 6]);
+        assert_right(&plan, &program, &batch, &[OutputId(1)]);
+        device.destroy();
+        for _ in 0..2 {
+            let error = block_on(plan.run(&batch, &[OutputId(1)])).unwrap_err();
+            assert!(matches!(error, ExecutorError::Lost { .. }), "{error}");
+        }
+        let error = block_on(executor.prepare(program.clone(), UNCHECKED)).err().unwrap();
+        assert!(matches!(error, ExecutorError::Lost { .. }), "{error}");
+    }
+}
+
+#[test]
+fn a_planted_fault_gives_a_wrong_answer() {
+    let program = small_model();
+    for (index, _) in devices().iter().enumerate() {
+        // Every kernel that multiplies and adds now forgets to add.
+        let transform = |_: &heatseek_wgsl::Kernel, source: &str| source.replace("params.rows", "1u");
+        let device = open(index).with_source_transform(Box::new(transform));
+        let plan = plan(&device, &program, UNCHECKED);
+        let batch = batch(&[5, 6]);
+        let actual = block_on(plan.run(&batch, &[OutputId(0)])).unwrap();
+        assert_ne!(actual, expect(&program, &batch, &[OutputId(0)]));
+    }
+}
+
+#[test]
+fn a_kernel_that_does_not_compile_is_an_internal_error_with_its_name() {
+    let program = small_model();
+    for (index, _) in devices().iter().enumerate() {
+        let transform = |_: &heatseek_wgsl::Kernel, source: &str| format!("{source}\nnonsense;");
+        let device = open(index).with_source_transform(Box::new(transform));
+        let error = block_on(GpuExecutor::new(device).plan(program.clone(), UNCHECKED)).err().unwrap();
+        let ExecutorError::Internal { what, .. } = &error else { panic!("{error}") };
+        assert!(what.contains("embed") && what.contains("nonsense"), "{what}");
+    }
+}
+
+#[test]
+fn a_write_behind_the_end_is_found_in_checked_runs() {
+    let program = small_model();
+    for (index, _) in devices().iter().enumerate() {
+        // The row guard of the kernels off by one: with 3 rows, a fourth is written.
+        let transform = |_: &heatseek_wgsl::Kernel, source: &str| {
+            source.replace("params.rows", "(params.rows + 1u)")
+        };
+        let device = open(index).with_source_transform(Box::new(transform));
+        let plan = plan(&device, &program, CHECKED);
+        let error = block_on(plan.run(&batch(&[3]), &[OutputId(1)])).unwrap_err();
+        let ExecutorError::Internal { what, .. } = &error else { panic!("{error}") };
+        assert!(what.contains("behind its end"), "{what}");
+    }
+}
+
+#[test]
+fn what_does_not_fit_is_unsupported_with_numbers() {
+    for device in devices() {
+        let most = device.adapter().limits.max_storage_buffer_binding_size as usize;
+        // Never computed: the size is looked at first.
+        let rows = most / 4 / 64 + 64;
+        let mut program = Program::new();
+        let x = program.activation("x", Rows::Tokens, 64);
+        let tokens = program.table(Table::Tokens);
+        let word = program.weight("word", Tensor::computed(&[rows, 64], move || vec![0.0; rows * 64]));
+        let embed = heatseek_ops::Embed { hidden_size: 64 };
+        program.output(HIDDEN, x);
+        program.push(embed, Rows::Tokens, &[tokens, word, word, word, x]).unwrap();
+        if most > 256 << 20 {
+            continue; // Would only show that this machine has gigabytes to spare.
+        }
+        let error = block_on(GpuExecutor::new(device).plan(Arc::new(program), UNCHECKED)).err().unwrap();
+        let ExecutorError::Unsupported { why, .. } = &error else { panic!("{error}") };
+        assert!(why.contains(&most.to_string()), "{why}");
+    }
+}
+
+#[test]
+fn an_adapter_that_is_not_there_is_unsupported_and_says_which_are() {
+    for adapter in [AdapterChoice::Index(99), AdapterChoice::Named("no such adapter".into())] {
+        let error = block_on(GpuDevice::request(GpuOptions { adapter, refuse_software: false })).unwrap_err();
+        assert!(matches!(&error, ExecutorError::Unsupported { why, .. } if why.contains("found [")), "{error}");
+    }
+}
