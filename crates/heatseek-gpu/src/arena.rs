@@ -73,7 +73,8 @@ impl Capacity {
         let sizes = program.buffers().iter().map(|(name, buffer)| (name, storage_bytes(self.bytes(buffer))));
         let Some((name, needed)) = sizes.into_iter().find(|(_, bytes)| *bytes > most) else { return Ok(()) };
         let what = format!("a batch of {} rows and {} sequences", self.rows, self.sequences);
-        let why = format!("`{name}` takes {needed} bytes and the device binds at most {most}; split the batch");
+        let why =
+            format!("`{name}` takes {needed} bytes and the device binds at most {most}; split the batch");
         Err(device.faults().unsupported(what, why))
     }
 }
@@ -127,7 +128,9 @@ impl Arena {
     /// Writes the tables and parameters of `batch`.
     pub(crate) fn write_batch(&self, queue: &wgpu::Queue, program: &Program, batch: &Batch) {
         for (index, (_, buffer)) in program.buffers().iter().enumerate() {
-            let (Buffer::Table(table), Some(target)) = (buffer, self.buffer(BufferId(index))) else { continue };
+            let (Buffer::Table(table), Some(target)) = (buffer, self.buffer(BufferId(index))) else {
+                continue;
+            };
             match table {
                 Table::Tokens => write(queue, target, batch.token_table()),
                 Table::Sequences => write(queue, target, &batch.sequence_table()),
@@ -174,14 +177,23 @@ impl Arena {
         Ok(cell.get_or_init(|| group))
     }
 
-    fn resource<'a>(&'a self, step: &Step, name: &str, weights: &'a Weights) -> Option<wgpu::BindingResource<'a>> {
+    fn resource<'a>(
+        &'a self,
+        step: &Step,
+        name: &str,
+        weights: &'a Weights,
+    ) -> Option<wgpu::BindingResource<'a>> {
         if name == "params" {
             let offset = match step.rows {
                 Rows::Tokens => 0,
                 Rows::Sequences => self.params_stride,
             };
             let size = wgpu::BufferSize::new(PARAMS_BYTES);
-            return Some(wgpu::BindingResource::Buffer(wgpu::BufferBinding { buffer: &self.params.0, offset, size }));
+            return Some(wgpu::BindingResource::Buffer(wgpu::BufferBinding {
+                buffer: &self.params.0,
+                offset,
+                size,
+            }));
         }
         let bindings = step.op.bindings();
         let (binding, id) = bindings.iter().zip(&step.buffers).find(|(b, _)| b.name == name)?;

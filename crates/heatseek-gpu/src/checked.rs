@@ -11,7 +11,12 @@ use crate::readback::Segment;
 pub(crate) const GUARD_BYTES: u64 = 256;
 
 /// Fills every activation with [`UNWRITTEN`] and says which part of each must still hold it afterwards.
-pub(crate) fn fill(device: &GpuDevice, program: &Program, arena: &Arena, batch: &Batch) -> Vec<(String, Segment)> {
+pub(crate) fn fill(
+    device: &GpuDevice,
+    program: &Program,
+    arena: &Arena,
+    batch: &Batch,
+) -> Vec<(String, Segment)> {
     let mut guards = Vec::new();
     for (index, (name, buffer)) in program.buffers().iter().enumerate() {
         let id = BufferId(index);

@@ -80,8 +80,8 @@ impl GpuPlan {
             return Ok(stage);
         }
         let op = &self.program.steps()[index].op;
-        let selection = select(op, class)
-            .map_err(|why| self.device.faults().unsupported(op.name(), why.to_string()))?;
+        let selection =
+            select(op, class).map_err(|why| self.device.faults().unsupported(op.name(), why.to_string()))?;
         let pipeline = self.device.pipelines().borrow_mut().get(&self.device, &selection, self.checked)?;
         Ok(cell.get_or_init(|| Rc::new(Stage { selection, pipeline })))
     }

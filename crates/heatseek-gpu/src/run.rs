@@ -19,7 +19,11 @@ struct Dispatch<'a> {
 }
 
 /// See [`heatseek_ops::Plan::run`].
-pub(crate) async fn run(plan: &GpuPlan, batch: &Batch, outputs: &[OutputId]) -> Result<Vec<Vec<f32>>, ExecutorError> {
+pub(crate) async fn run(
+    plan: &GpuPlan,
+    batch: &Batch,
+    outputs: &[OutputId],
+) -> Result<Vec<Vec<f32>>, ExecutorError> {
     plan.device.faults().check()?;
     let known = plan.program.outputs().len();
     if let Some(id) = outputs.iter().find(|id| id.0 >= known) {
@@ -55,8 +59,12 @@ async fn dispatches<'a>(
         let grid = stage.selection.grid(rows, batch);
         let most = plan.device.limits().max_compute_workgroups_per_dimension;
         if let Some(needed) = grid.into_iter().find(|n| *n > most) {
-            let why = format!("it takes {needed} workgroups and the device runs at most {most}; split the batch");
-            return Err(plan.device.faults().unsupported(format!("{} over {rows} rows", step.op.name()), why));
+            let why =
+                format!("it takes {needed} workgroups and the device runs at most {most}; split the batch");
+            return Err(plan
+                .device
+                .faults()
+                .unsupported(format!("{} over {rows} rows", step.op.name()), why));
         }
         if !grid.contains(&0) {
             all.push(Dispatch { step: (index, step), class: class_index(class), stage, grid });
@@ -129,7 +137,8 @@ fn encode(
         for dispatch in dispatches {
             let Stage { selection, pipeline } = dispatch.stage;
             let kernel = selection.kernel;
-            let group = arena.group(device, dispatch.step, dispatch.class, kernel, pipeline, &plan.weights)?;
+            let group =
+                arena.group(device, dispatch.step, dispatch.class, kernel, pipeline, &plan.weights)?;
             let [x, y, z] = dispatch.grid;
             pass.set_pipeline(&pipeline.raw);
             pass.set_bind_group(0, group, &[]);
@@ -138,9 +147,9 @@ fn encode(
     }
     let mut offset = 0;
     for segment in segments.iter().filter(|s| s.bytes > 0) {
-        let source = arena.buffer(segment.buffer).ok_or_else(|| {
-            device.faults().internal("an output is not an activation".into())
-        })?;
+        let source = arena
+            .buffer(segment.buffer)
+            .ok_or_else(|| device.faults().internal("an output is not an activation".into()))?;
         encoder.copy_buffer_to_buffer(source, segment.offset, &readback.0, offset, segment.bytes);
         offset += segment.bytes;
     }
@@ -155,7 +164,8 @@ fn read(
 ) -> Result<(), ExecutorError> {
     let bytes = segments.iter().map(|s| s.bytes).sum();
     let view = readback.0.get_mapped_range(0..bytes);
-    let view = view.map_err(|error| plan.device.faults().internal(format!("reading the results: {error}")))?;
+    let view =
+        view.map_err(|error| plan.device.faults().internal(format!("reading the results: {error}")))?;
     let mut rest = &view[..];
     for (segment, values) in segments.iter().zip(values) {
         let (own, others) = rest.split_at(segment.bytes as usize);

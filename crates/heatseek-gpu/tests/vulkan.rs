@@ -175,7 +175,7 @@ fn a_destroyed_device_answers_lost_and_nothing_hangs() {
 fn a_planted_fault_gives_a_wrong_answer() {
     let program = small_model();
     for (index, _) in devices().iter().enumerate() {
-        // Every kernel that multiplies and adds now forgets to add.
+        // Every kernel now believes that there is one row.
         let transform = |_: &heatseek_wgsl::Kernel, source: &str| source.replace("params.rows", "1u");
         let device = open(index).with_source_transform(Box::new(transform));
         let plan = plan(&device, &program, UNCHECKED);
@@ -202,9 +202,8 @@ fn a_write_behind_the_end_is_found_in_checked_runs() {
     let program = small_model();
     for (index, _) in devices().iter().enumerate() {
         // The row guard of the kernels off by one: with 3 rows, a fourth is written.
-        let transform = |_: &heatseek_wgsl::Kernel, source: &str| {
-            source.replace("params.rows", "(params.rows + 1u)")
-        };
+        let transform =
+            |_: &heatseek_wgsl::Kernel, source: &str| source.replace("params.rows", "(params.rows + 1u)");
         let device = open(index).with_source_transform(Box::new(transform));
         let plan = plan(&device, &program, CHECKED);
         let error = block_on(plan.run(&batch(&[3]), &[OutputId(1)])).unwrap_err();
@@ -239,6 +238,9 @@ fn what_does_not_fit_is_unsupported_with_numbers() {
 fn an_adapter_that_is_not_there_is_unsupported_and_says_which_are() {
     for adapter in [AdapterChoice::Index(99), AdapterChoice::Named("no such adapter".into())] {
         let error = block_on(GpuDevice::request(GpuOptions { adapter, refuse_software: false })).unwrap_err();
-        assert!(matches!(&error, ExecutorError::Unsupported { why, .. } if why.contains("found [")), "{error}");
+        assert!(
+            matches!(&error, ExecutorError::Unsupported { why, .. } if why.contains("found [")),
+            "{error}"
+        );
     }
 }
