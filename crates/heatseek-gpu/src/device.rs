@@ -15,8 +15,9 @@ use crate::pipeline::Pipelines;
 /// Rows a run takes on a GPU: enough to fill a large one, few enough that 1536-wide activations stay
 /// below 64 MiB and a caller can cancel several times a second.
 const ROWS_ON_A_GPU: usize = 8192;
-/// Rows a run takes where the "GPU" computes on the CPU, about a second's work for MiniLM.
-const ROWS_ON_SOFTWARE: usize = 256;
+/// Rows a run takes where the "GPU" computes on the CPU: about a second's work for MiniLM on SwiftShader
+/// with two cores, where larger runs are no faster a row.
+const ROWS_ON_SOFTWARE: usize = 128;
 
 /// Rewrites a kernel's source before it is compiled.
 pub type SourceTransform = Box<dyn Fn(&Kernel, &str) -> String>;
@@ -150,8 +151,8 @@ impl GpuDevice {
         &self.shared.pipelines
     }
 
-    /// Blocks until `submission` is done and the callbacks that follow from it were called. In the
-    /// browser the event loop does that, and this does nothing.
+    /// Blocks until `submission` is done and the callbacks that follow from it were called.
+    #[cfg(not(target_arch = "wasm32"))]
     pub(crate) fn wait(&self, submission: wgpu::SubmissionIndex) {
         self.poll(wgpu::PollType::Wait { submission_index: Some(submission), timeout: None });
     }

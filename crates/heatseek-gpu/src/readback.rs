@@ -79,9 +79,7 @@ pub(crate) fn map<'a>(
         }
     });
     async move {
-        if device.faults().still_there().is_ok() {
-            device.wait(submission);
-        }
+        wait(device, submission).await;
         match outcome(device, &mapping).await {
             Some(Ok(())) => device.faults().still_there(),
             other => {
@@ -92,6 +90,28 @@ pub(crate) fn map<'a>(
         }
     }
 }
+
+/// Natively somebody has to drive the device. Before this thread blocks for it, the caller may start other
+/// runs, so that the device has work while the results of this one are copied.
+#[cfg(not(target_arch = "wasm32"))]
+async fn wait(device: &GpuDevice, submission: wgpu::SubmissionIndex) {
+    let mut asked = false;
+    std::future::poll_fn(|context| {
+        if std::mem::replace(&mut asked, true) {
+            return std::task::Poll::Ready(());
+        }
+        context.waker().wake_by_ref();
+        std::task::Poll::Pending
+    })
+    .await;
+    if device.faults().still_there().is_ok() {
+        device.wait(submission);
+    }
+}
+
+/// The browser drives its devices.
+#[cfg(target_arch = "wasm32")]
+async fn wait(_: &GpuDevice, _: wgpu::SubmissionIndex) {}
 
 /// Natively the callback was called while we waited for the device, or never will be.
 #[cfg(not(target_arch = "wasm32"))]

@@ -1,6 +1,7 @@
 //! The executor on every adapter of this machine. Select software adapters with `VK_DRIVER_FILES`.
 
 use std::sync::Arc;
+use std::task::Poll;
 
 use heatseek_gpu::{AdapterChoice, GpuDevice, GpuExecutor, GpuOptions, GpuPlan};
 use heatseek_ops::{
@@ -134,21 +135,20 @@ fn overlapping_runs_do_not_mix() {
         let (one, two) = (plan(&device, &program, UNCHECKED), plan(&device, &program, CHECKED));
         let batches = [batch(&[9, 4]), batch(&[2]), batch(&[100, 1, 1])];
         let pooled = [OutputId(1)];
+        let plans = [&one, &two, &one];
         let mut runs: Vec<_> =
-            batches.iter().flat_map(|b| [(b, one.run(b, &pooled)), (b, two.run(b, &pooled))]).collect();
-        let all = std::future::poll_fn(|context| {
-            let mut finished = Vec::new();
-            // All of them are started before the first one is finished.
-            for (batch, run) in &mut runs {
-                match run.as_mut().poll(context) {
-                    std::task::Poll::Ready(result) => finished.push((*batch, result.unwrap())),
-                    std::task::Poll::Pending => return std::task::Poll::Pending,
+            plans.iter().flat_map(|p| batches.iter().map(|b| (b, p.run(b, &pooled), None))).collect();
+        // Every run is submitted before the first one is waited for.
+        block_on(std::future::poll_fn(|context| {
+            for (_, run, result) in runs.iter_mut().filter(|(.., result)| result.is_none()) {
+                if let Poll::Ready(values) = run.as_mut().poll(context) {
+                    *result = Some(values.unwrap());
                 }
             }
-            std::task::Poll::Ready(finished)
-        });
-        for (batch, actual) in block_on(all) {
-            assert_equal(&program, batch, &pooled, &actual);
+            if runs.iter().all(|(.., result)| result.is_some()) { Poll::Ready(()) } else { Poll::Pending }
+        }));
+        for (batch, _, actual) in &runs {
+            assert_equal(&program, batch, &pooled, actual.as_ref().unwrap());
         }
     }
 }

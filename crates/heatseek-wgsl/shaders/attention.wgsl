@@ -1,0 +1,88 @@
+//! attention: y = softmax(q kT * scale) v per head, each sequence among itself.
+//!
+//! Shapes (row-major): qkv [rows, 3 * num_attention_heads * head_dim] f32; tiles [tiles, 4] u32: first
+//! query row, queries (1..=64), first key row, keys (>= 1); y [rows, num_attention_heads * head_dim] f32.
+//! Who owns what: one workgroup of 64 invocations one head of one tile; each invocation one query, its
+//! scores and its output in registers. Keys and values are staged 16 at a time and taken 4 at a time.
+//! Numerics: f32; online softmax with the running maximum subtracted (Milakov & Gimelshein, arXiv
+//! 1805.02867). Streaming over keys as in FlashAttention (arXiv 2205.14135).
+//! Limits: head_dim a multiple of 4, at most {{ max_head_dim }}.
+
+{% include "shared/params.wgsl" %}
+{% include "shared/grid.wgsl" %}
+{% set vectors = max_head_dim // 4 %}
+
+override num_attention_heads: u32;
+override head_dim: u32; // elements
+override scale: f32;    // 1 / sqrt(head_dim)
+
+@group(0) @binding(0) var<storage, read> qkv: array<vec4<f32>>;
+@group(0) @binding(1) var<storage, read> tiles: array<vec4<u32>>;
+@group(0) @binding(2) var<storage, read_write> y: array<vec4<f32>>;
+@group(0) @binding(3) var<uniform> params: Params;
+
+var<workgroup> keys: array<vec4<f32>, {{ 16 * vectors }}>;   // [16][{{ vectors }}], {{ 256 * vectors }} bytes
+var<workgroup> values: array<vec4<f32>, {{ 16 * vectors }}>; // [16][{{ vectors }}], {{ 256 * vectors }} bytes
+
+// Below any score, and far enough from the end of f32 that differences stay finite.
+const LOWEST = -1e30;
+
+// Vector `i` of the head that starts at `first`; zeros past its end.
+fn load(first: u32, i: u32) -> vec4<f32> {
+    if (i >= head_dim / 4u) { return vec4<f32>(); }
+    return qkv[first + i];
+}
+
+@compute @workgroup_size(64)
+fn attention(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+    let tile_index = folded(group.y, group.z);
+    if (tile_index >= params.tiles) { return; }
+    let tile = tiles[tile_index];
+    let width = num_attention_heads * head_dim / 4u;
+    let head = group.x * (head_dim / 4u);
+    let query = tile.x + min(lane, tile.y - 1u); // idle invocations repeat the last query
+{% for v in range(vectors) %}
+    let q_{{ v }} = load(query * 3u * width + head, {{ v }}u) * scale;
+    var o_{{ v }} = vec4<f32>();
+{% endfor %}
+    var highest = LOWEST;
+    var total = 0.0;
+
+    for (var key_0 = 0u; key_0 < tile.w; key_0 += 16u) {
+        for (var i = lane; i < {{ 16 * vectors }}u; i += 64u) {
+            let row = tile.z + min(key_0 + i / {{ vectors }}u, tile.w - 1u);
+            keys[i] = load((row * 3u + 1u) * width + head, i % {{ vectors }}u);
+            values[i] = load((row * 3u + 2u) * width + head, i % {{ vectors }}u);
+        }
+        workgroupBarrier();
+        let staged = min(16u, tile.w - key_0);
+        for (var key = 0u; key < staged; key += 4u) {
+            let at = key * {{ vectors }}u;
+            var s = vec4<f32>();
+{% for v in range(vectors) %}
+{% for e in range(4) %}
+            s[{{ e }}] += dot(q_{{ v }}, keys[at + {{ e * vectors + v }}u]);
+{% endfor %}
+{% endfor %}
+            s = select(vec4<f32>(LOWEST), s, key + vec4<u32>(0u, 1u, 2u, 3u) < vec4<u32>(staged));
+            let now = max(highest, max(max(s.x, s.y), max(s.z, s.w)));
+            let fade = exp(highest - now);
+            let p = exp(s - now);
+            highest = now;
+            total = total * fade + p.x + p.y + p.z + p.w;
+{% for v in range(vectors) %}
+            o_{{ v }} *= fade;
+{% for e in range(4) %}
+            o_{{ v }} += p[{{ e }}] * values[at + {{ e * vectors + v }}u];
+{% endfor %}
+{% endfor %}
+        }
+        workgroupBarrier();
+    }
+
+    if (lane >= tile.y) { return; }
+    let out = query * width + head;
+{% for v in range(vectors) %}
+    if ({{ v }}u < head_dim / 4u) { y[out + {{ v }}u] = o_{{ v }} / total; }
+{% endfor %}
+}

@@ -1,0 +1,162 @@
+//! gemm: y = activation(x W + bias) + residual; with norm_in, W, bias and colsum carry the LayerNorm's
+//! gamma and beta, and y = activation(rstd (x W - mean colsum) + bias).
+//!
+//! Shapes (row-major f32): x [rows, k]; weight, packed: [ceil(n/64)][ceil16(k)][64], zero padded; bias,
+//! colsum, the two rows of residual_affine: n padded to 64s; residual, y [rows, n]; stats,
+//! residual_stats [rows, 2]: mean, rstd.
+//! Who owns what: one workgroup of 64 invocations a tile of {{ tile_rows }} rows by 64 columns; each invocation
+//! {{ thread_rows }} rows by {{ thread_columns }} columns, in named accumulators (an indexed array would live in memory). Both
+//! operands are staged 16 deep; of x, one padding vector a row keeps rows on different banks.
+//! Numerics: f32 throughout. The moments of x come from sum and sum of squares taken while its tile is
+//! staged (variance clamped at 0); the first column tile writes them to stats.
+//! Source: register tiling as in "Fast CUDA SGEMM" (siboehm.com/articles/22/CUDA-MMM); the LayerNorm
+//! fold is linear algebra. Limits: k and n multiples of 4.
+
+{% include "shared/params.wgsl" %}
+{% include "shared/grid.wgsl" %}
+{% if act %}
+{% include "shared/activation.wgsl" %}
+{% endif %}
+{% set across = 64 // thread_columns %}
+{% set down = tile_rows // thread_rows %}
+{% set vectors = thread_columns // 4 %}
+{% set staged = tile_rows // 16 %}
+{% set outputs = 3 + norm_in + add + 3 * add_normalized %}
+
+override k: u32; // input width
+override n: u32; // output width
+{% if norm_in %}
+override eps: f32;
+{% endif %}
+
+@group(0) @binding(0) var<storage, read> x: array<vec4<f32>>;
+@group(0) @binding(1) var<storage, read> weight: array<vec4<f32>>;
+@group(0) @binding(2) var<storage, read> bias: array<vec4<f32>>;
+{% if norm_in %}
+@group(0) @binding(3) var<storage, read> colsum: array<vec4<f32>>;
+{% endif %}
+{% if add or add_normalized %}
+@group(0) @binding(3) var<storage, read> residual: array<vec4<f32>>;
+{% endif %}
+{% if add_normalized %}
+@group(0) @binding(4) var<storage, read> residual_stats: array<vec2<f32>>;
+@group(0) @binding(5) var<storage, read> residual_affine: array<vec4<f32>>;
+{% endif %}
+@group(0) @binding({{ outputs }}) var<storage, read_write> y: array<vec4<f32>>;
+{% if norm_in %}
+@group(0) @binding({{ outputs + 1 }}) var<storage, read_write> stats: array<vec2<f32>>;
+{% endif %}
+@group(0) @binding({{ outputs + 1 + norm_in }}) var<uniform> params: Params;
+
+var<workgroup> x_tile: array<vec4<f32>, {{ tile_rows * 5 }}>; // [rows][4 + 1 padding]
+var<workgroup> weight_tile: array<vec4<f32>, 256>; // [16 deep][16 vectors], 4 KiB
+{% if norm_in %}
+var<workgroup> sums: array<vec2<f32>, {{ tile_rows * 4 }}>; // sum and sum of squares, a quarter of a row each
+{% endif %}
+
+// Four columns of x; zeros past the end of the row. The first condition is constant.
+fn load_x(row: u32, vector: u32) -> vec4<f32> {
+    if (k % 16u != 0u && vector >= k / 4u) { return vec4<f32>(); }
+    return x[row * (k / 4u) + vector];
+}
+
+// The epilogue for one vector of four columns. `moments`: mean and rstd of the row of x.
+fn finish(row: u32, column: u32, product: vec4<f32>, moments: vec2<f32>) {
+    if (n % 64u != 0u && column >= n / 4u) { return; }
+{% if norm_in %}
+    var v = moments.y * (product - moments.x * colsum[column]) + bias[column];
+{% else %}
+    var v = product + bias[column];
+{% endif %}
+{% if act %}
+    v = activate(v);
+{% endif %}
+{% if add %}
+    v += residual[row * (n / 4u) + column];
+{% endif %}
+{% if add_normalized %}
+    let centred = residual[row * (n / 4u) + column] - residual_stats[row].x;
+    v += centred * residual_stats[row].y * residual_affine[column];
+    v += residual_affine[(n + 63u) / 64u * 16u + column];
+{% endif %}
+    y[row * (n / 4u) + column] = v;
+}
+
+@compute @workgroup_size(64)
+fn gemm(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+    let row_0 = folded(group.y, group.z) * {{ tile_rows }}u;
+    if (row_0 >= params.rows) { return; }
+    let column = lane % {{ across }}u;
+    let row = lane / {{ across }}u;
+    let weight_0 = group.x * ((k + 15u) / 16u * 256u) + lane;
+{% for i in range(thread_rows) %}
+{% for j in range(vectors) %}
+    var acc_{{ i }}_{{ j }} = vec4<f32>();
+{% endfor %}
+{% endfor %}
+{% if norm_in %}
+{% for p in range(staged) %}
+    var sum_{{ p }} = vec2<f32>();
+{% endfor %}
+{% endif %}
+
+    for (var step = 0u; step < (k + 15u) / 16u; step++) {
+{% for p in range(staged) %}
+        // Rows past the end are the last row again; they are never stored.
+        let x_{{ p }} = load_x(min(row_0 + lane / 4u + {{ p * 16 }}u, params.rows - 1u), step * 4u + lane % 4u);
+        x_tile[(lane / 4u + {{ p * 16 }}u) * 5u + lane % 4u] = x_{{ p }};
+{% if norm_in %}
+        sum_{{ p }} += vec2<f32>(dot(x_{{ p }}, vec4<f32>(1.0)), dot(x_{{ p }}, x_{{ p }}));
+{% endif %}
+{% endfor %}
+        for (var p = 0u; p < 256u; p += 64u) { weight_tile[lane + p] = weight[weight_0 + step * 256u + p]; }
+        workgroupBarrier();
+        for (var q = 0u; q < 4u; q++) {
+{% for j in range(vectors) %}
+{% for e in range(4) %}
+            let w_{{ e }}_{{ j }} = weight_tile[q * 64u + column + {{ e * 16 + j * across }}u];
+{% endfor %}
+{% endfor %}
+{% for i in range(thread_rows) %}
+            let a_{{ i }} = x_tile[(row + {{ i * down }}u) * 5u + q];
+{% for j in range(vectors) %}
+{% for e in range(4) %}
+            acc_{{ i }}_{{ j }} = fma(vec4<f32>(a_{{ i }}[{{ e }}]), w_{{ e }}_{{ j }}, acc_{{ i }}_{{ j }});
+{% endfor %}
+{% endfor %}
+{% endfor %}
+        }
+        workgroupBarrier();
+    }
+{% if norm_in %}
+{% for p in range(staged) %}
+    sums[lane + {{ p * 64 }}u] = sum_{{ p }};
+{% endfor %}
+    workgroupBarrier();
+{% endif %}
+
+    // Rolled, because the unrolled epilogue took most of the compile time.
+    for (var i = 0u; i < {{ thread_rows }}u; i++) {
+        let tile_row = row + i * {{ down }}u;
+        if (row_0 + tile_row >= params.rows) { break; }
+        var moments = vec2<f32>();
+{% if norm_in %}
+        let at = tile_row * 4u;
+        let mean = (sums[at] + sums[at + 1u] + sums[at + 2u] + sums[at + 3u]) / f32(k);
+        moments = vec2<f32>(mean.x, inverseSqrt(max(mean.y - mean.x * mean.x, 0.0) + eps));
+        if (group.x == 0u && column == 0u) { stats[row_0 + tile_row] = moments; }
+{% endif %}
+{% for j in range(vectors) %}
+        var product_{{ j }} = acc_0_{{ j }};
+{% endfor %}
+        switch i {
+{% for i in range(1, thread_rows) %}
+            case {{ i }}u: { {% for j in range(vectors) %}product_{{ j }} = acc_{{ i }}_{{ j }}; {% endfor %}}
+{% endfor %}
+            default: {}
+        }
+{% for j in range(vectors) %}
+        finish(row_0 + tile_row, group.x * 16u + column + {{ j * across }}u, product_{{ j }}, moments);
+{% endfor %}
+    }
+}

@@ -1,0 +1,110 @@
+//! pool: one vector per sequence; optionally LayerNorm of each row first and L2 normalisation last.
+//!
+//! Shapes (row-major): x [tokens, width] f32; affine [2, width] f32: gamma, beta (with norm_in);
+//! sequences [sequences, 2] u32: first row, rows; y [sequences, width] f32. No rows give zeros.
+//! Who owns what: one workgroup of 64 invocations a sequence, eight rows at a time. For the rows'
+//! moments, eight invocations share a row; for the pooling, each owns every 64th vector of 4 columns.
+//! Numerics: f32 sums; variance from sum and sum of squares, clamped at 0; |v| bounded by 1e-12.
+//! Limits: width a multiple of 4, at most 2048.
+
+{% include "shared/params.wgsl" %}
+{% include "shared/grid.wgsl" %}
+{% include "shared/reduce.wgsl" %}
+
+override width: u32;   // elements of a row
+override pooling: u32; // one of the modes below: the numbers of src/select.rs
+override l2: u32;      // 1: scale the vector to unit length
+{% if norm_in %}
+override eps: f32;
+{% endif %}
+
+const CLS = 1u;
+const MAX = 2u;
+const LAST = 3u;
+const WEIGHTED_MEAN = 4u;
+const MEAN_SQRT_LEN = 5u;
+
+@group(0) @binding(0) var<storage, read> x: array<vec4<f32>>;
+{% if norm_in %}
+@group(0) @binding(1) var<storage, read> affine: array<vec4<f32>>;
+{% endif %}
+@group(0) @binding({{ 1 + norm_in }}) var<storage, read> sequences: array<vec2<u32>>;
+@group(0) @binding({{ 2 + norm_in }}) var<storage, read_write> y: array<vec4<f32>>;
+@group(0) @binding({{ 3 + norm_in }}) var<uniform> params: Params;
+
+var<workgroup> pooled: array<vec4<f32>, 512>; // 8 KiB; each vector belongs to one invocation
+{% if norm_in %}
+var<workgroup> sums: array<vec2<f32>, 64>;    // sum and sum of squares, an eighth of a row each
+var<workgroup> moments: array<vec2<f32>, 8>;  // mean and rstd of eight rows
+{% endif %}
+
+// What the pooled sum is multiplied with in the end.
+fn final_scale(rows: f32) -> f32 {
+    switch pooling {
+        case CLS, MAX, LAST: { return 1.0; }
+        case WEIGHTED_MEAN: { return 2.0 / (rows * (rows + 1.0)); }
+        case MEAN_SQRT_LEN: { return inverseSqrt(rows); }
+        default: { return 1.0 / rows; }
+    }
+}
+
+@compute @workgroup_size(64)
+fn pool(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+    let sequence = folded(group.x, group.y);
+    if (sequence >= params.sequences) { return; }
+    let vectors = width / 4u;
+    let start = sequences[sequence].x;
+    let rows = sequences[sequence].y;
+    // The rows that count: `cls` and `last` are sums over one row.
+    let first = select(start, start + rows - min(rows, 1u), pooling == LAST);
+    let end = select(start + rows, start + min(rows, 1u), pooling == CLS);
+
+    let empty = select(0.0, -3.4e38, pooling == MAX && rows > 0u);
+    for (var c = lane; c < vectors; c += 64u) { pooled[c] = vec4<f32>(empty); }
+    for (var row_0 = first; row_0 < end; row_0 += 8u) {
+        let row_end = min(row_0 + 8u, end);
+{% if norm_in %}
+        var sum = vec2<f32>();
+        let shared_row = row_0 + lane / 8u;
+        if (shared_row < end) {
+            for (var c = lane % 8u; c < vectors; c += 8u) {
+                let v = x[shared_row * vectors + c];
+                sum += vec2<f32>(dot(v, vec4<f32>(1.0)), dot(v, v));
+            }
+        }
+        sums[lane] = sum;
+        workgroupBarrier();
+        if (lane < 8u) {
+            var total = vec2<f32>();
+            for (var i = 0u; i < 8u; i++) { total += sums[lane * 8u + i]; }
+            let mean = total / f32(width);
+            moments[lane] = vec2<f32>(mean.x, inverseSqrt(max(mean.y - mean.x * mean.x, 0.0) + eps));
+        }
+        workgroupBarrier();
+{% endif %}
+        for (var c = lane; c < vectors; c += 64u) {
+            var v = pooled[c];
+            for (var row = row_0; row < row_end; row++) {
+                var value = x[row * vectors + c];
+{% if norm_in %}
+                let m = moments[row - row_0];
+                value = (value - m.x) * m.y * affine[c] + affine[vectors + c];
+{% endif %}
+                let weight = select(1.0, f32(row - start + 1u), pooling == WEIGHTED_MEAN);
+                v = select(v + weight * value, max(v, value), pooling == MAX);
+            }
+            pooled[c] = v;
+        }
+    }
+
+    var scale = final_scale(f32(max(rows, 1u)));
+    if (l2 != 0u) {
+        var squares = 0.0;
+        for (var c = lane; c < vectors; c += 64u) {
+            let v = pooled[c] * scale;
+            squares += dot(v, v);
+        }
+        scale *= inverseSqrt(max(workgroup_sum(lane, squares), 1e-24)); // 1e-24 = 1e-12 squared
+    }
+    for (var c = lane; c < vectors; c += 64u) { y[sequence * vectors + c] = pooled[c] * scale; }
+}

@@ -1,0 +1,7 @@
+// The one uniform of every kernel: what changes from call to call. Twin of `Params` in src/params.rs.
+struct Params {
+    rows: u32,      // rows the op works on
+    sequences: u32, // sequences of the batch
+    tiles: u32,     // attention tiles of the batch
+    pad: u32,
+}

@@ -1,0 +1,30 @@
+use bytemuck::{Pod, Zeroable};
+use heatseek_ops::Batch;
+
+/// The one uniform of every kernel, bound after the op's own buffers as `params`. It holds what changes
+/// from call to call, so that a new batch never compiles a shader. The WGSL twin is
+/// `shaders/shared/params.wgsl`; a test holds their layouts together.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
+pub struct Params {
+    /// Rows the op works on: tokens of the batch or its sequences.
+    pub rows: u32,
+    /// Sequences of the batch.
+    pub sequences: u32,
+    /// Attention tiles of the batch.
+    pub tiles: u32,
+    /// Fills the uniform to 16 bytes; 0.
+    pub _pad: u32,
+}
+
+impl Params {
+    /// The parameters of an op over `rows` rows of `batch`.
+    pub fn new(rows: usize, batch: &Batch) -> Self {
+        Self {
+            rows: rows as u32,
+            sequences: batch.sequences().len() as u32,
+            tiles: batch.attention_tiles().len() as u32,
+            _pad: 0,
+        }
+    }
+}

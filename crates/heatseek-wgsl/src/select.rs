@@ -1,0 +1,238 @@
+use heatseek_ops::{Activation, Attention, Batch, Gemm, Op, Pool, Pooling, Residual};
+use thiserror::Error;
+
+use crate::kernel::{Kernel, kernel};
+use crate::pack::COLUMN_TILE;
+
+/// Workgroups a dispatch may have in one dimension: WebGPU's default
+/// `maxComputeWorkgroupsPerDimension`. `shaders/shared/grid.wgsl` folds with the same number.
+const MAX_GROUPS: usize = 65_535;
+/// Invocations of every kernel's workgroup.
+const INVOCATIONS: usize = 64;
+/// Columns `pool` keeps in workgroup memory: 512 vectors of four, 8 KiB.
+const POOL_WIDTH: usize = 2048;
+/// Rows up to which the small tile wins; beyond, the large tile's reuse pays for its ragged last tile.
+const SMALL_ROWS: usize = 48;
+
+/// How many rows a run has, as far as the choice of kernels goes. Packed weights serve both classes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum RowClass {
+    /// Few rows: small row tiles, more workgroups.
+    Small,
+    /// Many rows: large row tiles, more reuse.
+    Large,
+}
+
+impl RowClass {
+    /// The class of a run over `rows` rows.
+    pub fn of(rows: usize) -> Self {
+        if rows <= SMALL_ROWS { Self::Small } else { Self::Large }
+    }
+
+    fn tile_rows(self) -> usize {
+        match self {
+            Self::Small => 16,
+            Self::Large => 64,
+        }
+    }
+}
+
+/// What the WGSL kernels cannot do; another executor can.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("no WGSL kernel runs this {op}: {why}")]
+pub struct Unsupported {
+    /// Op name.
+    pub op: &'static str,
+    /// Which limit was met.
+    pub why: String,
+}
+
+/// How one op is launched.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Selection {
+    /// The kernel.
+    pub kernel: &'static Kernel,
+    /// Its pipeline constants, all of [`Kernel::overrides`].
+    pub constants: Vec<(&'static str, f64)>,
+    work: Work,
+}
+
+/// What one workgroup takes.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Work {
+    /// A tile of rows by a tile of columns.
+    Tiles { rows: usize, column_tiles: usize },
+    /// One element per invocation of `[rows, elements]`.
+    Elements { per_row: usize },
+    /// One row.
+    Row,
+    /// One sequence.
+    Sequence,
+    /// One head of one attention tile.
+    HeadTile { heads: usize },
+}
+
+/// The kernel for `op` over as many rows as `class` says.
+///
+/// # Errors
+/// [`Unsupported`] if no shipped variant can: a width that is no multiple of 4, a head wider than 128, a
+/// fusion that needs more bindings than WebGPU gives.
+pub fn select(op: &Op, class: RowClass) -> Result<Selection, Unsupported> {
+    let no = |why: String| Err(Unsupported { op: op.name(), why });
+    for binding in op.bindings() {
+        let vectors = |width: usize| width == 2 || (width > 0 && width.is_multiple_of(4));
+        if let Some(width) = last_width(&binding).filter(|&w| !vectors(w)) {
+            return no(format!("`{}` is {width} wide, which is not a multiple of 4", binding.name));
+        }
+    }
+    let (name, constants, work) = match op {
+        Op::Embed(embed) => {
+            let constants = vec![("hidden_size", embed.hidden_size as f64)];
+            ("embed_f32".to_owned(), constants, Work::Elements { per_row: embed.hidden_size / 4 })
+        }
+        Op::LayerNorm(norm) => {
+            let constants = vec![("width", norm.width as f64), ("eps", f64::from(norm.eps))];
+            ("layer_norm_f32".to_owned(), constants, Work::Row)
+        }
+        Op::L2Normalize(norm) => {
+            ("l2_normalize_f32".to_owned(), vec![("width", norm.width as f64)], Work::Row)
+        }
+        Op::Gemm(gemm) => match gemm_variant(gemm) {
+            Ok(variant) => {
+                let name = format!("gemm_f32_m{}{variant}", class.tile_rows());
+                let column_tiles = gemm.n.div_ceil(COLUMN_TILE);
+                if column_tiles > MAX_GROUPS {
+                    return no(format!("{} columns are more than one dispatch covers", gemm.n));
+                }
+                (name, gemm_constants(gemm), Work::Tiles { rows: class.tile_rows(), column_tiles })
+            }
+            Err(why) => return no(why.to_owned()),
+        },
+        Op::Attention(attention) => match head_class(attention) {
+            Some(class) => {
+                let heads = attention.num_attention_heads;
+                (format!("attention_f32_d{class}"), attention_constants(attention), Work::HeadTile { heads })
+            }
+            None => {
+                let Attention { num_attention_heads: heads, head_dim } = attention;
+                return no(format!(
+                    "{heads} heads of {head_dim}; heads must be a multiple of 4 and at most 128 wide"
+                ));
+            }
+        },
+        Op::Pool(pool) if pool.width > POOL_WIDTH => {
+            return no(format!("rows of {} are wider than {POOL_WIDTH}", pool.width));
+        }
+        Op::Pool(pool) => {
+            let variant = if pool.norm_in.is_some() { "_norm_in" } else { "" };
+            (format!("pool_f32{variant}"), pool_constants(pool), Work::Sequence)
+        }
+        _ => return no("it has no shader yet".to_owned()),
+    };
+    match kernel(&name) {
+        Some(kernel) => Ok(Selection { kernel, constants, work }),
+        None => no(format!("variant `{name}` is not shipped")),
+    }
+}
+
+impl Selection {
+    /// Workgroups to dispatch for `rows` rows of `batch`. A 0 means there is nothing to run. Counts
+    /// beyond 65 535 continue in the next dimension.
+    pub fn grid(&self, rows: usize, batch: &Batch) -> [u32; 3] {
+        let fold = |count: usize| (count.min(MAX_GROUPS) as u32, count.div_ceil(MAX_GROUPS) as u32);
+        match self.work {
+            Work::Tiles { rows: tile_rows, column_tiles } => {
+                let (y, z) = fold(rows.div_ceil(tile_rows));
+                [column_tiles as u32, y, z]
+            }
+            Work::Elements { per_row } => {
+                let (x, y) = fold((rows * per_row).div_ceil(INVOCATIONS));
+                [x, y, 1]
+            }
+            Work::Row => {
+                let (x, y) = fold(rows);
+                [x, y, 1]
+            }
+            Work::Sequence => {
+                let (x, y) = fold(batch.sequences().len());
+                [x, y, 1]
+            }
+            Work::HeadTile { heads } => {
+                let (y, z) = fold(batch.attention_tiles().len());
+                [heads as u32, y, z]
+            }
+        }
+    }
+}
+
+/// The last extent of an f32 binding, if the model fixes it.
+fn last_width(binding: &heatseek_ops::Binding) -> Option<usize> {
+    match (binding.element, binding.shape.last()) {
+        (heatseek_ops::Element::F32, Some(heatseek_ops::Dim::Fixed(width))) => Some(*width),
+        _ => None,
+    }
+}
+
+/// The end of a GEMM variant's name, or why there is none.
+fn gemm_variant(gemm: &Gemm) -> Result<&'static str, &'static str> {
+    let identity = gemm.activation == Activation::Identity;
+    match (gemm.norm_in.is_some(), gemm.residual, identity) {
+        (false, Residual::None, true) => Ok(""),
+        (false, Residual::None, false) => Ok("_act"),
+        (true, Residual::None, true) => Ok("_norm_in"),
+        (true, Residual::None, false) => Ok("_norm_in_act"),
+        (false, Residual::Add, true) => Ok("_add"),
+        (false, Residual::AddNormalized, true) => Ok("_add_normalized"),
+        (true, ..) => Err("a folded LayerNorm with a residual would bind more than 8 storage buffers"),
+        (false, ..) => Err("an activation followed by a residual is not shipped: no model has it"),
+    }
+}
+
+fn gemm_constants(gemm: &Gemm) -> Vec<(&'static str, f64)> {
+    let mut constants = vec![("k", gemm.k as f64), ("n", gemm.n as f64)];
+    constants.extend(gemm.norm_in.map(|eps| ("eps", f64::from(eps))));
+    // The numbers of `shaders/shared/activation.wgsl`.
+    let activation = match gemm.activation {
+        Activation::Identity => return constants,
+        Activation::GeluErf => 1.0,
+        Activation::GeluTanh => 2.0,
+        Activation::Relu => 3.0,
+        Activation::Silu => 4.0,
+        Activation::Tanh => 5.0,
+    };
+    constants.push(("activation", activation));
+    constants
+}
+
+/// The narrowest shipped head that holds this one.
+fn head_class(attention: &Attention) -> Option<usize> {
+    let fits = attention.head_dim > 0 && attention.head_dim.is_multiple_of(4);
+    [16, 32, 64, 128].into_iter().find(|&class| fits && attention.head_dim <= class)
+}
+
+fn attention_constants(attention: &Attention) -> Vec<(&'static str, f64)> {
+    vec![
+        ("num_attention_heads", attention.num_attention_heads as f64),
+        ("head_dim", attention.head_dim as f64),
+        ("scale", f64::from(attention.scale())),
+    ]
+}
+
+fn pool_constants(pool: &Pool) -> Vec<(&'static str, f64)> {
+    // The numbers of `shaders/pool.wgsl`.
+    let pooling = match pool.pooling {
+        Pooling::Mean => 0.0,
+        Pooling::Cls => 1.0,
+        Pooling::Max => 2.0,
+        Pooling::Last => 3.0,
+        Pooling::WeightedMean => 4.0,
+        Pooling::MeanSqrtLen => 5.0,
+    };
+    let mut constants = vec![
+        ("width", pool.width as f64),
+        ("pooling", pooling),
+        ("l2", f64::from(u8::from(pool.normalize))),
+    ];
+    constants.extend(pool.norm_in.map(|eps| ("eps", f64::from(eps))));
+    constants
+}
