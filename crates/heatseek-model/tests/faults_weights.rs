@@ -261,7 +261,7 @@ fn weights_that_are_not_the_models() {
         ),
         fault(
             "no weights",
-            |f| drop_weights(f),
+            drop_weights,
             is!(MissingFile),
             NotFound,
             &["`model.safetensors`", "pytorch_model.bin"],
