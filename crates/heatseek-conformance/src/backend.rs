@@ -3,7 +3,7 @@
 use std::fmt;
 
 use heatseek::{DeviceChoice, LoadOptions};
-use heatseek_gpu::{GpuDevice, GpuExecutor, GpuOptions, SourceTransform};
+use heatseek_gpu::{AdapterChoice, GpuDevice, GpuExecutor, GpuOptions, SourceTransform};
 use heatseek_ops::{Executor, HostExecutor, ReferenceExecutor};
 
 /// What runs the Programs of a suite.
@@ -50,12 +50,13 @@ impl Backend {
     /// [`Unavailable`] if this is not a GPU or it is not here.
     pub async fn gpu(&self, transform: Option<SourceTransform>) -> Result<GpuExecutor, Unavailable> {
         let Backend::Gpu(name) = self else { return Err(Unavailable(format!("{self} is not a GPU"))) };
-        let options = GpuOptions {
-            adapter: (!name.is_empty()).then(|| name.clone()),
-            allow_software: true,
-            ..GpuOptions::default()
+        let adapter = match name.is_empty() {
+            true => AdapterChoice::default(),
+            false => AdapterChoice::Named(name.clone()),
         };
-        let device = GpuDevice::request(&options).await.map_err(|e| Unavailable(e.to_string()))?;
+        let device = GpuDevice::request(GpuOptions { adapter, refuse_software: false })
+            .await
+            .map_err(|e| Unavailable(e.to_string()))?;
         let device = match transform {
             Some(transform) => device.with_source_transform(transform),
             None => device,

@@ -138,7 +138,7 @@ async fn check_case(model: &Model, case: &GoldenCase, worst: &mut Worst) -> Resu
         return Err(format!("token ids {:?} instead of {:?}", result.ids[0], case.ids));
     }
     let hidden = &result.hidden.as_ref().ok_or("no hidden state came back")?[0];
-    let width = model.info().hidden_size;
+    let width = model.info().spec.hidden_size;
     let rows = case.hidden_rows.iter().flat_map(|&r| hidden[r * width..][..width].iter().copied());
     let rows: Vec<f32> = rows.collect();
     let shape = [case.hidden_rows.len(), width];

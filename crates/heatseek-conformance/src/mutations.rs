@@ -57,7 +57,10 @@ pub const MUTATIONS: &[Mutation] = &[
     Mutation {
         name: "attention: maximum not subtracted",
         kernels: "attention_f32",
-        edits: &[("let p = exp(s - now);", "let p = exp(s);"), ("let fade = exp(highest - now);", "let fade = 1.0;")],
+        edits: &[
+            ("let p = exp(s - now);", "let p = exp(s);"),
+            ("let fade = exp(highest - now);", "let fade = 1.0;"),
+        ],
     },
     Mutation {
         name: "attention: mask off by one",

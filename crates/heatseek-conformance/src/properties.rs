@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use heatseek_model::synthetic::Synthetic;
-use heatseek_model::{Norm, TextModel, pooled_output};
+use heatseek_model::Norm;
+use heatseek_model::synthetic::SyntheticBert;
 use heatseek_ops::{Batch, Executor, HIDDEN, OutputId, Plan, PlanOptions, Pooling};
 use heatseek_testkit::{Tolerance, compare, lengths, random};
 
@@ -11,11 +11,19 @@ use crate::Report;
 
 /// Odd sizes on purpose: hidden sizes that are no multiple of a tile, heads narrower and wider than a
 /// vector class, one layer and several.
-const MODELS: [Synthetic; 3] = [
-    Synthetic { hidden_size: 36, num_attention_heads: 3, num_hidden_layers: 2, intermediate_size: 68, seed: 11, ..Synthetic::DEFAULT },
-    Synthetic { hidden_size: 20, num_attention_heads: 1, num_hidden_layers: 1, intermediate_size: 100, seed: 12, ..Synthetic::DEFAULT },
-    Synthetic { hidden_size: 80, num_attention_heads: 2, num_hidden_layers: 3, intermediate_size: 64, seed: 13, ..Synthetic::DEFAULT },
-];
+fn models() -> [SyntheticBert; 3] {
+    let sizes =
+        |hidden_size, num_attention_heads, num_hidden_layers, intermediate_size, seed| SyntheticBert {
+            hidden_size,
+            num_attention_heads,
+            num_hidden_layers,
+            intermediate_size,
+            max_position_embeddings: 512,
+            seed,
+            ..SyntheticBert::default()
+        };
+    [sizes(36, 3, 2, 68, 11), sizes(20, 1, 1, 100, 12), sizes(80, 2, 3, 64, 13)]
+}
 
 /// Sequences of one batch, and the longest.
 struct Size {
@@ -36,7 +44,7 @@ const SIZES: [Size; 5] = [
 /// empty sequences among the others.
 pub async fn check_properties(executor: &dyn Executor) -> Report {
     let mut report = Report::default();
-    for (index, synthetic) in MODELS.iter().enumerate() {
+    for (index, synthetic) in models().iter().enumerate() {
         for norm in [Norm::Folded, Norm::Plain] {
             let name = format!("model {index} {norm:?}");
             let plan = prepare(executor, synthetic, norm).await;
@@ -53,15 +61,15 @@ pub async fn check_properties(executor: &dyn Executor) -> Report {
 
 async fn prepare(
     executor: &dyn Executor,
-    synthetic: &Synthetic,
+    synthetic: &SyntheticBert,
     norm: Norm,
 ) -> Result<(Box<dyn Plan>, Vec<OutputId>), String> {
-    let model = TextModel::from_files(synthetic.files()).map_err(|e| e.to_string())?;
+    let model = synthetic.model().map_err(|e| e.to_string())?;
     let program = Arc::new(model.program(norm).map_err(|e| e.to_string())?);
     let names = [
-        pooled_output(Pooling::Mean, true),
-        pooled_output(Pooling::Max, false),
-        pooled_output(Pooling::Last, false),
+        model.vector_output(Some(Pooling::Mean), Some(true)),
+        model.vector_output(Some(Pooling::Max), Some(false)),
+        model.vector_output(Some(Pooling::Last), Some(false)),
         HIDDEN.to_owned(),
     ];
     let outputs = names.iter().map(|name| program.output_named(name)).collect::<Result<_, _>>();

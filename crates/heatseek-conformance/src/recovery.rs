@@ -1,6 +1,6 @@
 //! What a model does when its device computes wrong numbers, is lost, or folds LayerNorm badly.
 
-use std::sync::Arc;
+use std::rc::Rc;
 
 use heatseek::{EmbedOptions, LoadOptions, Model, ModelFiles, NoControl};
 use heatseek_testkit::{Tolerance, compare};
@@ -19,7 +19,7 @@ pub async fn check_wrong_gpu(
 ) -> Result<Report, heatseek::Error> {
     let mut report = Report::default();
     let spoiled = LoadOptions {
-        source_transform: Some(Arc::new(|name, source| mutation.apply(name, source))),
+        source_transform: Some(Rc::new(|kernel, source| mutation.apply(kernel.name, source))),
         ..options.clone()
     };
     let honest = Model::load(files(), options.clone(), &NoControl).await?;
@@ -28,10 +28,15 @@ pub async fn check_wrong_gpu(
     let fallback = device.fallback.unwrap_or_default();
     let adapter = honest.info().device.name;
     let told = device.kind == "cpu" && fallback.contains(&adapter) && fallback.contains("wrong numbers");
-    report.check("falls back loudly", match told {
-        true => Ok(()),
-        false => Err(format!("{} with a wrong kernel runs on {}: {fallback:?}", mutation.name, device.kind)),
-    });
+    report.check(
+        "falls back loudly",
+        match told {
+            true => Ok(()),
+            false => {
+                Err(format!("{} with a wrong kernel runs on {}: {fallback:?}", mutation.name, device.kind))
+            }
+        },
+    );
     let texts = ["a wrong kernel must not be believed"];
     let expected = honest.embed(&texts, &EmbedOptions::default(), &NoControl).await?;
     let actual = wrong.embed(&texts, &EmbedOptions::default(), &NoControl).await?;
@@ -47,7 +52,8 @@ pub async fn check_wrong_gpu(
 pub async fn check_lost_device(files: ModelFiles, options: LoadOptions) -> Result<Report, heatseek::Error> {
     let mut report = Report::default();
     let model = Model::load(files, options, &NoControl).await?;
-    let texts: Vec<String> = (0..40).map(|i| format!("text number {i} of a batch that loses its device")).collect();
+    let texts: Vec<String> =
+        (0..40).map(|i| format!("text number {i} of a batch that loses its device")).collect();
     let expected = model.embed(&texts, &EmbedOptions::default(), &NoControl).await?;
     for (name, kind) in [("first loss recovers", "gpu"), ("second loss falls back", "cpu")] {
         model.lose_device();
@@ -55,10 +61,13 @@ pub async fn check_lost_device(files: ModelFiles, options: LoadOptions) -> Resul
         let same = compare(&actual.data, &expected.data, &actual.shape, Tolerance::BACKENDS);
         report.check(name, same.map(|_| ()).map_err(|e| e.to_string()));
         let device = model.info().device;
-        report.check(&format!("{name}: where"), match device.kind == kind {
-            true => Ok(()),
-            false => Err(format!("runs on {} instead of {kind}: {:?}", device.kind, device.fallback)),
-        });
+        report.check(
+            &format!("{name}: where"),
+            match device.kind == kind {
+                true => Ok(()),
+                false => Err(format!("runs on {} instead of {kind}: {:?}", device.kind, device.fallback)),
+            },
+        );
     }
     Ok(report)
 }
@@ -79,10 +88,16 @@ pub async fn check_norm_choice(
         let model = Model::load(files(), options.clone(), &NoControl).await?;
         let device = model.info().device;
         let right = device.kind == "gpu" && device.kernels.contains(expected);
-        report.check(name, match right {
-            true => Ok(()),
-            false => Err(format!("{} on {} instead of {expected}: {:?}", device.kernels, device.kind, device.fallback)),
-        });
+        report.check(
+            name,
+            match right {
+                true => Ok(()),
+                false => Err(format!(
+                    "{} on {} instead of {expected}: {:?}",
+                    device.kernels, device.kind, device.fallback
+                )),
+            },
+        );
         let truth = Model::load(files(), cpu.clone(), &NoControl).await?;
         let texts = ["an outlier", "channel must not drown the others"];
         let actual = model.embed(&texts, &EmbedOptions::default(), &NoControl).await?;

@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 
 use heatseek::ModelFiles;
-use heatseek_model::synthetic::Synthetic;
+use heatseek_model::synthetic::SyntheticBert;
 use wasm_bindgen::prelude::*;
 
 use crate::{Backend, Golden, MUTATIONS, Report};
@@ -58,7 +58,7 @@ pub async fn golden(backend: &str, texts: &[u8], tensors: &[u8]) -> Result<JsVal
 #[wasm_bindgen]
 pub async fn wrong_gpu() -> Result<JsValue, JsError> {
     let options = Backend::Gpu(String::new()).load_options();
-    let files = || Synthetic::DEFAULT.files();
+    let files = || SyntheticBert::default().files();
     to_js(&crate::check_wrong_gpu(&files, &options, &MUTATIONS[0]).await.map_err(js_error)?)
 }
 
@@ -66,7 +66,7 @@ pub async fn wrong_gpu() -> Result<JsValue, JsError> {
 #[wasm_bindgen]
 pub async fn lost_device() -> Result<JsValue, JsError> {
     let options = Backend::Gpu(String::new()).load_options();
-    to_js(&crate::check_lost_device(Synthetic::DEFAULT.files(), options).await.map_err(js_error)?)
+    to_js(&crate::check_lost_device(SyntheticBert::default().files(), options).await.map_err(js_error)?)
 }
 
 fn named(backend: &str) -> Result<Backend, JsError> {

@@ -5,10 +5,10 @@ use std::path::PathBuf;
 
 use heatseek::{ModelFiles, block_on};
 use heatseek_conformance::{
-    Backend, Golden, MUTATIONS, check_golden, check_lost_device, check_mutation, check_norm_choice, check_ops,
-    check_properties, check_wrong_gpu,
+    Backend, Golden, MUTATIONS, check_golden, check_lost_device, check_mutation, check_norm_choice,
+    check_ops, check_properties, check_wrong_gpu,
 };
-use heatseek_model::synthetic::Synthetic;
+use heatseek_model::synthetic::SyntheticBert;
 
 fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../..")
@@ -67,7 +67,8 @@ fn golden(backend: Backend) {
     if let Some(dir) = real_model() {
         check_folder(&backend, &dir, &golden.join("texts.json"), &golden.join("minilm.safetensors"));
     }
-    let mut folders: Vec<_> = std::fs::read_dir(golden.join("models")).unwrap().map(|e| e.unwrap().path()).collect();
+    let mut folders: Vec<_> =
+        std::fs::read_dir(golden.join("models")).unwrap().map(|e| e.unwrap().path()).collect();
     folders.sort();
     for dir in folders.iter().filter(|d| d.is_dir()) {
         println!("{}", dir.display());
@@ -75,8 +76,14 @@ fn golden(backend: Backend) {
     }
 }
 
-fn check_folder(backend: &Backend, dir: &std::path::Path, texts: &std::path::Path, tensors: &std::path::Path) {
-    let read = |path: &std::path::Path| std::fs::read(path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+fn check_folder(
+    backend: &Backend,
+    dir: &std::path::Path,
+    texts: &std::path::Path,
+    tensors: &std::path::Path,
+) {
+    let read =
+        |path: &std::path::Path| std::fs::read(path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
     let golden = Golden::read(&read(texts), &read(tensors)).unwrap_or_else(|e| panic!("{e}"));
     let files = ModelFiles::from_dir(dir).unwrap_or_else(|e| panic!("{e}"));
     let report = block_on(check_golden(files, &golden, backend.load_options()));
@@ -117,7 +124,7 @@ fn planted_kernel_faults_are_caught() {
 fn a_wrong_gpu_is_found_at_load() {
     let backend = Backend::lavapipe();
     if available(&backend) {
-        let files = || Synthetic::DEFAULT.files();
+        let files = || SyntheticBert::default().files();
         for mutation in MUTATIONS {
             let report = block_on(check_wrong_gpu(&files, &backend.load_options(), mutation));
             report.unwrap_or_else(|e| panic!("{}: {e}", mutation.name)).assert();
@@ -129,7 +136,7 @@ fn a_wrong_gpu_is_found_at_load() {
 fn a_lost_device_never_loses_a_batch() {
     let backend = Backend::lavapipe();
     if available(&backend) {
-        let report = block_on(check_lost_device(Synthetic::DEFAULT.files(), backend.load_options()));
+        let report = block_on(check_lost_device(SyntheticBert::default().files(), backend.load_options()));
         report.unwrap_or_else(|e| panic!("{e}")).assert();
     }
 }
@@ -138,8 +145,8 @@ fn a_lost_device_never_loses_a_batch() {
 fn layer_norm_is_folded_only_where_that_is_accurate() {
     let backend = Backend::lavapipe();
     if available(&backend) {
-        let harmless = || Synthetic::DEFAULT.files();
-        let outliers = || Synthetic { outlier: 3e3, ..Synthetic::DEFAULT }.files();
+        let harmless = || SyntheticBert::default().files();
+        let outliers = || SyntheticBert { offset: 3e3, ..SyntheticBert::default() }.files();
         let report = block_on(check_norm_choice(&harmless, &outliers, &backend.load_options()));
         report.unwrap_or_else(|e| panic!("{e}")).assert();
     }

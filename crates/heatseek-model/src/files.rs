@@ -64,6 +64,16 @@ impl ModelFiles {
         })
     }
 
+    /// The bytes of the model's `tokenizer.json`.
+    ///
+    /// # Errors
+    /// [`ModelError`] if it is missing, or `modules.json` cannot be read.
+    pub fn tokenizer(&self) -> Result<&SharedBytes, ModelError> {
+        let modules = read_modules(self)?;
+        let folder = modules.first().map_or("", |m| &m.folder);
+        self.require(&format!("{folder}tokenizer.json"), "the model's tokenizer")
+    }
+
     /// All paths, sorted.
     pub fn paths(&self) -> impl Iterator<Item = &str> {
         self.files.keys().map(String::as_str)

@@ -30,6 +30,6 @@ pub use error::{ErrorKind, ModelError};
 pub use files::{ModelFiles, WantedFile};
 pub use model::TextModel;
 pub use modules::{DenseConfig, Pipeline, PipelineStep};
-pub use program::{Norm, ProgramOptions};
+pub use program::Norm;
 pub use prompts::Prompts;
 pub use spec::ModelSpec;

@@ -1,13 +1,13 @@
 //! A text embedding model, read and checked.
 
-use heatseek_ops::{Batch, Buffer, Program, Tensor};
+use heatseek_ops::{Batch, Buffer, Op, POOLED, Pooling, Program, Tensor};
 
 use crate::files::SENTENCE_TRANSFORMERS;
 use crate::json::{Object, parse};
 use crate::modules::read_modules;
-use crate::program::{Parts, build};
-use crate::weights::{BertWeights, Linear, read_dense};
-use crate::{Config, ModelError, ModelFiles, ModelSpec, Pipeline, PipelineStep, ProgramOptions, Prompts};
+use crate::program::{Norm, Parts, build, vector_output};
+use crate::weights::{BertWeights, Linear, outline_dense, read_dense};
+use crate::{Config, ModelError, ModelFiles, ModelSpec, Pipeline, PipelineStep, Prompts};
 
 /// A text embedding model: its configuration, its pipeline and its weights, ready to be made a Program.
 #[derive(Clone, Debug)]
@@ -72,15 +72,49 @@ impl TextModel {
         &self.prompts
     }
 
-    /// The Program, with outputs [`heatseek_ops::POOLED`] `[sequences, embedding_dim]` and
-    /// [`heatseek_ops::HIDDEN`] `[tokens, hidden_size]`. Weights stay where they are until an executor
-    /// asks for them, so it costs next to nothing.
+    /// The Program, with outputs [`heatseek_ops::POOLED`] and those of [`TextModel::vector_output`]
+    /// `[sequences, embedding_dim]`, and [`heatseek_ops::HIDDEN`] `[tokens, hidden_size]`; a run computes
+    /// those it is asked for. Weights stay where they are until an executor asks for them, so it costs
+    /// next to nothing.
     ///
     /// # Errors
     /// [`ModelError::Program`], a bug.
-    pub fn program(&self, options: ProgramOptions) -> Result<Program, ModelError> {
+    pub fn program(&self, norm: Norm) -> Result<Program, ModelError> {
         let Self { config, pipeline, weights, dense, .. } = self;
-        Ok(build(&Parts { config, weights, pipeline, dense }, options)?)
+        Ok(build(&Parts { config, weights, pipeline, dense }, norm)?)
+    }
+
+    /// The output that holds vectors pooled and normalised in this way; `None` is as the model's files
+    /// say.
+    pub fn vector_output(&self, pooling: Option<Pooling>, normalize: Option<bool>) -> String {
+        let own = (self.pipeline.pooling, self.pipeline.ends_normalized());
+        let wanted = (pooling.unwrap_or(own.0), normalize.unwrap_or(own.1));
+        if wanted == own { POOLED.to_owned() } else { vector_output(wanted.0, wanted.1) }
+    }
+
+    /// The ops that embedding a text runs, known from the configuration alone: pipelines can compile
+    /// while the weights are still on their way.
+    ///
+    /// # Errors
+    /// [`ModelError`], as far as the files that are there tell.
+    pub fn ops(files: &ModelFiles, norm: Norm) -> Result<Vec<Op>, ModelError> {
+        let modules = read_modules(files)?;
+        let config_file = format!("{}config.json", modules.first().map_or("", |m| &m.folder));
+        let config = Config::parse(&config_file, files.require(&config_file, "the model's sizes")?)?;
+        let pipeline = Pipeline::read(files, config.hidden_size)?;
+        let dense: Vec<Linear> = pipeline
+            .steps
+            .iter()
+            .filter_map(|step| match step {
+                PipelineStep::Dense(dense) => Some(outline_dense(dense)),
+                PipelineStep::Normalize => None,
+            })
+            .collect();
+        let weights = BertWeights::outline(&config);
+        let parts = Parts { config: &config, weights: &weights, pipeline: &pipeline, dense: &dense };
+        let program = build(&parts, norm)?;
+        let pooled = [program.output_named(POOLED)?];
+        Ok(program.steps_for(&pooled).map(|step| step.op.clone()).collect())
     }
 
     /// Appends a sequence to `batch`, checking what the kernels will index with.
@@ -99,7 +133,7 @@ impl TextModel {
     }
 
     fn count_parameters(&self) -> Result<usize, ModelError> {
-        let program = self.program(ProgramOptions { norm: crate::Norm::Plain, ..Default::default() })?;
+        let program = self.program(Norm::Plain)?;
         let weights = program.buffers().iter().map(|(_, buffer)| match buffer {
             Buffer::Weight(tensor) => Tensor::len(tensor),
             _ => 0,
@@ -189,7 +223,7 @@ fn describe(
         do_lower_case: limits.do_lower_case,
         embedding_dim,
         pooling: pipeline.pooling.name().to_owned(),
-        normalize: pipeline.steps.last() == Some(&PipelineStep::Normalize),
+        normalize: pipeline.ends_normalized(),
         modules,
         prompts: prompts.prompts.clone(),
         default_prompt_name: prompts.default_prompt_name.clone(),

@@ -130,6 +130,11 @@ pub(crate) fn is_inside(path: &str) -> bool {
 }
 
 impl Pipeline {
+    /// Whether the last thing done to a vector is scaling it to unit length.
+    pub fn ends_normalized(&self) -> bool {
+        self.steps.last() == Some(&PipelineStep::Normalize)
+    }
+
     /// Reads `modules.json` and the configurations it names. `hidden_size` is the encoder's width.
     ///
     /// # Errors

@@ -1,7 +1,7 @@
 //! The Program of a BERT encoder and what follows it.
 
 use heatseek_ops::{
-    Attention, BufferId, Embed, Gemm, HIDDEN, L2Normalize, LayerNorm, POOLED, Pool, Pooling, Program,
+    Attention, BufferId, Embed, Gemm, HIDDEN, L2Normalize, LayerNorm, Op, POOLED, Pool, Pooling, Program,
     ProgramError, Residual, Rows, Table,
 };
 
@@ -21,15 +21,10 @@ pub enum Norm {
     Plain,
 }
 
-/// What a Program may be told. The default is the model as its files say.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct ProgramOptions {
-    /// How LayerNorms are computed.
-    pub norm: Norm,
-    /// A pooling other than the model's own.
-    pub pooling: Option<Pooling>,
-    /// Whether the last thing done to a vector is scaling it to unit length, whatever the model says.
-    pub normalize: Option<bool>,
+/// The output that holds vectors pooled in this way, whatever the model's own is; that one is
+/// [`POOLED`](heatseek_ops::POOLED) instead.
+pub(crate) fn vector_output(pooling: Pooling, normalize: bool) -> String {
+    format!("{POOLED}.{}.{}", pooling.name(), if normalize { "normalized" } else { "raw" })
 }
 
 /// Everything a Program is made of.
@@ -42,13 +37,13 @@ pub(crate) struct Parts<'a> {
 }
 
 /// Builds the Program.
-pub(crate) fn build(parts: &Parts<'_>, options: ProgramOptions) -> Result<Program, ProgramError> {
+pub(crate) fn build(parts: &Parts<'_>, norm: Norm) -> Result<Program, ProgramError> {
     let mut builder = Builder::new(parts.config);
-    let encoded = match options.norm {
+    let encoded = match norm {
         Norm::Folded => builder.encode_folded(parts.weights)?,
         Norm::Plain => builder.encode_plain(parts.weights)?,
     };
-    builder.pool(parts, options, &encoded)?;
+    builder.pool(parts, &encoded)?;
     Ok(builder.program)
 }
 
@@ -142,15 +137,9 @@ impl<'a> Builder<'a> {
         self.layer_norm(&at("output.LayerNorm"), &layer.output_norm, h)
     }
 
-    /// Pooling and what follows; declares both outputs.
-    fn pool(
-        &mut self,
-        parts: &Parts<'_>,
-        options: ProgramOptions,
-        encoded: &Encoded,
-    ) -> Result<(), ProgramError> {
+    /// Pooling and what follows; declares all outputs.
+    fn pool(&mut self, parts: &Parts<'_>, encoded: &Encoded) -> Result<(), ProgramError> {
         let width = self.config.hidden_size;
-        let eps = encoded.norm.map(|_| self.config.layer_norm_eps);
         match encoded.norm {
             None => {
                 self.program.output(HIDDEN, encoded.rows);
@@ -162,42 +151,69 @@ impl<'a> Builder<'a> {
                 self.program.push_for(output, op, Rows::Tokens, &[encoded.rows, norm, hidden])?;
             }
         }
-        let mut steps: Vec<&PipelineStep> = parts.pipeline.steps.iter().collect();
-        while options.normalize.is_some() && steps.last() == Some(&&PipelineStep::Normalize) {
+        let dense: Vec<[BufferId; 2]> =
+            parts.dense.iter().enumerate().map(|(i, l)| self.dense(i, l)).collect();
+        let own = (parts.pipeline.pooling, parts.pipeline.ends_normalized());
+        for pooling in Pooling::ALL {
+            for normalize in [true, false] {
+                let name = vector_output(pooling, normalize);
+                let name = if (pooling, normalize) == own { POOLED.to_owned() } else { name };
+                self.vector(name, parts.pipeline, &dense, (pooling, normalize), encoded)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// One way from rows to vectors, run only when its output is asked for.
+    fn vector(
+        &mut self,
+        name: String,
+        pipeline: &Pipeline,
+        dense: &[[BufferId; 2]],
+        (pooling, normalize): (Pooling, bool),
+        encoded: &Encoded,
+    ) -> Result<(), ProgramError> {
+        let mut steps: Vec<&PipelineStep> = pipeline.steps.iter().collect();
+        while steps.last() == Some(&&PipelineStep::Normalize) {
             steps.pop();
         }
-        if options.normalize == Some(true) {
+        if normalize {
             steps.push(&PipelineStep::Normalize);
         }
-        let normalize = steps.first() == Some(&&PipelineStep::Normalize);
-        let pooling = options.pooling.unwrap_or(parts.pipeline.pooling);
-        let sequences = self.program.table(Table::Sequences);
-        let mut y = self.program.activation("pooled", Rows::Sequences, width);
+        let at_once = steps.first() == Some(&&PipelineStep::Normalize);
+        let mut width = self.config.hidden_size;
+        let norm_in = encoded.norm.map(|_| self.config.layer_norm_eps);
+        let mut y = self.program.activation(format!("{name}.pool"), Rows::Sequences, width);
         let mut buffers = vec![encoded.rows];
         buffers.extend(encoded.norm);
-        buffers.extend([sequences, y]);
-        self.program.push(Pool { width, pooling, norm_in: eps, normalize }, Rows::Sequences, &buffers)?;
-        let mut width = width;
-        let mut dense = parts.dense.iter().enumerate();
-        for step in &steps[usize::from(normalize)..] {
+        buffers.extend([self.program.table(Table::Sequences), y]);
+        let mut ops: Vec<(Op, Vec<BufferId>)> =
+            vec![(Pool { width, pooling, norm_in, normalize: at_once }.into(), buffers)];
+        let mut dense = dense.iter();
+        for step in &steps[usize::from(at_once)..] {
+            let x = y;
             match step {
                 PipelineStep::Normalize => {
-                    let x = y;
-                    y = self.program.activation("normalized", Rows::Sequences, width);
-                    self.program.push(L2Normalize { width }, Rows::Sequences, &[x, y])?;
+                    y = self.program.activation(format!("{name}.normalized"), Rows::Sequences, width);
+                    ops.push((L2Normalize { width }.into(), vec![x, y]));
                 }
                 PipelineStep::Dense(DenseConfig { in_features, out_features, activation, .. }) => {
-                    let Some((index, linear)) = dense.next() else { continue };
-                    let (x, name) = (y, format!("dense.{index}"));
+                    let Some(&[weight, bias]) = dense.next() else { continue };
                     width = *out_features;
-                    y = self.program.activation(name.clone(), Rows::Sequences, width);
+                    y = self.program.activation(format!("{name}.dense"), Rows::Sequences, width);
                     let op = Gemm { activation: *activation, ..Gemm::linear(*in_features, width) };
-                    self.gemm(&name, linear, op, x, None, y, Rows::Sequences)?;
+                    ops.push((op.into(), vec![x, weight, bias, y]));
                 }
             }
         }
-        self.program.output(POOLED, y);
-        Ok(())
+        let output = self.program.output(name, y);
+        ops.into_iter()
+            .try_for_each(|(op, buffers)| self.program.push_for(output, op, Rows::Sequences, &buffers))
+    }
+
+    fn dense(&mut self, index: usize, linear: &Linear) -> [BufferId; 2] {
+        let weight = self.program.weight(format!("dense.{index}.weight"), linear.weight.clone());
+        [weight, self.program.weight(format!("dense.{index}.bias"), linear.bias.clone())]
     }
 
     fn embed(&mut self, weights: &BertWeights) -> Result<(), ProgramError> {

@@ -56,6 +56,33 @@ const HEADS: [&str; 5] = ["pooler.", "cls.", "classifier.", "qa_outputs.", "lm_h
 const BUFFERS: [&str; 2] = ["embeddings.position_ids", "embeddings.token_type_ids"];
 
 impl BertWeights {
+    /// Weights of the right shapes and no values, to find out which ops a model needs before its
+    /// checkpoint is there.
+    pub(crate) fn outline(config: &Config) -> Self {
+        let (width, inner) = (config.hidden_size, config.intermediate_size);
+        let zeros = |shape: &[usize]| {
+            let len = shape.iter().product();
+            Tensor::computed(shape, move || vec![0.0; len])
+        };
+        let norm = || NormWeights { gamma: zeros(&[width]), beta: zeros(&[width]) };
+        let linear = |n: usize, k: usize| Linear { weight: zeros(&[n, k]), bias: zeros(&[n]) };
+        let layer = || LayerWeights {
+            qkv: [linear(width, width), linear(width, width), linear(width, width)],
+            attention_output: linear(width, width),
+            attention_norm: norm(),
+            intermediate: linear(inner, width),
+            output: linear(width, inner),
+            output_norm: norm(),
+        };
+        Self {
+            word: zeros(&[config.vocab_size, width]),
+            position: zeros(&[config.max_position_embeddings, width]),
+            token_type: zeros(&[config.type_vocab_size, width]),
+            norm: norm(),
+            layers: (0..config.num_hidden_layers).map(|_| layer()).collect(),
+        }
+    }
+
     /// Finds all weights in `checkpoint`.
     pub(crate) fn read(checkpoint: &Checkpoint, config: &Config) -> Result<Self, ModelError> {
         let mut reader = Reader::new(checkpoint, config)?;
@@ -79,6 +106,13 @@ impl BertWeights {
         reader.reject_unused()?;
         Ok(weights)
     }
+}
+
+/// A Dense layer of the right shape and no values.
+pub(crate) fn outline_dense(dense: &DenseConfig) -> Linear {
+    let (n, k) = (dense.out_features, dense.in_features);
+    let weight = Tensor::computed(&[n, k], move || vec![0.0; n * k]);
+    Linear { weight, bias: Tensor::new(&[n], vec![0.0; n]) }
 }
 
 /// Reads the linear layer of a `Dense` module.

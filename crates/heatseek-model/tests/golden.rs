@@ -5,7 +5,7 @@ mod common;
 
 use std::path::{Path, PathBuf};
 
-use heatseek_model::{ModelFiles, Norm, ProgramOptions, TextModel};
+use heatseek_model::{ModelFiles, Norm, TextModel};
 use heatseek_ops::Batch;
 use heatseek_testkit::{Tolerance, assert_close, assert_cosine};
 use safetensors::SafeTensors;
@@ -45,19 +45,19 @@ fn ids_become_the_vectors_of_sentence_transformers() {
         let model = TextModel::load(&ModelFiles::from_dir(&folder).unwrap()).unwrap();
         let golden = Golden { bytes: std::fs::read(folder.join("golden.safetensors")).unwrap() };
         for norm in [Norm::Plain, Norm::Folded] {
-            check(&folder, &model, &golden, ProgramOptions { norm, ..ProgramOptions::default() });
+            check(&folder, &model, &golden, norm);
         }
     }
 }
 
-fn check(folder: &Path, model: &TextModel, golden: &Golden, options: ProgramOptions) {
+fn check(folder: &Path, model: &TextModel, golden: &Golden, norm: Norm) {
     let (ids, starts) = (golden.ids("ids"), golden.ids("ids_start"));
     let mut batch = Batch::new();
     for span in starts.windows(2) {
         let ids = &ids[span[0] as usize..span[1] as usize];
         model.push_sequence(&mut batch, ids, &vec![0; ids.len()]).unwrap();
     }
-    let (pooled, hidden) = common::run(model, options, &batch);
+    let (pooled, hidden) = common::run(model, norm, &batch);
     let (width, dim) = (model.spec().hidden_size, model.spec().embedding_dim);
     let (rows, rows_start) = (golden.ids("hidden_rows"), golden.ids("hidden_rows_start"));
     let mut chosen = Vec::new();
@@ -66,7 +66,7 @@ fn check(folder: &Path, model: &TextModel, golden: &Golden, options: ProgramOpti
             chosen.extend(&hidden[(sequence.start + row as usize) * width..][..width]);
         }
     }
-    println!("{} {:?}", folder.display(), options.norm);
+    println!("{} {:?}", folder.display(), norm);
     // PyTorch computes in f32, so this is its error and not ours.
     assert_close(&chosen, &golden.floats("hidden"), &[rows.len(), width], Tolerance::Abs(2e-5));
     let expected = golden.floats("pooled");

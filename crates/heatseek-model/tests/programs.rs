@@ -2,17 +2,18 @@
 
 mod common;
 
-use common::{batch, run};
+use common::{batch, run, run_output};
 use heatseek_model::synthetic::{StoredDtype, SyntheticBert};
-use heatseek_model::{ModelError, Norm, ProgramOptions};
-use heatseek_ops::{Activation, Batch, Buffer, Op, Pooling, Program, Rows};
+use heatseek_model::{ModelError, Norm, TextModel};
+use heatseek_ops::{Activation, Batch, Buffer, Op, POOLED, Pooling, Program, Rows};
 use heatseek_testkit::{Tolerance, assert_close};
 
-const PLAIN: ProgramOptions = ProgramOptions { norm: Norm::Plain, pooling: None, normalize: None };
-const FOLDED: ProgramOptions = ProgramOptions { norm: Norm::Folded, pooling: None, normalize: None };
+const PLAIN: Norm = Norm::Plain;
+const FOLDED: Norm = Norm::Folded;
 
 fn steps(program: &Program) -> Vec<&'static str> {
-    program.steps().iter().filter(|s| s.only_for.is_none()).map(|s| s.op.name()).collect()
+    let pooled = [program.output_named(POOLED).unwrap()];
+    program.steps_for(&pooled).map(|step| step.op.name()).collect()
 }
 
 #[test]
@@ -49,8 +50,13 @@ fn a_folded_layer_has_five_steps_and_a_plain_one_seven() {
         assert_eq!(steps(&model.program(PLAIN).unwrap()).len(), 7 * layers + 3);
         let first: Vec<_> = steps(&folded)[..6].to_vec();
         assert_eq!(first, ["embed", "gemm", "attention", "gemm", "gemm", "gemm"]);
-        // Only a run that asks for the hidden state pays for it.
-        assert_eq!(folded.steps().len(), 5 * layers + 3);
+        // Only a run that asks for the hidden state or another pooling pays for it.
+        assert!(folded.steps().len() > 5 * layers + 2);
+        let ops = TextModel::ops(
+            &SyntheticBert { num_hidden_layers: layers, ..SyntheticBert::default() }.files(),
+            FOLDED,
+        );
+        assert_eq!(ops.unwrap().iter().map(Op::name).collect::<Vec<_>>(), steps(&folded));
     }
 }
 
@@ -101,7 +107,8 @@ fn normalize_and_pooling_can_be_overridden() {
             let spec = SyntheticBert { normalize, dense, ..SyntheticBert::default() };
             let model = spec.model().unwrap();
             let batch = batch(&model, &[8]);
-            let with = |normalize| run(&model, ProgramOptions { normalize, ..FOLDED }, &batch).0;
+            let with =
+                |normalize| run_output(&model, FOLDED, &model.vector_output(None, normalize), &batch).0;
             assert!((norm(&with(Some(true))) - 1.0).abs() < 1e-6);
             assert!((norm(&with(Some(false))) - 1.0).abs() > 1e-3);
             assert_eq!(with(None), with(Some(normalize)));
@@ -111,8 +118,8 @@ fn normalize_and_pooling_can_be_overridden() {
     let batch = batch(&model, &[8]);
     let (_, hidden) = run(&model, FOLDED, &batch);
     for (pooling, row) in [(Pooling::Cls, 0), (Pooling::Last, 7)] {
-        let options = ProgramOptions { pooling: Some(pooling), ..FOLDED };
-        let (pooled, _) = run(&model, options, &batch);
+        let output = model.vector_output(Some(pooling), None);
+        let (pooled, _) = run_output(&model, FOLDED, &output, &batch);
         assert_close(&pooled, &hidden[24 * row..][..24], &[24], Tolerance::Abs(1e-6));
     }
 }
@@ -121,7 +128,9 @@ fn normalize_and_pooling_can_be_overridden() {
 fn a_dense_layer_is_a_gemm_over_sequences() {
     let model = SyntheticBert { dense: Some(6), ..SyntheticBert::default() }.model().unwrap();
     let program = model.program(FOLDED).unwrap();
-    let steps: Vec<_> = program.steps().iter().rev().take(3).collect();
+    let pooled = [program.output_named(POOLED).unwrap()];
+    let mut steps: Vec<_> = program.steps_for(&pooled).collect();
+    steps.reverse();
     assert_eq!(steps[0].op.name(), "l2_normalize");
     assert!(matches!(&steps[1].op, Op::Gemm(g) if g.n == 6 && g.activation == Activation::Tanh));
     assert_eq!(steps[1].rows, Rows::Sequences);

@@ -4,7 +4,7 @@ mod common;
 
 use std::path::PathBuf;
 
-use heatseek_model::{ModelError, ModelFiles, Norm, ProgramOptions, TextModel};
+use heatseek_model::{ModelError, ModelFiles, Norm, TextModel};
 use heatseek_testkit::{Tolerance, assert_close};
 
 /// The folder of a real model; without it the test says so and passes, but never in CI.
@@ -29,12 +29,12 @@ fn minilm_is_what_its_files_say() {
     assert_eq!(spec.modules, ["Transformer", "Pooling(mean)", "Normalize"]);
     // 22.7 million is the published size; the pooler (384 · 385) is not part of an embedding model.
     assert_eq!(spec.parameters, 22_713_216 - 384 * 385);
-    let program = model.program(ProgramOptions::default()).unwrap();
+    let program = model.program(Norm::Folded).unwrap();
     assert_eq!(program.steps().iter().filter(|s| s.only_for.is_none()).count(), 5 * 6 + 2);
     let batch = common::batch(&model, &[12, 3]);
-    let plain = ProgramOptions { norm: Norm::Plain, ..ProgramOptions::default() };
+    let plain = Norm::Plain;
     let (pooled, hidden) = common::run(&model, plain, &batch);
-    let (folded_pooled, folded_hidden) = common::run(&model, ProgramOptions::default(), &batch);
+    let (folded_pooled, folded_hidden) = common::run(&model, Norm::Folded, &batch);
     assert_close(&folded_pooled, &pooled, &[2, 384], Tolerance::Abs(1e-5));
     assert_close(&folded_hidden, &hidden, &[15, 384], Tolerance::Abs(1e-4));
 }

@@ -228,11 +228,8 @@ fn pool_constants(pool: &Pool) -> Vec<(&'static str, f64)> {
         Pooling::WeightedMean => 4.0,
         Pooling::MeanSqrtLen => 5.0,
     };
-    let mut constants = vec![
-        ("width", pool.width as f64),
-        ("pooling", pooling),
-        ("l2", f64::from(u8::from(pool.normalize))),
-    ];
+    let mut constants =
+        vec![("width", pool.width as f64), ("pooling", pooling), ("l2", f64::from(u8::from(pool.normalize)))];
     constants.extend(pool.norm_in.map(|eps| ("eps", f64::from(eps))));
     constants
 }

@@ -69,7 +69,10 @@ fn every_case_has_a_kernel_with_its_bindings_and_constants() {
             .chain([KernelBinding { name: "params", access: Access::Uniform }])
             .collect();
         if selection.kernel.bindings != wanted {
-            return Err(format!("{} binds {:?}, want {wanted:?}", selection.kernel.name, selection.kernel.bindings));
+            return Err(format!(
+                "{} binds {:?}, want {wanted:?}",
+                selection.kernel.name, selection.kernel.bindings
+            ));
         }
         let given: BTreeSet<_> = selection.constants.iter().map(|(name, _)| *name).collect();
         let wanted: BTreeSet<_> = selection.kernel.overrides.iter().copied().collect();

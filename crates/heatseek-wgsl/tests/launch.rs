@@ -1,6 +1,8 @@
 //! How kernels are chosen, launched and fed.
 
-use heatseek_ops::{Activation, Attention, Batch, Embed, Gemm, L2Normalize, Op, Pool, Pooling, Residual, Tensor};
+use heatseek_ops::{
+    Activation, Attention, Batch, Embed, Gemm, L2Normalize, Op, Pool, Pooling, Residual, Tensor,
+};
 use heatseek_testkit::values;
 use heatseek_wgsl::{RowClass, pack, select};
 

@@ -80,9 +80,11 @@ const LINTS: [Lint; 8] = [
         why: "an indexed array of a function lives in memory, not in registers",
         fix: "name its elements and unroll in the template, or put it into workgroup memory",
         passes: |_, module, _| {
-            module.entry_points[0].function.local_variables.iter().all(|(_, variable)| {
-                !matches!(module.types[variable.ty].inner, TypeInner::Array { .. })
-            })
+            module.entry_points[0]
+                .function
+                .local_variables
+                .iter()
+                .all(|(_, variable)| !matches!(module.types[variable.ty].inner, TypeInner::Array { .. }))
         },
         broken: "@compute @workgroup_size(1) fn f() { var a: array<f32, 4>; a[0] = 1.0; }",
     },

@@ -3,11 +3,9 @@
 use std::sync::Arc;
 
 use futures_lite::future;
-use heatseek_gpu::{GpuDevice, GpuExecutor};
+use heatseek_gpu::{AdapterChoice, GpuDevice, GpuExecutor, GpuOptions};
 use heatseek_model::{Norm, TextModel};
-use heatseek_ops::{
-    Executor, ExecutorError, HostExecutor, Plan, PlanOptions, Program, ReferenceExecutor,
-};
+use heatseek_ops::{Executor, ExecutorError, HostExecutor, Plan, PlanOptions, Program, ReferenceExecutor};
 
 use crate::self_check::{self, Verdict};
 use crate::{Control, DeviceChoice, DeviceReport, Error, LoadOptions, Progress, Stage};
@@ -17,10 +15,11 @@ pub(crate) struct Active {
     pub(crate) program: Arc<Program>,
     pub(crate) plan: Box<dyn Plan>,
     pub(crate) report: DeviceReport,
+    pub(crate) gpu: Option<GpuDevice>,
 }
 
 /// Rows that a first query has about: what pipelines are made ready for first.
-const QUERY_ROWS: usize = 16;
+pub(crate) const QUERY_ROWS: usize = 16;
 
 /// Opens the chosen device for `model`. `gpu` is a device opened earlier, while weights were downloading.
 pub(crate) async fn open(
@@ -48,13 +47,17 @@ pub(crate) async fn open(
 
 /// The GPU the options ask for.
 pub(crate) async fn request_gpu(options: &LoadOptions) -> Result<GpuExecutor, ExecutorError> {
-    let software = options.device == DeviceChoice::Gpu;
-    let device = GpuDevice::request(&heatseek_gpu::GpuOptions {
-        adapter: options.adapter.clone(),
-        allow_software: software,
-        ..heatseek_gpu::GpuOptions::default()
-    });
-    Ok(GpuExecutor::new(device.await?))
+    let adapter = options.adapter.clone().map_or_else(AdapterChoice::default, AdapterChoice::Named);
+    // The CPU kernels beat every adapter that only computes on the CPU.
+    let refuse_software = options.device == DeviceChoice::Auto;
+    let device = GpuDevice::request(GpuOptions { adapter, refuse_software }).await?;
+    let device = match options.source_transform.clone() {
+        Some(transform) => {
+            device.with_source_transform(Box::new(move |kernel, source| transform(kernel, source)))
+        }
+        None => device,
+    };
+    Ok(GpuExecutor::new(device))
 }
 
 /// The CPU kernels; `fallback` says why, if they were not the first choice.
@@ -86,7 +89,7 @@ async fn prepare(
     let plan_options = PlanOptions { expected_rows: QUERY_ROWS, checked: options.checked };
     let plan = executor.prepare(program.clone(), plan_options).await?;
     let report = DeviceReport::new(executor.device(), norm, fallback);
-    Ok(Active { program, plan, report })
+    Ok(Active { program, plan, report, gpu: None })
 }
 
 /// A GPU plan that agrees with the CPU: LayerNorm folded into the GEMMs where that is accurate for these
@@ -127,7 +130,7 @@ async fn checked_gpu(
         };
         control.progress(Progress { stage: Stage::SelfCheck, loaded: 1, total: 1 });
         match verdict {
-            Verdict::Right => return Ok(active),
+            Verdict::Right => return Ok(Active { gpu: Some(executor.gpu().clone()), ..active }),
             Verdict::Wrong(reason) => why = reason,
         }
         expected = Some(truth);

@@ -1,6 +1,5 @@
 //! Texts to vectors.
 
-use heatseek_model::pooled_output;
 use heatseek_ops::{Batch, HIDDEN};
 use heatseek_text::Encoding;
 
@@ -45,10 +44,7 @@ impl Model {
         let prompt = self.prompt(options)?;
         let max_length = self.max_length(options)?;
         let spec = self.text_model.spec();
-        let pooled = pooled_output(
-            options.pooling.unwrap_or(spec.pooling),
-            options.normalize.unwrap_or(spec.normalize),
-        );
+        let pooled = self.text_model.vector_output(options.pooling, options.normalize);
         let mut outputs = vec![pooled.as_str()];
         if options.hidden {
             outputs.push(HIDDEN);
@@ -73,7 +69,7 @@ impl Model {
                 if batch.rows() > 0 && batch.rows() + encoding.ids.len() > budget {
                     break;
                 }
-                batch.push(&encoding.ids, &encoding.type_ids, self.text_model.config().first_position())?;
+                self.text_model.push_sequence(&mut batch, &encoding.ids, &encoding.type_ids)?;
                 result.tokens.push(encoding.ids.len());
                 result.truncated.push(encoding.truncated);
                 result.ids.push(encoding.ids);
@@ -99,45 +95,32 @@ impl Model {
             prompted = format!("{prompt}{text}");
             &prompted
         };
-        let text = self.text_model.spec().preprocess(text);
-        let encoding = self.tokenizer.encode(&text, Some(max_length))?;
-        let vocab_size = self.text_model.config().vocab_size;
-        match encoding.ids.iter().find(|&&id| id as usize >= vocab_size) {
-            Some(&id) => Err(Error::TokenOutOfRange { id, vocab_size }),
-            None => Ok(encoding),
-        }
+        let lower_case;
+        let text = if self.text_model.spec().do_lower_case {
+            // Character by character, as the tokenizers library does it: a final Σ becomes σ.
+            lower_case = text.chars().flat_map(char::to_lowercase).collect::<String>();
+            &lower_case
+        } else {
+            text
+        };
+        Ok(self.tokenizer.encode(text, Some(max_length))?)
     }
 
     fn prompt(&self, options: &EmbedOptions) -> Result<String, Error> {
-        let prompts = &self.text_model.spec().prompts;
-        let name = match (&options.prompt_name, &options.prompt) {
-            (Some(name), Some(_)) => {
-                return Err(Error::InvalidInput {
-                    what: "prompt".into(),
-                    got: format!("both a literal prompt and prompt_name `{name}`"),
-                    expected: "one of them".into(),
-                });
-            }
-            (None, Some(prompt)) => return Ok(prompt.clone()),
-            (Some(name), None) => name,
-            (None, None) => match &self.text_model.spec().default_prompt_name {
-                Some(name) => name,
-                None => return Ok(String::new()),
-            },
-        };
-        prompts.get(name).cloned().ok_or_else(|| Error::InvalidInput {
-            what: "prompt_name".into(),
-            got: format!("`{name}`"),
-            expected: match prompts.is_empty() {
-                true => "none, as this model has no prompts".into(),
-                false => prompts.keys().cloned().collect::<Vec<_>>().join(", "),
-            },
-        })
+        match (&options.prompt_name, &options.prompt) {
+            (Some(name), Some(_)) => Err(Error::InvalidInput {
+                what: "prompt".into(),
+                got: format!("both a literal prompt and prompt_name `{name}`"),
+                expected: "one of them".into(),
+            }),
+            (None, Some(prompt)) => Ok(prompt.clone()),
+            (name, None) => Ok(self.text_model.prompts().resolve(name.as_deref())?.to_owned()),
+        }
     }
 
     fn max_length(&self, options: &EmbedOptions) -> Result<usize, Error> {
         let Some(wanted) = options.max_length else { return Ok(self.text_model.spec().max_length) };
-        let limit = self.text_model.config().max_length_limit();
+        let limit = self.text_model.config().max_position_embeddings;
         if wanted == 0 || wanted > limit {
             return Err(Error::InvalidInput {
                 what: "max_length".into(),

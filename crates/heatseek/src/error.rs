@@ -40,17 +40,6 @@ pub enum Error {
         /// What would have been right.
         expected: String,
     },
-    /// The tokenizer made an id the model has no embedding for.
-    #[error(
-        "tokenizer.json gives token id {id} but config.json says vocab_size {vocab_size}; \
-         the two files belong to different models"
-    )]
-    TokenOutOfRange {
-        /// The id.
-        id: u32,
-        /// Embeddings the model has.
-        vocab_size: usize,
-    },
     /// The caller cancelled.
     #[error("cancelled by the caller")]
     Aborted,
@@ -70,11 +59,11 @@ impl Error {
             Error::Model(error) => match error.kind() {
                 heatseek_model::ErrorKind::Unsupported => "unsupported",
                 heatseek_model::ErrorKind::NotFound => "not_found",
+                heatseek_model::ErrorKind::Internal => "internal",
                 _ => "model_invalid",
             },
             Error::Text(error) if error.is_model_file() => "model_invalid",
             Error::Text(_) | Error::Search(_) | Error::InvalidInput { .. } => "invalid_input",
-            Error::TokenOutOfRange { .. } => "model_invalid",
             Error::Aborted => "aborted",
             Error::Executor(ExecutorError::Unsupported { .. }) => "unsupported",
             Error::Executor(ExecutorError::Lost { .. }) => "device_lost",

@@ -1,14 +1,11 @@
 //! What a loaded model says about itself.
 
-use std::collections::BTreeMap;
-
-use heatseek_model::Norm;
+use heatseek_model::{ModelSpec, Norm};
 use heatseek_ops::{DeviceInfo, DeviceKind};
 use serde::Serialize;
 
 /// The device in use.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
 pub struct DeviceReport {
     /// `gpu`, `cpu` or `reference`.
     pub kind: &'static str,
@@ -41,37 +38,12 @@ impl DeviceReport {
     }
 }
 
-/// What a model is and how it is run. Sizes are elements; lengths are tokens, special ones included.
+/// What a model is and how it is run; as JSON, the fields of both side by side.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-#[serde(rename_all = "camelCase")]
 pub struct ModelInfo {
-    /// `model_type` of config.json.
-    pub architecture: String,
-    /// Width of the hidden state.
-    pub hidden_size: usize,
-    /// Layers.
-    pub num_hidden_layers: usize,
-    /// Heads of a layer.
-    pub num_attention_heads: usize,
-    /// Width of the feed-forward layer.
-    pub intermediate_size: usize,
-    /// Tokens of the vocabulary.
-    pub vocab_size: usize,
-    /// Width of an embedding.
-    pub embedding_dim: usize,
-    /// The model's own limit.
-    pub max_length: usize,
-    /// The longest text its position embeddings allow.
-    pub max_position_embeddings: usize,
-    /// The model's own pooling.
-    pub pooling: &'static str,
-    /// Whether the model's own vectors have unit length.
-    pub normalize: bool,
-    /// Prompts by name.
-    pub prompts: BTreeMap<String, String>,
-    /// The prompt used when none is named.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub default_prompt_name: Option<String>,
+    /// What its files say.
+    #[serde(flatten)]
+    pub spec: ModelSpec,
     /// The device in use.
     pub device: DeviceReport,
 }

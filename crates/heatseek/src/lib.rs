@@ -36,4 +36,4 @@ pub use heatseek_search::Metric;
 pub use index::{ChunkOptions, Document, Hit, HitChunk, Index};
 pub use info::{DeviceReport, ModelInfo};
 pub use model::{Loader, Model};
-pub use options::{DeviceChoice, EmbedOptions, LoadOptions, pooling_from_name};
+pub use options::{DeviceChoice, EmbedOptions, LoadOptions, SourceTransform, pooling_from_name};

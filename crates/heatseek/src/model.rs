@@ -4,7 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 use heatseek_gpu::GpuExecutor;
-use heatseek_model::{ModelFiles, TextModel};
+use heatseek_model::{ModelFiles, Norm, TextModel};
 use heatseek_ops::{Batch, ExecutorError, OutputId};
 use heatseek_text::Tokenizer;
 
@@ -26,8 +26,9 @@ impl Loader {
             DeviceChoice::Auto | DeviceChoice::Gpu => Some(device::request_gpu(&options).await),
             DeviceChoice::Cpu | DeviceChoice::Reference => None,
         };
-        if let (Some(Ok(gpu)), Ok(ops)) = (&gpu, heatseek_model::ops_of_config(files)) {
-            gpu.compile(&ops, device::QUERY_ROWS);
+        if let (Some(Ok(gpu)), Ok(ops)) = (&gpu, TextModel::ops(files, Norm::Folded)) {
+            // An op this device cannot run is told when the plan is made.
+            let _ = gpu.compile(&ops, device::QUERY_ROWS);
         }
         Self { options, gpu }
     }
@@ -42,7 +43,7 @@ impl Loader {
         let tokenizer = Tokenizer::from_json(files.tokenizer()?)?;
         control.progress(Progress { stage: Stage::Read, loaded: 1, total: steps });
         control.checkpoint().await?;
-        let text_model = TextModel::from_files(files)?;
+        let text_model = TextModel::load(&files)?;
         control.progress(Progress { stage: Stage::Read, loaded: steps, total: steps });
         control.checkpoint().await?;
         let active = device::open(&text_model, &self.options, self.gpu, control).await?;
@@ -80,23 +81,7 @@ impl Model {
 
     /// What it is and where it runs.
     pub fn info(&self) -> ModelInfo {
-        let (config, spec) = (self.text_model.config(), self.text_model.spec());
-        ModelInfo {
-            architecture: config.model_type.clone(),
-            hidden_size: config.hidden_size,
-            num_hidden_layers: config.num_hidden_layers,
-            num_attention_heads: config.num_attention_heads,
-            intermediate_size: config.intermediate_size,
-            vocab_size: config.vocab_size,
-            embedding_dim: spec.embedding_dim,
-            max_length: spec.max_length,
-            max_position_embeddings: config.max_position_embeddings,
-            pooling: spec.pooling.name(),
-            normalize: spec.normalize,
-            prompts: spec.prompts.clone(),
-            default_prompt_name: spec.default_prompt_name.clone(),
-            device: self.active().report.clone(),
-        }
+        ModelInfo { spec: self.text_model.spec().clone(), device: self.active().report.clone() }
     }
 
     /// Counts the tokens of `text`, special ones included, without any limit.
@@ -147,7 +132,9 @@ impl Model {
         };
         let active = match again {
             Some(active) => active,
-            None => device::cpu(&self.text_model, &self.options, Some(format!("{why}; using the CPU"))).await?,
+            None => {
+                device::cpu(&self.text_model, &self.options, Some(format!("{why}; using the CPU"))).await?
+            }
         };
         self.active.replace(Rc::new(active));
         Ok(())
@@ -156,6 +143,8 @@ impl Model {
     /// For tests: makes the device fail as a driver reset would.
     #[doc(hidden)]
     pub fn lose_device(&self) {
-        self.active().plan.lose_device();
+        if let Some(gpu) = &self.active().gpu {
+            gpu.destroy();
+        }
     }
 }

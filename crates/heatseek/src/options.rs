@@ -1,6 +1,9 @@
 //! What a caller can choose.
 
+use std::rc::Rc;
+
 use heatseek_ops::Pooling;
+use heatseek_wgsl::Kernel;
 use serde::{Deserialize, Serialize};
 
 use crate::Error;
@@ -42,8 +45,11 @@ impl DeviceChoice {
     }
 }
 
+/// For tests: rewrites the source of a kernel before it is compiled.
+pub type SourceTransform = Rc<dyn Fn(&Kernel, &str) -> String>;
+
 /// How to load a model.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct LoadOptions {
     /// Where to compute.
     pub device: DeviceChoice,
@@ -51,6 +57,8 @@ pub struct LoadOptions {
     pub adapter: Option<String>,
     /// For tests: checked runs (see [`heatseek_ops::PlanOptions::checked`]).
     pub checked: bool,
+    /// For tests: plants faults in GPU kernels.
+    pub source_transform: Option<SourceTransform>,
 }
 
 /// How to embed.

@@ -1,7 +1,7 @@
 //! The self-check at load: a fixed probe through the device and the CPU.
 
 use heatseek_model::{Norm, TextModel};
-use heatseek_ops::{Batch, HIDDEN, OutputId};
+use heatseek_ops::{Batch, HIDDEN, POOLED};
 
 use crate::Error;
 use crate::device::Active;
@@ -40,15 +40,16 @@ pub(crate) fn probe(model: &TextModel) -> Result<Batch, Error> {
     for (seed, len) in [(1u32, 11usize), (2, 6)] {
         let len = len.min(limit);
         // Knuth's multiplicative hash spreads consecutive numbers over the vocabulary.
-        let ids: Vec<u32> = (0..len as u32).map(|i| (i + 64 * seed).wrapping_mul(2_654_435_761) % vocab).collect();
-        batch.push(&ids, &vec![0; len], model.config().first_position())?;
+        let ids: Vec<u32> =
+            (0..len as u32).map(|i| (i + 64 * seed).wrapping_mul(2_654_435_761) % vocab).collect();
+        model.push_sequence(&mut batch, &ids, &vec![0; len])?;
     }
     Ok(batch)
 }
 
 /// Runs the probe.
 pub(crate) async fn run(active: &Active, probe: &Batch) -> Result<Values, Error> {
-    let pooled = OutputId(0);
+    let pooled = active.program.output_named(POOLED)?;
     let hidden = active.program.output_named(HIDDEN)?;
     let mut outputs = active.plan.run(probe, &[pooled, hidden]).await?;
     let hidden = outputs.pop().unwrap_or_default();

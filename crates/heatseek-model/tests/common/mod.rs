@@ -5,14 +5,19 @@
 use std::sync::Arc;
 
 use heatseek_model::synthetic::{NamedTensor, SyntheticBert, write_safetensors};
-use heatseek_model::{ErrorKind, ModelError, ModelFiles, ProgramOptions, TextModel};
+use heatseek_model::{ErrorKind, ModelError, ModelFiles, Norm, TextModel};
 use heatseek_ops::{Batch, HIDDEN, HostExecutor, POOLED, PlanOptions, ReferenceExecutor};
 use serde_json::Value;
 
 /// The pooled vectors and the last hidden state of `batch` on the f64 reference.
-pub fn run(model: &TextModel, options: ProgramOptions, batch: &Batch) -> (Vec<f32>, Vec<f32>) {
-    let program = Arc::new(model.program(options).expect("the program fits together"));
-    let outputs = [POOLED, HIDDEN].map(|name| program.output_named(name).expect("both outputs are there"));
+pub fn run(model: &TextModel, norm: Norm, batch: &Batch) -> (Vec<f32>, Vec<f32>) {
+    run_output(model, norm, POOLED, batch)
+}
+
+/// The vectors of another output, and the last hidden state.
+pub fn run_output(model: &TextModel, norm: Norm, output: &str, batch: &Batch) -> (Vec<f32>, Vec<f32>) {
+    let program = Arc::new(model.program(norm).expect("the program fits together"));
+    let outputs = [output, HIDDEN].map(|name| program.output_named(name).expect("both outputs are there"));
     let checked = PlanOptions { checked: true, ..PlanOptions::default() };
     let plan = HostExecutor::new(ReferenceExecutor).plan(program, checked).expect("the reference runs all");
     let mut values = plan.run_now(batch, &outputs).expect("the batch is sound").into_iter();
