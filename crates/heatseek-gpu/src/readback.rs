@@ -59,7 +59,7 @@ struct Mapping {
 /// Maps the first `bytes` bytes of `buffer` for reading. The request is made now; the future is the wait.
 ///
 /// # Errors
-/// [`ExecutorError::Lost`] if the device went away, [`ExecutorError::Internal`] if mapping failed.
+/// [`ExecutorError::Lost`] if the device went away, [`ExecutorError::Internal`] if nothing came of it.
 pub(crate) fn map<'a>(
     device: &'a GpuDevice,
     buffer: &DeviceBuffer,
@@ -82,10 +82,15 @@ pub(crate) fn map<'a>(
         wait(device, submission).await;
         match outcome(device, &mapping).await {
             Some(Ok(())) => device.faults().still_there(),
-            other => {
+            Some(Err(_)) => {
+                // The caller looked at the error scopes first, so the request was valid. Browsers may
+                // reject it before they tell that the device is lost.
+                device.faults().lose("the results could not be mapped");
+                device.faults().still_there()
+            }
+            None => {
                 device.faults().still_there()?;
-                let how = if other.is_some() { "failed" } else { "never ended" };
-                Err(device.faults().internal(format!("mapping the results {how}")))
+                Err(device.faults().internal("mapping the results never ended".into()))
             }
         }
     }
