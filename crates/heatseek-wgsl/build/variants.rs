@@ -30,8 +30,11 @@ const HEAD_DIMS: [u32; 4] = [16, 32, 64, 128];
 
 /// Every shipped variant.
 pub fn all() -> Vec<Variant> {
-    let variant =
-        |name: String, template, parameters: &[_]| Variant { name, template, parameters: parameters.to_vec() };
+    let variant = |name: String, template, parameters: &[_]| Variant {
+        name,
+        template,
+        parameters: parameters.to_vec(),
+    };
     let mut all = vec![
         variant("embed_f32".into(), "embed.wgsl", &[]),
         variant("layer_norm_f32".into(), "layer_norm.wgsl", &[]),

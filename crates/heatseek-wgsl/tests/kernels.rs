@@ -1,0 +1,126 @@
+//! Every shipped kernel: valid for the real consumers, bound as its op says, and used by something.
+
+use std::collections::{BTreeSet, HashMap};
+use std::process::Command;
+
+use heatseek_ops::{Direction, cases};
+use heatseek_testkit::run_all;
+use heatseek_wgsl::{Access, Kernel, KernelBinding, Params, RowClass, kernels, select};
+use naga::valid::{Capabilities, ModuleInfo, ValidationFlags, Validator};
+use naga::{Module, TypeInner};
+
+fn validated(module: &Module, what: &str) -> ModuleInfo {
+    Validator::new(ValidationFlags::all(), Capabilities::default())
+        .validate(module)
+        .unwrap_or_else(|e| panic!("{what}: {}", e.emit_to_string("")))
+}
+
+fn parsed(kernel: &Kernel) -> (Module, ModuleInfo) {
+    let module = naga::front::wgsl::parse_str(kernel.source)
+        .unwrap_or_else(|e| panic!("{}: {}", kernel.name, e.emit_to_string(kernel.source)));
+    let info = validated(&module, kernel.name);
+    (module, info)
+}
+
+/// Every case with both row classes.
+fn selected_cases() -> Vec<(cases::Case, RowClass)> {
+    let classes = [RowClass::Small, RowClass::Large];
+    cases::all().into_iter().flat_map(|case| classes.map(|class| (case.clone(), class))).collect()
+}
+
+#[test]
+fn every_kernel_is_valid_for_naga() {
+    for kernel in kernels() {
+        let (module, _) = parsed(kernel);
+        assert_eq!(module.entry_points[0].name, kernel.entry_point);
+    }
+}
+
+/// Tint is Chrome's compiler: it knows what naga does not check, above all that barriers are uniform.
+#[test]
+fn every_kernel_is_valid_for_tint() {
+    if Command::new("tint").arg("--help").output().is_err() {
+        eprintln!("no `tint` on PATH: Chrome's view of the kernels was not tested");
+        return;
+    }
+    run_all(kernels(), |kernel| {
+        let file = std::env::temp_dir().join(format!("{}-{}.wgsl", std::process::id(), kernel.name));
+        std::fs::write(&file, kernel.source).map_err(|e| e.to_string())?;
+        // Some builds of tint write nothing but WGSL.
+        let outcome = Command::new("tint").args(["--format", "wgsl"]).arg(&file).output();
+        std::fs::remove_file(&file).map_err(|e| e.to_string())?;
+        let outcome = outcome.map_err(|e| e.to_string())?;
+        let said = String::from_utf8_lossy(&outcome.stderr);
+        if outcome.status.success() { Ok(()) } else { Err(format!("{said}\n{}", kernel.source)) }
+    });
+}
+
+#[test]
+fn every_case_has_a_kernel_with_its_bindings_and_constants() {
+    run_all(&selected_cases(), |(case, class)| {
+        let selection = select(&case.op, *class).map_err(|e| e.to_string())?;
+        let op_bindings = case.op.bindings();
+        let wanted: Vec<_> = op_bindings
+            .iter()
+            .map(|binding| match binding.direction {
+                Direction::Input => KernelBinding { name: binding.name, access: Access::Read },
+                Direction::Output => KernelBinding { name: binding.name, access: Access::Write },
+            })
+            .chain([KernelBinding { name: "params", access: Access::Uniform }])
+            .collect();
+        if selection.kernel.bindings != wanted {
+            return Err(format!(
+                "{} binds {:?}, want {wanted:?}",
+                selection.kernel.name, selection.kernel.bindings
+            ));
+        }
+        let given: BTreeSet<_> = selection.constants.iter().map(|(name, _)| *name).collect();
+        let wanted: BTreeSet<_> = selection.kernel.overrides.iter().copied().collect();
+        if given != wanted {
+            return Err(format!("{} wants constants {wanted:?}, got {given:?}", selection.kernel.name));
+        }
+        // Naga evaluates the overrides as wgpu will.
+        let (module, info) = parsed(selection.kernel);
+        let constants: HashMap<String, f64> =
+            selection.constants.iter().map(|(name, value)| ((*name).to_owned(), *value)).collect();
+        let entry = Some((naga::ShaderStage::Compute, selection.kernel.entry_point));
+        let constants = constants.into_iter().collect();
+        naga::back::pipeline_constants::process_overrides(&module, &info, entry, &constants)
+            .map(|_| ())
+            .map_err(|e| format!("{}: {e}", selection.kernel.name))
+    });
+}
+
+/// A variant nobody runs is deleted (shaders cost download and start-up).
+#[test]
+fn every_kernel_is_run_by_a_case() {
+    let used: BTreeSet<_> = selected_cases()
+        .iter()
+        .map(|(case, class)| select(&case.op, *class).map(|s| s.kernel.name).unwrap_or("unsupported"))
+        .collect();
+    let shipped: BTreeSet<_> = kernels().iter().map(|kernel| kernel.name).collect();
+    assert_eq!(shipped.len(), kernels().len(), "two kernels share a name");
+    assert_eq!(used, shipped, "the cases run the left, the table ships the right");
+}
+
+#[test]
+fn params_have_the_layout_of_their_wgsl_twin() {
+    let rust = [
+        ("rows", std::mem::offset_of!(Params, rows)),
+        ("sequences", std::mem::offset_of!(Params, sequences)),
+        ("tiles", std::mem::offset_of!(Params, tiles)),
+        ("pad", std::mem::offset_of!(Params, _pad)),
+    ];
+    for kernel in kernels() {
+        let (module, _) = parsed(kernel);
+        let global = module.global_variables.iter().find(|(_, g)| g.name.as_deref() == Some("params"));
+        let (_, global) = global.unwrap_or_else(|| panic!("{} has no params", kernel.name));
+        let TypeInner::Struct { members, span } = &module.types[global.ty].inner else {
+            panic!("{}: params is no struct", kernel.name)
+        };
+        let wgsl: Vec<_> =
+            members.iter().map(|m| (m.name.as_deref().unwrap_or_default(), m.offset as usize)).collect();
+        assert_eq!(wgsl, rust, "{}", kernel.name);
+        assert_eq!(*span as usize, size_of::<Params>(), "{}", kernel.name);
+    }
+}

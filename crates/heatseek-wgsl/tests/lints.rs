@@ -1,0 +1,150 @@
+//! What no validator demands but every kernel here keeps. Each lint says why it exists and how to fix
+//! what it found, and is itself tested with a kernel that breaks it.
+
+use heatseek_wgsl::kernels;
+use naga::valid::{Capabilities, GlobalUse, ModuleInfo, ValidationFlags, Validator};
+use naga::{AddressSpace, Expression, Literal, Module, StorageAccess, TypeInner};
+
+type Check = fn(&str, &Module, &ModuleInfo) -> bool;
+
+struct Lint {
+    name: &'static str,
+    why: &'static str,
+    fix: &'static str,
+    passes: Check,
+    /// A kernel that must not pass.
+    broken: &'static str,
+}
+
+const LINTS: [Lint; 8] = [
+    Lint {
+        name: "one_dimension",
+        why: "naga rejects subgroup builtins in 2-D and 3-D workgroups",
+        fix: "use @workgroup_size(n) and local_invocation_index",
+        passes: |_, module, _| module.entry_points[0].workgroup_size[1..] == [1, 1],
+        broken: "@compute @workgroup_size(8, 8) fn f() {}",
+    },
+    Lint {
+        name: "invocations",
+        why: "WebGPU guarantees 256 invocations a workgroup",
+        fix: "shrink the tile or give each invocation more of it",
+        passes: |_, module, _| module.entry_points[0].workgroup_size.iter().product::<u32>() <= 256,
+        broken: "@compute @workgroup_size(512) fn f() {}",
+    },
+    Lint {
+        name: "workgroup_bytes",
+        why: "WebGPU guarantees 16 KiB of workgroup memory",
+        fix: "shrink the staged tile",
+        passes: |_, module, _| workgroup_bytes(module) <= 16 * 1024,
+        broken: "var<workgroup> a: array<f32, 4097>; @compute @workgroup_size(1) fn f() { a[0] = 1.0; }",
+    },
+    Lint {
+        name: "storage_buffers",
+        why: "WebGPU guarantees 8 storage buffers a stage",
+        fix: "pack constants together or split the op",
+        passes: |_, module, _| storage(module).count() <= 8,
+        broken: "
+            @group(0) @binding(0) var<storage> a: f32; @group(0) @binding(1) var<storage> b: f32;
+            @group(0) @binding(2) var<storage> c: f32; @group(0) @binding(3) var<storage> d: f32;
+            @group(0) @binding(4) var<storage> e: f32; @group(0) @binding(5) var<storage> g: f32;
+            @group(0) @binding(6) var<storage> h: f32; @group(0) @binding(7) var<storage> i: f32;
+            @group(0) @binding(8) var<storage> j: f32; @compute @workgroup_size(1) fn f() {}",
+    },
+    Lint {
+        name: "outputs_are_only_written",
+        why: "no op reads what it writes, and a read_write input keeps drivers from caching it",
+        fix: "bind inputs as var<storage, read>, and write every read_write binding without reading it",
+        passes: |_, module, info| {
+            let entry = info.get_entry_point(0);
+            storage(module)
+                .all(|(handle, access)| access == StorageAccess::LOAD || entry[handle] == GlobalUse::WRITE)
+        },
+        broken: "@group(0) @binding(0) var<storage, read_write> y: array<f32>;
+            @compute @workgroup_size(1) fn f() { y[0] += 1.0; }",
+    },
+    Lint {
+        name: "unsigned",
+        why: "a signed index costs a conversion and wraps at 2 Gi; unsuffixed integers become signed by surprise",
+        fix: "write explicit suffixes, 64u",
+        passes: |_, module, _| {
+            let bodies = module.functions.iter().map(|(_, f)| f);
+            bodies.chain(module.entry_points.iter().map(|e| &e.function)).all(|function| {
+                let mut expressions = function.expressions.iter();
+                !expressions.any(|(_, e)| matches!(e, Expression::Literal(Literal::I32(_))))
+            })
+        },
+        broken: "@compute @workgroup_size(1) fn f() { for (var i = 0; i < 4; i++) {} }",
+    },
+    Lint {
+        name: "no_private_arrays",
+        why: "an indexed array of a function lives in memory, not in registers",
+        fix: "name its elements and unroll in the template, or put it into workgroup memory",
+        passes: |_, module, _| {
+            module.entry_points[0]
+                .function
+                .local_variables
+                .iter()
+                .all(|(_, variable)| !matches!(module.types[variable.ty].inner, TypeInner::Array { .. }))
+        },
+        broken: "@compute @workgroup_size(1) fn f() { var a: array<f32, 4>; a[0] = 1.0; }",
+    },
+    Lint {
+        name: "guard_first",
+        why: "workgroups past the end must touch nothing: a buffer is larger than the batch that uses it",
+        fix: "return from the entry point if the index is >= its count in params, before indexing anything",
+        passes: |source, module, _| {
+            let entry = format!("fn {}(", module.entry_points[0].name);
+            let body = source.split(&entry).nth(1).and_then(|rest| rest.split_once(") {"));
+            let before = body.and_then(|(_, body)| body.split_once("{ return; }")).map(|(before, _)| before);
+            before.is_some_and(|text| text.contains(">= params.") && !text.contains('['))
+        },
+        broken: "struct P { rows: u32 } @group(0) @binding(0) var<uniform> params: P;
+            @group(0) @binding(1) var<storage, read_write> y: array<u32>;
+            @compute @workgroup_size(1) fn f(@builtin(workgroup_id) g: vec3<u32>) {
+            y[g.x] = 1u; if (g.x >= params.rows) { return; } }",
+    },
+];
+
+fn storage(module: &Module) -> impl Iterator<Item = (naga::Handle<naga::GlobalVariable>, StorageAccess)> {
+    module.global_variables.iter().filter_map(|(handle, global)| match global.space {
+        AddressSpace::Storage { access } => Some((handle, access)),
+        _ => None,
+    })
+}
+
+fn workgroup_bytes(module: &Module) -> u32 {
+    let mut layouter = naga::proc::Layouter::default();
+    layouter.update(module.to_ctx()).unwrap();
+    let workgroup = module.global_variables.iter().filter(|(_, g)| g.space == AddressSpace::WorkGroup);
+    workgroup.map(|(_, global)| layouter[global.ty].size).sum()
+}
+
+fn parsed(source: &str) -> (Module, ModuleInfo) {
+    let module = naga::front::wgsl::parse_str(source).unwrap();
+    let info = Validator::new(ValidationFlags::all(), Capabilities::default()).validate(&module).unwrap();
+    (module, info)
+}
+
+#[test]
+fn every_kernel_passes_every_lint() {
+    for kernel in kernels() {
+        let (module, info) = parsed(kernel.source);
+        assert_eq!(workgroup_bytes(&module), kernel.workgroup_bytes);
+        for Lint { name, why, fix, passes, .. } in LINTS {
+            assert!(
+                passes(kernel.source, &module, &info),
+                "{} breaks {name}: {why}; {fix}\n{}",
+                kernel.name,
+                kernel.source
+            );
+        }
+    }
+}
+
+#[test]
+fn every_lint_finds_what_it_is_for() {
+    for Lint { name, passes, broken, .. } in LINTS {
+        let (module, info) = parsed(broken);
+        assert!(!passes(broken, &module, &info), "{name} passes what it must not");
+    }
+}
