@@ -80,8 +80,10 @@ enum Work {
 pub fn select(op: &Op, class: RowClass) -> Result<Selection, Unsupported> {
     let no = |why: String| Err(Unsupported { op: op.name(), why });
     for binding in op.bindings() {
-        let vectors = |width: usize| width == 2 || (width > 0 && width.is_multiple_of(4));
-        if let Some(width) = last_width(&binding).filter(|&w| !vectors(w)) {
+        // Statistics are pairs; all other rows are read in vectors of four.
+        let is_pairs = ["stats", "residual_stats"].contains(&binding.name);
+        let fits = |width: usize| is_pairs || (width > 0 && width.is_multiple_of(4));
+        if let Some(width) = last_width(&binding).filter(|&width| !fits(width)) {
             return no(format!("`{}` is {width} wide, which is not a multiple of 4", binding.name));
         }
     }

@@ -12,7 +12,7 @@ fn grid(op: impl Into<Op>, class: RowClass, rows: usize, lengths: &[usize]) -> [
 
 #[test]
 fn grids_cover_the_rows_once() {
-    let gemm = Gemm::linear(64, 130);
+    let gemm = Gemm::linear(64, 132);
     for (rows, small, large) in [(0, 0, 0), (1, 1, 1), (16, 1, 1), (17, 2, 1), (64, 4, 1), (65, 5, 2)] {
         assert_eq!(grid(gemm, RowClass::Small, rows, &[rows])[..2], [3, small]);
         assert_eq!(grid(gemm, RowClass::Large, rows, &[rows])[..2], [3, large]);
@@ -44,7 +44,7 @@ fn what_no_kernel_can_do_is_said() {
     let unsupported = |op: Op| select(&op, RowClass::Large).unwrap_err().to_string();
     for (op, why) in [
         (Gemm::linear(6, 64).into(), "`x` is 6 wide, which is not a multiple of 4"),
-        (Gemm::linear(64, 1).into(), "`weight`"),
+        (Gemm::linear(64, 2).into(), "`bias` is 2 wide"),
         (Attention { num_attention_heads: 2, head_dim: 132 }.into(), "2 heads of 132"),
         (Attention { num_attention_heads: 4, head_dim: 6 }.into(), "4 heads of 6"),
         (Pool { width: 2052, pooling: Pooling::Cls, norm_in: None, normalize: false }.into(), "2052"),
