@@ -1,3 +1,4 @@
+use tokenizers::normalizers::{Lowercase, NormalizerWrapper, Sequence};
 use tokenizers::{PostProcessor, TruncationDirection};
 
 use crate::TextError;
@@ -40,6 +41,16 @@ impl Tokenizer {
         inner.with_truncation(None).map_err(file)?;
         let special = inner.get_post_processor().map_or(0, |p| p.added_tokens(false));
         Ok(Self { inner, special })
+    }
+
+    /// The same tokenizer with every text lower-cased first, as sentence-transformers' `do_lower_case` does it:
+    /// character by character, and special tokens written in a text stay what they are.
+    #[must_use]
+    pub fn lower_casing(mut self) -> Self {
+        let mut steps: Vec<NormalizerWrapper> = vec![Lowercase.into()];
+        steps.extend(self.inner.get_normalizer().cloned());
+        self.inner.with_normalizer(Some(Sequence::new(steps)));
+        self
     }
 
     /// Tokens of `text`, special ones included. A text of more than `max_length` loses its last tokens
@@ -122,6 +133,14 @@ mod tests {
         }
         let error = tokenizer.encode("one", Some(1)).unwrap_err();
         assert_eq!(error, TextError::NoRoom { max_length: 1, special: 2 });
+    }
+
+    #[test]
+    fn lower_casing_leaves_special_tokens_alone() {
+        let tokenizer = Tokenizer::from_json(&tokenizer_json()).unwrap().lower_casing();
+        let lower = tokenizer.encode("[SEP] one", None).unwrap();
+        assert_eq!(tokenizer.encode("[SEP] ONE", None).unwrap().ids, lower.ids);
+        assert_eq!(lower.ids, [2, 3, 4, 3]);
     }
 
     #[test]

@@ -95,14 +95,6 @@ impl Model {
             prompted = format!("{prompt}{text}");
             &prompted
         };
-        let lower_case;
-        let text = if self.text_model.spec().do_lower_case {
-            // Character by character, as the tokenizers library does it: a final Σ becomes σ.
-            lower_case = text.chars().flat_map(char::to_lowercase).collect::<String>();
-            &lower_case
-        } else {
-            text
-        };
         Ok(self.tokenizer.encode(text, Some(max_length))?)
     }
 
