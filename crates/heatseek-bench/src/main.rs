@@ -1,0 +1,24 @@
+//! `heatseek`: embed texts, search folders and fetch models from the command line.
+
+mod args;
+mod failure;
+mod models;
+mod progress;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use args::{Cli, Command};
+
+fn main() -> ExitCode {
+    // clap answers a usage error with status 2, and `--help` and `--version` with 0.
+    let cli = Cli::parse();
+    let done = match cli.command {
+        Command::Models { command } => models::run(command),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => failure.report(),
+    }
+}
