@@ -23,7 +23,9 @@ const WASM_OPT: &[&str] = &[
     "--enable-nontrapping-float-to-int",
     "--enable-reference-types",
     "--enable-sign-ext",
+    "--strip-debug",
     "--strip-producers",
+    "--strip-target-features",
 ];
 
 pub fn run(mut args: Args) -> Result<()> {
@@ -97,6 +99,7 @@ impl Module {
             .typescript(true)
             // The package says where its wasm is, so that bundlers see one literal `new URL` and not two.
             .omit_default_module_path(true)
+            .remove_name_section(true)
             .remove_producers_section(true);
         if self.out_dir.is_dir() {
             fs::remove_dir_all(&self.out_dir)
