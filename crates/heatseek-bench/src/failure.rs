@@ -58,3 +58,9 @@ impl From<heatseek_hub::Error> for Failure {
         Self::Told { code: error.code(), message: error.to_string() }
     }
 }
+
+impl From<heatseek::Error> for Failure {
+    fn from(error: heatseek::Error) -> Self {
+        Self::Told { code: error.code(), message: error.to_string() }
+    }
+}
