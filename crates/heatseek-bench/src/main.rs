@@ -1,0 +1,34 @@
+//! `heatseek`: embed texts, search folders and fetch models from the command line.
+
+mod args;
+mod embed;
+mod failure;
+mod info;
+mod lines;
+mod load;
+mod models;
+mod npy;
+mod progress;
+mod search;
+mod sources;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use args::{Cli, Command};
+
+fn main() -> ExitCode {
+    // clap answers a usage error with status 2, and `--help` and `--version` with 0.
+    let cli = Cli::parse();
+    let done = match cli.command {
+        Command::Info(args) => info::run(&args),
+        Command::Embed(args) => embed::run(&args),
+        Command::Search(args) => search::run(&args),
+        Command::Models { command } => models::run(command),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => failure.report(),
+    }
+}

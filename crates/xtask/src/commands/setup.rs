@@ -1,0 +1,115 @@
+//! `cargo xtask setup`: installs what a fresh clone on a fresh machine lacks. Doing it twice costs seconds.
+
+use std::fs;
+use std::path::Path;
+
+use anyhow::{Context, Result, bail};
+use heatseek_hub::{ALL_MINILM_L6_V2, Fetcher, Outcome, Progress};
+
+use crate::args::Args;
+use crate::{chromium, console, npm, run, vulkan, workspace};
+
+const WASM_TARGET: &str = "wasm32-unknown-unknown";
+
+pub fn run(mut args: Args) -> Result<()> {
+    let tests = args.flag("--tests");
+    args.finish()?;
+    needed()?;
+    if tests {
+        for_tests()?;
+    }
+    Ok(())
+}
+
+/// What building and running the page needs.
+pub fn needed() -> Result<()> {
+    console::heading("setup");
+    wasm_target().context("installing the wasm target")?;
+    npm::install().context("installing the npm packages")?;
+    model().context("fetching the model")
+}
+
+/// What the tests need on top: a browser, and a GPU that is software.
+pub fn for_tests() -> Result<()> {
+    let mut missing = Vec::new();
+    if chromium::find().is_none() {
+        missing.push("chromium");
+    }
+    if vulkan::lavapipe_icd().is_none() && cfg!(target_os = "linux") {
+        missing.push("mesa-vulkan-drivers");
+    }
+    if missing.is_empty() {
+        console::note("Chromium and software Vulkan: already installed");
+        return Ok(());
+    }
+    if !cfg!(target_os = "linux") || run::which("apt-get").is_none() {
+        bail!(
+            "the tests need {}: install it with your package manager (or set CHROMIUM to a browser), then run this again",
+            missing.join(" and ")
+        );
+    }
+    missing.push("libvulkan1");
+    apt_install(&missing).with_context(|| format!("installing {}", missing.join(", ")))
+}
+
+fn wasm_target() -> Result<()> {
+    let libdir =
+        run::read(run::command("rustc").args(["--print", "target-libdir", "--target", WASM_TARGET]))?;
+    if Path::new(libdir.trim()).is_dir() {
+        console::note(&format!("{WASM_TARGET}: already installed"));
+        return Ok(());
+    }
+    run::run(run::command("rustup").args(["target", "add", WASM_TARGET]))
+}
+
+fn model() -> Result<()> {
+    let model = &ALL_MINILM_L6_V2;
+    let fetcher = Fetcher::new(workspace::models_dir());
+    let outcome = fetcher.fetch(model, &|progress| {
+        if let Progress::Step(step) = progress {
+            console::note(&format!("{}: {step}", model.name));
+        }
+    })?;
+    let place = fetcher.model_dir(model);
+    match outcome {
+        Outcome::AlreadyThere => {}
+        Outcome::Fetched { files, .. } => console::note(&format!("{files} files in {}", place.display())),
+    }
+    publish_to_page(&place)
+}
+
+/// The page reads the model from its own origin, so its files are linked (or copied) under `web/public`.
+fn publish_to_page(place: &Path) -> Result<()> {
+    let public = workspace::root().join("web/public/models").join(ALL_MINILM_L6_V2.name);
+    for file in ALL_MINILM_L6_V2.files {
+        let (from, to) = (place.join(file.path), public.join(file.path));
+        if to.metadata().is_ok_and(|there| there.len() == file.size_bytes) {
+            continue;
+        }
+        if let Some(folder) = to.parent() {
+            fs::create_dir_all(folder).with_context(|| format!("creating {}", folder.display()))?;
+        }
+        let _ = fs::remove_file(&to);
+        // A hard link costs no disk; across file systems only a copy will do.
+        fs::hard_link(&from, &to)
+            .or_else(|_| fs::copy(&from, &to).map(|_| ()))
+            .with_context(|| format!("copying {} to {}", from.display(), to.display()))?;
+    }
+    Ok(())
+}
+
+fn apt_install(packages: &[&str]) -> Result<()> {
+    let am_root = run::read(run::command("id").arg("-u"))?.trim() == "0";
+    let apt_get = || {
+        let mut command = if am_root { run::command("apt-get") } else { run::command("sudo") };
+        if !am_root {
+            // `-n`: fail rather than wait for a password that nobody may be there to type.
+            command.args(["-n", "apt-get"]);
+        }
+        command.env("DEBIAN_FRONTEND", "noninteractive");
+        command
+    };
+    run::run(apt_get().args(["update", "-qq"]))?;
+    run::run(apt_get().args(["install", "-y", "-qq", "--no-install-recommends"]).args(packages))
+        .with_context(|| format!("without root, run `sudo apt-get install {}` yourself", packages.join(" ")))
+}

@@ -1,0 +1,87 @@
+//! `cargo xtask`: everything a contributor or CI runs, one file a command.
+
+/// Printed by `cargo xtask help`, and by every command that does not exist.
+const HELP: &str = "\
+cargo xtask COMMAND, the one door for contributors and CI
+
+Make and run it:
+  setup [--tests]          install what is missing: wasm target, npm packages, the model
+                           (--tests: also Chromium and a software Vulkan driver)
+  wasm [--no-opt] [--suites]
+                           compile the browser core into pkg/wasm and check its size
+                           (--suites: the conformance suites for browser tests instead)
+  build                    setup, wasm, the npm package, the page (web/dist)
+  start [--port N]         build, then serve the page and print its address
+  serve DIR [--port N]     serve a folder as a static host would
+
+Check it:
+  test [--quick] [--backend NAME] [--list]
+                           every test, native and browser (check is the same; it is what CI runs)
+                           --quick leaves out what needs a browser, --backend is reference, cpu or gpu
+  sizes                    lines a file, failing above the limit; budget of the browser build
+  layers                   do the crates depend on each other in one direction only?
+  docs                     do the commands that the documents name exist?
+  golden [--write]         are the goldens there and of this version? (--write makes them anew)
+";
+
+mod commands {
+    pub mod build;
+    pub mod docs;
+    pub mod golden;
+    pub mod layers;
+    pub mod serve;
+    pub mod setup;
+    pub mod sizes;
+    pub mod start;
+    pub mod test;
+    pub mod wasm;
+}
+mod args;
+mod budget;
+mod chromium;
+mod console;
+mod npm;
+mod run;
+mod stamp;
+mod tally;
+mod vulkan;
+mod workspace;
+
+use std::process::ExitCode;
+
+use anyhow::{Result, bail};
+
+use args::Args;
+use commands::{build, docs, golden, layers, serve, setup, sizes, start, test, wasm};
+
+fn main() -> ExitCode {
+    match dispatch() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // `{:#}` prints the chain of causes on one line: what we were doing, then why it failed.
+            eprintln!("xtask: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn dispatch() -> Result<()> {
+    let mut args = Args::from_env();
+    match args.command().as_deref() {
+        Some("setup") => setup::run(args),
+        Some("wasm") => wasm::run(args),
+        Some("build") => build::run(args),
+        Some("start") => start::run(args),
+        Some("serve") => serve::run(args),
+        Some("test" | "check") => test::run(args),
+        Some("sizes") => sizes::run(args),
+        Some("layers") => layers::run(args),
+        Some("docs") => docs::run(args),
+        Some("golden") => golden::run(args),
+        Some("help" | "--help" | "-h") | None => {
+            print!("{HELP}");
+            Ok(())
+        }
+        Some(other) => bail!("there is no command \"{other}\"\n\n{HELP}"),
+    }
+}
