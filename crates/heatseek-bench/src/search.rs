@@ -7,9 +7,9 @@ use serde_json::json;
 
 use crate::args::SearchArgs;
 use crate::failure::Failure;
+use crate::load;
 use crate::progress::Bars;
 use crate::sources::{self, Source};
-use crate::load;
 
 /// Runs `heatseek search`.
 pub fn run(args: &SearchArgs) -> Result<(), Failure> {
@@ -26,8 +26,7 @@ pub fn run(args: &SearchArgs) -> Result<(), Failure> {
         ..Document::default()
     });
     let mut index = Index::new(&model, Metric::Cosine);
-    let added =
-        block_on(index.add(&model, documents.collect(), Some(ChunkOptions::default()), &bars))?;
+    let added = block_on(index.add(&model, documents.collect(), Some(ChunkOptions::default()), &bars))?;
     if added == 0 {
         return Err(Failure::invalid(format!("there is no text in {}", args.corpus.display())));
     }

@@ -50,8 +50,7 @@ fn collect(folder: &Path, paths: &mut Vec<PathBuf>) -> Result<(), Failure> {
 }
 
 fn is_text(path: &Path) -> bool {
-    path.extension()
-        .is_some_and(|kind| ["txt", "md"].iter().any(|text| kind.eq_ignore_ascii_case(text)))
+    path.extension().is_some_and(|kind| ["txt", "md"].iter().any(|text| kind.eq_ignore_ascii_case(text)))
 }
 
 fn read_one(path: PathBuf) -> Result<Source, Failure> {

@@ -24,7 +24,7 @@ pub const MUTATIONS: &[Mutation] = &[
     Mutation {
         name: "gemm: dropped barrier",
         kernels: "gemm_f32",
-        edits: &[("+ step * 256u + p]; }\n        workgroupBarrier();", "+ step * 256u + p]; }")],
+        edits: &[("+ step * 256u + p]; }\nworkgroupBarrier();", "+ step * 256u + p]; }")],
     },
     Mutation {
         name: "gemm: skipped last tile",
@@ -85,7 +85,7 @@ pub const MUTATIONS: &[Mutation] = &[
     Mutation {
         name: "embed: position left out",
         kernels: "embed_f32",
-        edits: &[("position[", "0.0 * position[")],
+        edits: &[("+ position[", "+ 0.0 * position[")],
     },
 ];
 

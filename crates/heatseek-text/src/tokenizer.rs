@@ -45,12 +45,15 @@ impl Tokenizer {
 
     /// The same tokenizer with every text lower-cased first, as sentence-transformers' `do_lower_case` does it:
     /// character by character, and special tokens written in a text stay what they are.
-    #[must_use]
-    pub fn lower_casing(mut self) -> Self {
+    ///
+    /// # Errors
+    /// [`TextError::TokenizerFile`] if the tokenizer takes no such step.
+    pub fn lower_casing(mut self) -> Result<Self, TextError> {
         let mut steps: Vec<NormalizerWrapper> = vec![Lowercase.into()];
         steps.extend(self.inner.get_normalizer().cloned());
-        self.inner.with_normalizer(Some(Sequence::new(steps)));
-        self
+        let added = self.inner.with_normalizer(Some(Sequence::new(steps)));
+        added.map_err(|error| TextError::TokenizerFile { why: error.to_string() })?;
+        Ok(self)
     }
 
     /// Tokens of `text`, special ones included. A text of more than `max_length` loses its last tokens
@@ -137,7 +140,7 @@ mod tests {
 
     #[test]
     fn lower_casing_leaves_special_tokens_alone() {
-        let tokenizer = Tokenizer::from_json(&tokenizer_json()).unwrap().lower_casing();
+        let tokenizer = Tokenizer::from_json(&tokenizer_json()).unwrap().lower_casing().unwrap();
         let lower = tokenizer.encode("[SEP] one", None).unwrap();
         assert_eq!(tokenizer.encode("[SEP] ONE", None).unwrap().ids, lower.ids);
         assert_eq!(lower.ids, [2, 3, 4, 3]);

@@ -44,7 +44,7 @@ impl Loader {
         control.progress(Progress { stage: Stage::Read, loaded: 1, total: steps });
         control.checkpoint().await?;
         let text_model = TextModel::load(&files)?;
-        let tokenizer = if text_model.spec().do_lower_case { tokenizer.lower_casing() } else { tokenizer };
+        let tokenizer = if text_model.spec().do_lower_case { tokenizer.lower_casing()? } else { tokenizer };
         control.progress(Progress { stage: Stage::Read, loaded: steps, total: steps });
         control.checkpoint().await?;
         let active = device::open(&text_model, &self.options, self.gpu, control).await?;
