@@ -1,0 +1,88 @@
+//! The files of a model, straight from the network into memory.
+
+use std::collections::HashMap;
+use std::fmt::Write;
+
+use heatseek::ModelFiles;
+use js_sys::Uint8Array;
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+use wasm_bindgen::prelude::*;
+
+use crate::error::{Thrown, malformed};
+
+/// Files on their way and files arrived.
+#[wasm_bindgen]
+#[derive(Default)]
+pub struct Files {
+    pub(crate) arrived: ModelFiles,
+    arriving: HashMap<String, Vec<u8>>,
+}
+
+#[derive(Serialize)]
+struct Wanted {
+    path: String,
+    required: bool,
+}
+
+#[wasm_bindgen]
+impl Files {
+    /// None.
+    #[wasm_bindgen(constructor)]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// What to fetch next, `{ path, required }[]`; see `ModelFiles::wanted`.
+    pub fn wanted(&self) -> Result<JsValue, JsValue> {
+        let wanted = self.arrived.wanted().map_err(Thrown::from)?;
+        let wanted: Vec<_> =
+            wanted.into_iter().map(|file| Wanted { path: file.path, required: file.required }).collect();
+        Ok(serde_wasm_bindgen::to_value(&wanted).map_err(malformed)?)
+    }
+
+    /// A file of `length` bytes, if that is known, begins to arrive, maybe not for the first time.
+    pub fn begin(&mut self, path: &str, length: Option<f64>) -> Result<(), JsValue> {
+        let mut bytes = self.arriving.remove(path).unwrap_or_default();
+        bytes.clear();
+        let length = length.unwrap_or(0.0) as usize;
+        bytes.try_reserve_exact(length).map_err(|_| no_room(path, length))?;
+        self.arriving.insert(path.to_owned(), bytes);
+        Ok(())
+    }
+
+    /// More of a file that has begun.
+    pub fn append(&mut self, path: &str, chunk: &Uint8Array) -> Result<(), JsValue> {
+        let bytes = self.arriving.entry(path.to_owned()).or_default();
+        let (start, end) = (bytes.len(), bytes.len() + chunk.length() as usize);
+        bytes.try_reserve(chunk.length() as usize).map_err(|_| no_room(path, end))?;
+        bytes.resize(end, 0);
+        chunk.copy_to(&mut bytes[start..]);
+        Ok(())
+    }
+
+    /// The SHA-256 of what has arrived of a file, in lower-case hexadecimal.
+    pub fn sha256(&self, path: &str) -> String {
+        let mut text = String::new();
+        for byte in Sha256::digest(self.arriving.get(path).map_or(&[][..], Vec::as_slice)) {
+            // Writing to a String cannot fail.
+            let _ = write!(text, "{byte:02x}");
+        }
+        text
+    }
+
+    /// A file has arrived.
+    pub fn finish(&mut self, path: &str) {
+        self.arrived.insert(path, self.arriving.remove(path).unwrap_or_default());
+    }
+
+    /// There is no such file.
+    pub fn mark_absent(&mut self, path: &str) {
+        self.arriving.remove(path);
+        self.arrived.mark_absent(path);
+    }
+}
+
+fn no_room(path: &str, bytes: usize) -> Thrown {
+    Thrown::new("out_of_memory", format!("there is no room in memory for the {bytes} bytes of {path}"))
+}

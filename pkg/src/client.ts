@@ -1,0 +1,125 @@
+/** The page's end of the protocol: one promise per call, whatever happens to the engine. */
+import { HeatseekError, abortedError, errorFromData } from './errors.js';
+import type { ProgressCallback } from './progress.js';
+import type { CallName, Calls, FromEngine, ToEngine } from './protocol.js';
+
+/** What a client talks through: a Worker, a MessagePort, or a fake in tests. */
+export interface Port {
+  postMessage(message: ToEngine): void;
+  addEventListener(type: 'message', listener: (event: { data: FromEngine }) => void): void;
+  addEventListener(type: 'error' | 'messageerror', listener: (event: unknown) => void): void;
+  removeEventListener(type: 'message' | 'error' | 'messageerror', listener: (event: never) => void): void;
+}
+
+/** How to follow and stop a call. */
+export interface Following {
+  readonly signal?: AbortSignal | undefined;
+  readonly onProgress?: ProgressCallback | undefined;
+}
+
+interface Pending {
+  readonly resolve: (value: never) => void;
+  readonly reject: (error: HeatseekError) => void;
+  readonly onProgress: ProgressCallback | undefined;
+  readonly forget: () => void;
+}
+
+/** Calls to one engine. */
+export class Client {
+  readonly #port: Port;
+  readonly #close: () => void;
+  readonly #pending = new Map<number, Pending>();
+  #next = 1;
+  #ready = false;
+  #ended: HeatseekError | undefined;
+
+  /**
+   * @param port to the engine
+   * @param close ends the engine: terminates a worker of ours, closes a port
+   */
+  constructor(port: Port, close: () => void) {
+    this.#port = port;
+    this.#close = close;
+    port.addEventListener('message', this.#onMessage);
+    port.addEventListener('error', this.#onError);
+    port.addEventListener('messageerror', this.#onError);
+  }
+
+  /** Makes a call. Rejects with a HeatseekError and nothing else. */
+  call<Name extends CallName>(
+    type: Name,
+    args: Calls[Name]['args'],
+    { signal, onProgress }: Following = {},
+  ): Promise<Calls[Name]['result']> {
+    if (this.#ended) return Promise.reject(this.#ended);
+    if (signal?.aborted) return Promise.reject(abortedError(signal.reason));
+    const id = this.#next++;
+    return new Promise((resolve, reject) => {
+      const abort = () => {
+        this.#take(id)?.reject(abortedError(signal?.reason));
+        this.#port.postMessage({ type: 'abort', id });
+      };
+      signal?.addEventListener('abort', abort);
+      const forget = () => signal?.removeEventListener('abort', abort);
+      this.#pending.set(id, { resolve, reject, onProgress, forget });
+      try {
+        this.#port.postMessage({ type, id, ...args } as ToEngine);
+      } catch (cause) {
+        // Only a `wasm` of the caller's can be something that structured cloning refuses.
+        const error = new HeatseekError('invalid_input', 'an argument cannot be sent to the worker', { cause });
+        this.#take(id)?.reject(error);
+      }
+    });
+  }
+
+  /** Rejects what is under way with `error`, and every later call too; ends the engine. */
+  end(error: HeatseekError): void {
+    if (this.#ended) return;
+    this.#ended = error;
+    for (const id of [...this.#pending.keys()]) this.#take(id)?.reject(error);
+    this.#port.removeEventListener('message', this.#onMessage);
+    this.#port.removeEventListener('error', this.#onError);
+    this.#port.removeEventListener('messageerror', this.#onError);
+    this.#port.postMessage({ type: 'dispose' });
+    this.#close();
+  }
+
+  #take(id: number): Pending | undefined {
+    const pending = this.#pending.get(id);
+    this.#pending.delete(id);
+    pending?.forget();
+    return pending;
+  }
+
+  readonly #onMessage = ({ data: message }: { data: FromEngine }): void => {
+    switch (message.type) {
+      case 'ready':
+        this.#ready = true;
+        return;
+      case 'progress':
+        this.#pending.get(message.id)?.onProgress?.(message.progress);
+        return;
+      case 'result':
+        this.#take(message.id)?.resolve(message.value as never);
+        return;
+      case 'error':
+        this.#take(message.id)?.reject(errorFromData(message.error));
+        return;
+      default:
+        message satisfies never;
+    }
+  };
+
+  readonly #onError = (event: unknown): void => {
+    const said = event instanceof Event && 'message' in event && event.message ? `: ${String(event.message)}` : '';
+    this.end(
+      this.#ready
+        ? new HeatseekError('internal', `the worker stopped with an error${said}; load the model again`)
+        : new HeatseekError(
+            'unsupported',
+            `the worker did not start${said}; check that its script can be fetched and that the page's ` +
+              'Content-Security-Policy allows it (worker-src), or pass worker: false',
+          ),
+    );
+  };
+}

@@ -1,0 +1,35 @@
+/** How the engine reports and is stopped, on its own side of the boundary. */
+import type { Progress } from './progress.js';
+
+/** Handed to the engine with every long call. */
+export class Control {
+  readonly signal: AbortSignal;
+  readonly progress: (progress: Progress) => void;
+
+  constructor(signal: AbortSignal, progress: (progress: Progress) => void) {
+    this.signal = signal;
+    this.progress = progress;
+  }
+
+  /** Called by the engine. */
+  readonly report = (stage: Progress['stage'], loaded: number, total: number): void =>
+    this.progress({ stage, loaded, total });
+
+  /** Awaited by the engine between pieces of work; messages get their turn. True: stop. */
+  readonly checkpoint = async (): Promise<boolean> => {
+    await macrotask();
+    return this.signal.aborted;
+  };
+}
+
+/** Lets every event that has arrived be handled. A timer would be clamped to 4 ms; a message is not. */
+function macrotask(): Promise<void> {
+  return new Promise((resolve) => {
+    const { port1, port2 } = new MessageChannel();
+    port1.onmessage = () => {
+      port1.close();
+      resolve();
+    };
+    port2.postMessage(undefined);
+  });
+}

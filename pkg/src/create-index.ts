@@ -1,0 +1,174 @@
+import type { Client } from './client.js';
+import { callback, choice, count, describe, invalid, options as checked, signal } from './coerce.js';
+import { HeatseekError } from './errors.js';
+import { Model } from './model.js';
+import type {
+  AddOptions, Document, DocumentInput, Hit, IndexOptions, Metric, SearchOptions,
+} from './types.js';
+
+const METRICS: readonly Metric[] = ['cosine', 'dot'];
+// Long enough for a paragraph or two, short enough to point at; an eighth or so of a model's usual limit shared.
+const CHUNK = { tokens: 200, overlap: 40 };
+
+/**
+ * Makes an empty index that searches by meaning. A model may have several; they end with it.
+ *
+ * @param options `model`: the model that embeds documents and queries; `metric`: how vectors are compared
+ *
+ * @example
+ * const index = await createIndex({ model });
+ * await index.add(['Bees dance to tell where flowers are.', 'Bread rises because yeast makes gas.']);
+ * const [best] = await index.search('how do bees navigate');
+ */
+export async function createIndex(options: IndexOptions & { readonly model: Model }): Promise<Index> {
+  const given = checked('createIndex', options, ['model', 'metric']);
+  if (!(given.model instanceof Model)) throw invalid('model', given.model, 'a model made by load()');
+  const metric = choice('metric', given.metric, METRICS, 'cosine');
+  const client = given.model.client;
+  return new Index(client, await client.call('index-create', { metric }));
+}
+
+/** Documents found by meaning. Made by `createIndex`. */
+export class Index {
+  readonly #client: Client;
+  readonly #index: number;
+  readonly #documents = new Map<string, Document>();
+  #named = 0;
+  #disposed = false;
+
+  /** @internal */
+  constructor(client: Client, index: number) {
+    this.#client = client;
+    this.#index = index;
+  }
+
+  /** Documents in the index. */
+  get size(): number {
+    return this.#documents.size;
+  }
+
+  /**
+   * Embeds documents and adds them, all or none of them.
+   *
+   * @param documents one document or several: texts, or objects with `text`, an optional `id` and optional
+   *   `metadata`. An id that the index has already, or twice in one call, is an `invalid_input` error.
+   * @param options how to cut documents into chunks; how to follow and stop it
+   * @returns their ids, in order
+   */
+  async add(documents: DocumentInput | readonly DocumentInput[], options?: AddOptions): Promise<string[]> {
+    const given = checked('add', options, ['chunk', 'signal', 'onProgress']);
+    const following = { signal: signal('signal', given.signal), onProgress: callback('onProgress', given.onProgress) };
+    const chunk = chunking(given.chunk);
+    this.#check();
+    const added = this.#coerce(documents);
+    // Held at once, so that a second call made meanwhile meets their ids.
+    for (const document of added) this.#documents.set(document.id, document);
+    try {
+      const texts = added.map(({ id, text }) => ({ id, text }));
+      await this.#client.call('index-add', { index: this.#index, documents: texts, chunk }, following);
+    } catch (error) {
+      for (const { id } of added) this.#documents.delete(id);
+      throw error;
+    }
+    return added.map(({ id }) => id);
+  }
+
+  /**
+   * Finds the passages closest in meaning to `query`, best first; equal scores in the order of their ids.
+   *
+   * @param query embedded with the model's `query` prompt, if it has one
+   * @param options `topK`: the most hits
+   * @returns at most one hit per chunk, so a document may be found several times
+   */
+  async search(query: string, options?: SearchOptions): Promise<Hit[]> {
+    const given = checked('search', options, ['topK', 'signal', 'onProgress']);
+    const following = { signal: signal('signal', given.signal), onProgress: callback('onProgress', given.onProgress) };
+    if (typeof query !== 'string') throw invalid('query', query, 'a string');
+    const topK = count('topK', given.topK, 1, 10);
+    this.#check();
+    const hits = await this.#client.call('index-search', { index: this.#index, query, topK }, following);
+    return hits.flatMap(({ id, score, chunk }) => {
+      const document = this.#documents.get(id);
+      // A document removed while the answer was on its way is no hit any more.
+      return document === undefined ? [] : [{ id, score, document, chunk }];
+    });
+  }
+
+  /**
+   * Takes documents out.
+   *
+   * @param ids one id or several; those the index does not have are ignored
+   * @returns how many there were
+   */
+  async remove(ids: string | readonly string[]): Promise<number> {
+    const list = typeof ids === 'string' ? [ids] : ids;
+    if (!Array.isArray(list)) throw invalid('ids', ids, 'an id or an array of ids');
+    list.forEach((id: unknown, at) => {
+      if (typeof id !== 'string') throw invalid(`ids[${at}]`, id, 'a string');
+    });
+    this.#check();
+    const count = await this.#client.call('index-remove', { index: this.#index, ids: [...list] });
+    for (const id of list) this.#documents.delete(id);
+    return count;
+  }
+
+  /** Frees the index. Later calls reject with code `disposed`. Doing it twice does nothing. */
+  dispose(): void {
+    if (this.#disposed) return;
+    this.#disposed = true;
+    this.#documents.clear();
+    // If the model has ended, so has the index: there is nobody to tell, and nothing to complain about.
+    this.#client.call('index-dispose', { index: this.#index }).catch(() => {});
+  }
+
+  /** As {@link Index.dispose}, for `using`. */
+  [Symbol.dispose](): void {
+    this.dispose();
+  }
+
+  #check(): void {
+    if (this.#disposed) throw new HeatseekError('disposed', 'the index was disposed of');
+  }
+
+  #coerce(documents: DocumentInput | readonly DocumentInput[]): Document[] {
+    const list = Array.isArray(documents) ? (documents as readonly DocumentInput[]) : [documents as DocumentInput];
+    const taken = new Set(list.flatMap((item) => (item as { id?: string } | null)?.id ?? []));
+    const seen = new Set<string>();
+    return Array.from(list, (item, at) => {
+      const document = coerceDocument(item, `documents[${at}]`, () => this.#freeId(taken));
+      if (this.#documents.has(document.id) || seen.has(document.id)) {
+        const message = `documents[${at}].id is ${describe(document.id)}, which the index has already`;
+        throw new HeatseekError('invalid_input', `${message}; remove() it first`);
+      }
+      seen.add(document.id);
+      return document;
+    });
+  }
+
+  #freeId(taken: ReadonlySet<string>): string {
+    let id: string;
+    do id = String(this.#named++);
+    while (this.#documents.has(id) || taken.has(id));
+    return id;
+  }
+}
+
+function coerceDocument(item: DocumentInput, what: string, freeId: () => string): Document {
+  if (typeof item === 'string') return { id: freeId(), text: item };
+  if (typeof item !== 'object' || item === null) throw invalid(what, item, 'a string or { id?, text, metadata? }');
+  const { id, text, metadata } = item;
+  if (typeof text !== 'string') throw invalid(`${what}.text`, text, 'a string');
+  if (id !== undefined && typeof id !== 'string') throw invalid(`${what}.id`, id, 'a string');
+  return { id: id ?? freeId(), text, ...(metadata === undefined ? {} : { metadata }) };
+}
+
+function chunking(given: AddOptions['chunk']): { tokens: number; overlap: number } | false {
+  if (given === false) return false;
+  const { tokens, overlap } = checked('chunk', given, ['tokens', 'overlap']);
+  const length = count('chunk.tokens', tokens, 1, CHUNK.tokens);
+  // A chunk given shorter than the default overlap gets the same share of overlap instead.
+  const share = Math.min(CHUNK.overlap, Math.floor((length * CHUNK.overlap) / CHUNK.tokens));
+  const shared = count('chunk.overlap', overlap, 0, share);
+  if (shared >= length) throw invalid('chunk.overlap', shared, `less than chunk.tokens, ${length}`);
+  return { tokens: length, overlap: shared };
+}

@@ -1,0 +1,136 @@
+/** The engine: a model in WebAssembly, and everything that is done with it. Runs in the worker. */
+import type { Control } from './control.js';
+import { FileCache } from './cache.js';
+import { Downloader, type Sink } from './download.js';
+import { HeatseekError, abortedError } from './errors.js';
+import type { Calls, EmbedSettings, IndexedText, ModelSource, RawHit } from './protocol.js';
+import { guard, start } from './runtime.js';
+import type { Embeddings, Metric, ModelInfo } from './types.js';
+import { Files, Index, Loader, Model } from './wasm/heatseek.js';
+
+/** One model and its indexes. */
+export class Engine {
+  readonly #model: Model;
+  readonly #indexes = new Map<number, Index>();
+  #next = 1;
+
+  private constructor(model: Model) {
+    this.#model = model;
+  }
+
+  /** Fetches a model's files and makes it ready. */
+  static async load({ source, wasm, device, cache, sha256 }: Calls['load']['args'], control: Control): Promise<Engine> {
+    await start(wasm, control.signal);
+    const files = new Files();
+    let taken = false;
+    try {
+      const downloader = new Downloader({
+        source,
+        sha256,
+        cache: cache ? new FileCache() : undefined,
+        signal: control.signal,
+        progress: control.progress,
+      });
+      const loader = await fetchAll(source, files, downloader, () => guard(() => Loader.begin(files, device)));
+      if (control.signal.aborted) throw abortedError(control.signal.reason);
+      // `finish` takes the files and the loader with it: the weights exist once.
+      taken = true;
+      return new Engine(await guard(() => loader.finish(files, control)));
+    } finally {
+      if (!taken) files.free();
+    }
+  }
+
+  info(): ModelInfo {
+    const { architecture, ...rest } = this.#model.info() as Omit<ModelInfo, 'modelType'> & { architecture: string };
+    return { modelType: architecture, ...rest };
+  }
+
+  async embed(texts: readonly string[], settings: EmbedSettings, control: Control): Promise<Embeddings> {
+    return (await guard(() => this.#model.embed(texts as string[], settings, control))) as Embeddings;
+  }
+
+  createIndex(metric: Metric): number {
+    const number = this.#next++;
+    this.#indexes.set(number, new Index(this.#model, metric));
+    return number;
+  }
+
+  add(
+    index: number,
+    documents: readonly IndexedText[],
+    chunk: Calls['index-add']['args']['chunk'],
+    control: Control,
+  ): Promise<number> {
+    return guard(() => this.#index(index).add(documents as IndexedText[], chunk || undefined, control));
+  }
+
+  async search(index: number, query: string, topK: number, control: Control): Promise<readonly RawHit[]> {
+    return (await guard(() => this.#index(index).search(query, topK, control))) as RawHit[];
+  }
+
+  remove(index: number, ids: readonly string[]): number {
+    return this.#index(index).remove(ids as string[]);
+  }
+
+  disposeIndex(index: number): undefined {
+    this.#indexes.get(index)?.free();
+    this.#indexes.delete(index);
+  }
+
+  free(): void {
+    for (const index of this.#indexes.values()) index.free();
+    this.#indexes.clear();
+    this.#model.free();
+  }
+
+  #index(number: number): Index {
+    const index = this.#indexes.get(number);
+    if (!index) throw new HeatseekError('disposed', 'the index was disposed of');
+    return index;
+  }
+}
+
+/**
+ * Fetches what the model asks for, in the rounds it asks in: what there is to ask depends on what came. Once its
+ * configuration is known, `begin` opens the device and compiles while the weights arrive.
+ */
+async function fetchAll(
+  source: ModelSource,
+  files: Files,
+  downloader: Downloader,
+  begin: () => Promise<Loader>,
+): Promise<Loader> {
+  let loader: Promise<Loader> | undefined;
+  for (;;) {
+    const wanted = files.wanted() as { path: string; required: boolean }[];
+    if (wanted.length === 0) return loader ?? begin();
+    if (wanted.some(({ path }) => path.endsWith('.safetensors'))) {
+      loader ??= begin();
+      // What is wrong is told when the weights are here; until then it is not unhandled.
+      loader.catch(() => {});
+    }
+    const results = await Promise.allSettled(wanted.map(({ path, required }) => fetchOne(path, required)));
+    const failed = results.find((result) => result.status === 'rejected');
+    if (failed) throw failed.reason;
+  }
+
+  async function fetchOne(path: string, required: boolean): Promise<void> {
+    if (await downloader.file(path, sinkFor(files, path))) {
+      files.finish(path);
+    } else if (required) {
+      const url = new URL(path, source.base).href;
+      throw new HeatseekError('not_found', `the model needs ${path}, but there is no ${url}`);
+    } else {
+      files.mark_absent(path);
+    }
+  }
+}
+
+function sinkFor(files: Files, path: string): Sink {
+  return {
+    begin: (length) => files.begin(path, length),
+    append: (chunk) => files.append(path, chunk),
+    sha256: () => files.sha256(path),
+  };
+}

@@ -1,0 +1,74 @@
+import { choice, callback, flag, invalid, options as checked, signal as checkedSignal, text } from './coerce.js';
+import { HeatseekError, abortedError } from './errors.js';
+import { Model } from './model.js';
+import type { WasmSource } from './protocol.js';
+import { modelSource } from './source.js';
+import { spawn } from './spawn.js';
+import type { Device, Dtype, LoadOptions } from './types.js';
+
+const DEVICES: readonly Device[] = ['auto', 'gpu', 'cpu', 'reference'];
+const DTYPES: readonly Dtype[] = ['auto', 'fp32'];
+
+/**
+ * Loads a model and makes it ready.
+ *
+ * @param model one of
+ *   - a hub id, `'sentence-transformers/all-MiniLM-L6-v2'`: fetched from huggingface.co;
+ *   - a path, `'./models/all-MiniLM-L6-v2/'`, that starts with `./`, `../` or `/` and is relative to the page;
+ *   - a `URL` or absolute URL of a folder with the same files.
+ * @param options where to compute, what to keep, how to follow and stop it
+ * @returns the model; call `dispose()` when done with it
+ * @throws {@link HeatseekError}: `not_found` and `network` name the URL; `model_invalid` and `unsupported` the
+ *   file and what is wrong in it; `aborted` as soon as the signal says so, with nothing left running
+ *
+ * @example
+ * const model = await load('sentence-transformers/all-MiniLM-L6-v2', { onProgress: console.log });
+ */
+export async function load(model: string | URL, options?: LoadOptions): Promise<Model> {
+  const given = checked('load', options, [
+    'device', 'dtype', 'revision', 'cache', 'sha256', 'worker', 'wasm', 'signal', 'onProgress',
+  ]);
+  const device = choice('device', given.device, DEVICES, 'auto');
+  choice('dtype', given.dtype, DTYPES, 'auto');
+  const cache = flag('cache', given.cache, true);
+  const sha256 = checkSums(given.sha256);
+  const onProgress = callback('onProgress', given.onProgress);
+  const signal = checkedSignal('signal', given.signal);
+  const source = modelSource(model, text('revision', given.revision), globalThis.document?.baseURI);
+  if (signal?.aborted) throw abortedError(signal.reason);
+
+  const wasm = await wasmSource(given.wasm);
+  const client = await spawn(given.worker);
+  try {
+    const info = await client.call('load', { source, wasm, device, cache, sha256 }, { signal, onProgress });
+    return new Model(client, info);
+  } catch (error) {
+    client.end(error as HeatseekError);
+    throw error;
+  }
+}
+
+/** What can be posted of what the caller gave. */
+async function wasmSource(given: LoadOptions['wasm']): Promise<WasmSource> {
+  if (given === undefined) return new URL('./wasm/heatseek_bg.wasm', import.meta.url).href;
+  if (given instanceof URL) return given.href;
+  if (given instanceof WebAssembly.Module || given instanceof ArrayBuffer || ArrayBuffer.isView(given)) return given;
+  if (typeof Response !== 'undefined' && given instanceof Response) {
+    if (!given.ok) throw new HeatseekError('not_found', `wasm is a response with status ${given.status}: ${given.url}`);
+    try {
+      return await given.arrayBuffer();
+    } catch (cause) {
+      throw new HeatseekError('network', 'wasm is a response whose body could not be read', { cause });
+    }
+  }
+  throw invalid('wasm', given, 'a URL, a Response, a WebAssembly.Module or its bytes');
+}
+
+function checkSums(given: LoadOptions['sha256'] = {}): Readonly<Record<string, string>> {
+  if (typeof given !== 'object' || given === null) throw invalid('sha256', given, 'an object of sums by file');
+  const sums = Object.entries(given).map(([file, sum]: [string, unknown]) => {
+    if (typeof sum === 'string' && /^[0-9a-f]{64}$/i.test(sum)) return [file, sum.toLowerCase()];
+    throw invalid(`sha256['${file}']`, sum, '64 hexadecimal digits');
+  });
+  return Object.fromEntries(sums) as Record<string, string>;
+}

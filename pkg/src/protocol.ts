@@ -1,0 +1,91 @@
+/**
+ * Every message between the page and the engine, in one place for both ends. Requests carry an id that their
+ * progress and their one answer repeat; big buffers are transferred.
+ */
+import type { ErrorData } from './errors.js';
+import type { Progress } from './progress.js';
+import type { Device, Embeddings, Metric, ModelInfo, PoolingName } from './types.js';
+
+/** Where the files of a model are: `base` ends in a slash, and is absolute. */
+export interface ModelSource {
+  readonly base: string;
+  /** Whether the files at `base` can never change, as those of a hub commit. */
+  readonly immutable: boolean;
+}
+
+/** The engine's code. Never a Response, which cannot be posted. */
+export type WasmSource = string | WebAssembly.Module | BufferSource;
+
+/** Options of an embed call, coerced. Left out means the model's own. */
+export interface EmbedSettings {
+  readonly pooling: PoolingName;
+  readonly normalize?: boolean;
+  readonly promptName?: string;
+  readonly prompt?: string;
+  readonly maxLength?: number;
+  readonly hidden: boolean;
+}
+
+/** A document as the engine needs it. */
+export interface IndexedText {
+  readonly id: string;
+  readonly text: string;
+}
+
+/** A hit as the engine gives it; the page keeps the documents. */
+export interface RawHit {
+  readonly id: string;
+  readonly score: number;
+  readonly chunk: { readonly text: string; readonly start: number; readonly end: number };
+}
+
+/** What can be asked of the engine, by name: arguments and answer. */
+export interface Calls {
+  load: {
+    args: {
+      source: ModelSource;
+      wasm: WasmSource;
+      device: Device;
+      cache: boolean;
+      sha256: Readonly<Record<string, string>>;
+    };
+    result: ModelInfo;
+  };
+  embed: { args: { texts: readonly string[]; settings: EmbedSettings }; result: Embeddings };
+  'index-create': { args: { metric: Metric }; result: number };
+  'index-add': {
+    args: { index: number; documents: readonly IndexedText[]; chunk: { tokens: number; overlap: number } | false };
+    result: number;
+  };
+  'index-search': { args: { index: number; query: string; topK: number }; result: readonly RawHit[] };
+  'index-remove': { args: { index: number; ids: readonly string[] }; result: number };
+  'index-dispose': { args: { index: number }; result: undefined };
+}
+
+/** The name of a call. */
+export type CallName = keyof Calls;
+
+/** A call under way. */
+export type Request = { [Name in CallName]: { type: Name; id: number } & Calls[Name]['args'] }[CallName];
+
+/** From the page. */
+export type ToEngine =
+  | Request
+  /** Stop the call of this id, queued or running. */
+  | { type: 'abort'; id: number }
+  /** Stop everything and free the model. */
+  | { type: 'dispose' };
+
+/** From the engine. */
+export type FromEngine =
+  /** The worker's script runs. */
+  | { type: 'ready' }
+  | { type: 'progress'; id: number; progress: Progress }
+  | { type: 'result'; id: number; value: Calls[CallName]['result'] }
+  | { type: 'error'; id: number; error: ErrorData };
+
+/** The buffers of an answer that move instead of being copied. */
+export function transfers(value: Calls[CallName]['result']): Transferable[] {
+  if (typeof value !== 'object' || !('data' in value)) return [];
+  return [value.data.buffer as ArrayBuffer, ...(value.hidden ?? []).map((rows) => rows.buffer as ArrayBuffer)];
+}

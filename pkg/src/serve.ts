@@ -1,0 +1,105 @@
+/** The engine's end of the protocol: calls run one at a time, in the order they came. */
+import { Engine } from './engine.js';
+import { HeatseekError, errorToData } from './errors.js';
+import { Control } from './control.js';
+import { transfers, type CallName, type Calls, type FromEngine, type Request, type ToEngine } from './protocol.js';
+
+/** What an engine is served through: a worker's own scope, or a MessagePort. */
+export interface ServerPort {
+  postMessage(message: FromEngine, transfer: Transferable[]): void;
+  addEventListener(type: 'message', listener: (event: MessageEvent<ToEngine>) => void): void;
+}
+
+interface Job {
+  readonly request: Request;
+  readonly abort: AbortController;
+}
+
+/** Serves one model at a time to `port`. */
+export function serve(port: ServerPort): void {
+  const queue: Job[] = [];
+  let running = false;
+  let engine: Promise<Engine> | undefined;
+  let disposed: Promise<Engine> | undefined;
+
+  const post = (message: FromEngine, transfer: Transferable[] = []) => port.postMessage(message, transfer);
+
+  const answer = async ({ request, abort }: Job): Promise<Calls[CallName]['result']> => {
+    const control = new Control(abort.signal, (progress) => post({ type: 'progress', id: request.id, progress }));
+    if (request.type === 'load') {
+      if (engine) throw new HeatseekError('invalid_input', 'this worker has a model already; dispose of it first');
+      engine = Engine.load(request, control);
+      try {
+        return (await engine).info();
+      } catch (error) {
+        engine = undefined;
+        throw error;
+      }
+    }
+    if (!engine) throw new HeatseekError('disposed', 'this worker has no model');
+    return perform(await engine, request, control);
+  };
+
+  const drain = async () => {
+    if (running) return;
+    running = true;
+    for (let job = queue[0]; job; job = queue[0]) {
+      const { id } = job.request;
+      try {
+        const value = await answer(job);
+        post({ type: 'result', id, value }, transfers(value));
+      } catch (error) {
+        post({ type: 'error', id, error: errorToData(error) });
+      }
+      queue.shift();
+    }
+    running = false;
+    free();
+  };
+
+  /** Frees the model disposed of, once no call uses it. */
+  const free = () => {
+    const ended = disposed;
+    disposed = undefined;
+    ended?.then((loaded) => loaded.free(), () => {});
+  };
+
+  port.addEventListener('message', ({ data: message }) => {
+    switch (message.type) {
+      case 'abort': {
+        const at = queue.findIndex(({ request }) => request.id === message.id);
+        queue[at]?.abort.abort();
+        // One that has not begun need not wait for its turn to end.
+        if (at > 0) queue.splice(at, 1);
+        return;
+      }
+      case 'dispose':
+        for (const { abort } of queue) abort.abort();
+        queue.length = Math.min(queue.length, 1);
+        disposed = engine;
+        engine = undefined;
+        if (!running) free();
+        return;
+      default:
+        queue.push({ request: message, abort: new AbortController() });
+        void drain();
+    }
+  });
+  post({ type: 'ready' });
+}
+
+async function perform(
+  engine: Engine,
+  request: Exclude<Request, { type: 'load' }>,
+  control: Control,
+): Promise<Calls[CallName]['result']> {
+  switch (request.type) {
+    case 'embed': return engine.embed(request.texts, request.settings, control);
+    case 'index-create': return engine.createIndex(request.metric);
+    case 'index-add': return engine.add(request.index, request.documents, request.chunk, control);
+    case 'index-search': return engine.search(request.index, request.query, request.topK, control);
+    case 'index-remove': return engine.remove(request.index, request.ids);
+    case 'index-dispose': return engine.disposeIndex(request.index);
+    default: return request satisfies never;
+  }
+}

@@ -1,0 +1,192 @@
+import type { ProgressCallback } from './progress.js';
+
+/**
+ * Where to compute.
+ * - `auto`: a hardware GPU that passes the self-check, otherwise the CPU.
+ * - `gpu`: WebGPU, software adapters included; `unsupported` if there is none.
+ * - `cpu`: WebAssembly.
+ * - `reference`: the slow scalar code that everything else is tested against.
+ */
+export type Device = 'auto' | 'gpu' | 'cpu' | 'reference';
+
+/** How weights are stored on the device. `auto` is `fp32` in this version. */
+export type Dtype = 'auto' | 'fp32';
+
+/** Following and stopping a call that takes long. */
+export interface CallOptions {
+  /** Stops the call: it rejects at once with code `aborted` and the work ends at its next checkpoint. */
+  readonly signal?: AbortSignal | undefined;
+  /** Told how far the work is. */
+  readonly onProgress?: ProgressCallback | undefined;
+}
+
+/** How to load a model. Unknown names and values are `invalid_input` errors. */
+export interface LoadOptions extends CallOptions {
+  /** Where to compute. Default `auto`. */
+  readonly device?: Device | undefined;
+  /** How weights are stored on the device. Default `auto`. */
+  readonly dtype?: Dtype | undefined;
+  /**
+   * Branch, tag or commit of a model named by its hub id. Default `main`. Pin a commit to get the same
+   * vectors for good. With a path or URL it is an `invalid_input` error.
+   */
+  readonly revision?: string | undefined;
+  /**
+   * Whether model files are kept in the browser's Cache API for next time. Default `true`. Only complete
+   * files are kept; a kept one is used again if the server still has the same one, or cannot be reached.
+   */
+  readonly cache?: boolean | undefined;
+  /**
+   * SHA-256 sums in hexadecimal by file, e.g. `{ 'model.safetensors': '53aa5117…' }`. A file that has another
+   * sum is a `model_invalid` error and is not kept. Default: none, though the sums a hub sends are checked.
+   */
+  readonly sha256?: Readonly<Record<string, string>> | undefined;
+  /**
+   * The worker to work in. Default: one that the library starts and `dispose()` ends.
+   * - a `URL`: start this script instead, which must be `heatseek/worker`; other origins are fine.
+   * - a `Worker` running `heatseek/worker`: yours to terminate, and good for one model at a time.
+   * - `false`: no worker; the page stalls while the CPU computes.
+   */
+  readonly worker?: Worker | URL | false | undefined;
+  /**
+   * `heatseek_bg.wasm`. Default: the file beside this module. Give a `URL` (or a `Response`) to serve it
+   * from elsewhere, a `WebAssembly.Module` to compile it once for several models, or its bytes.
+   */
+  readonly wasm?: URL | Response | WebAssembly.Module | BufferSource | undefined;
+}
+
+/** The device in use. */
+export interface DeviceInfo {
+  readonly kind: 'gpu' | 'cpu' | 'reference';
+  /** The device's own name, e.g. the adapter's. */
+  readonly name: string;
+  /** The API it is driven through. */
+  readonly backend: string;
+  /** How weights are stored, e.g. `f32`. */
+  readonly dtype: string;
+  /** The kernel set. */
+  readonly kernels: string;
+  /** Why this is not the first choice: no GPU, or one that computes wrong numbers. */
+  readonly fallback?: string;
+}
+
+/** What a model is and where it runs. Widths count elements; lengths count tokens, special ones included. */
+export interface ModelInfo {
+  /** `model_type` of config.json, e.g. `bert`. */
+  readonly modelType: string;
+  readonly hiddenSize: number;
+  readonly intermediateSize: number;
+  readonly numHiddenLayers: number;
+  readonly numAttentionHeads: number;
+  readonly vocabSize: number;
+  /** Width of an embedding: `shape[1]`. */
+  readonly embeddingDim: number;
+  /** The model's own limit; longer texts are cut. */
+  readonly maxLength: number;
+  /** The most that `maxLength` of {@link EmbedOptions} may ask for. */
+  readonly maxPositionEmbeddings: number;
+  /** The model's own pooling: what `auto` means. */
+  readonly pooling: string;
+  /** Whether the model's own vectors have unit length. */
+  readonly normalize: boolean;
+  /** Prompts by name, e.g. `query`. */
+  readonly prompts: Readonly<Record<string, string>>;
+  /** The prompt put before texts when none is named. */
+  readonly defaultPromptName?: string;
+  readonly device: DeviceInfo;
+}
+
+/** How tokens become one vector, in every spelling in use; `auto` is the model's own. */
+export type PoolingName =
+  | 'auto'
+  | 'mean'
+  | 'cls' | 'first_token'
+  | 'max'
+  | 'last' | 'last_token' | 'lasttoken' | 'eos'
+  | 'weightedmean' | 'weighted_mean'
+  | 'mean_sqrt_len' | 'mean_sqrt_len_tokens';
+
+/** How to embed. The defaults are the model's own settings. */
+export interface EmbedOptions extends CallOptions {
+  /** How tokens become one vector. Default `auto`. */
+  readonly pooling?: PoolingName | undefined;
+  /** Whether vectors get unit length. Default: as the model's `modules.json` says. */
+  readonly normalize?: boolean | undefined;
+  /** A prompt of the model, by name, put before every text. Default: the model's default prompt, if any. */
+  readonly promptName?: string | undefined;
+  /** A prompt given literally; not together with `promptName`. `''` for none at all. */
+  readonly prompt?: string | undefined;
+  /** The most tokens of a text, 1 to `info.maxPositionEmbeddings`. Default `info.maxLength`. */
+  readonly maxLength?: number | undefined;
+  /** Whether the last hidden state of every token comes too. Default `false`. */
+  readonly hidden?: boolean | undefined;
+}
+
+/** One vector per text, in order. Plain arrays of yours: nothing to free. */
+export interface Embeddings {
+  /** The vectors, row-major. Vector `i` is `data.subarray(i * shape[1], (i + 1) * shape[1])`. */
+  readonly data: Float32Array;
+  /** Number of texts, width of a vector. */
+  readonly shape: readonly [number, number];
+  /** Tokens of each text, special ones included, after cutting. */
+  readonly tokens: readonly number[];
+  /** Whether each text was longer than the limit and cut. */
+  readonly truncated: readonly boolean[];
+  /** With `hidden`: the last hidden state of each text, `[tokens[i], info.hiddenSize]` row-major. */
+  readonly hidden?: readonly Float32Array[];
+}
+
+/** How vectors are compared. For the unit vectors that most models make the two agree. */
+export type Metric = 'cosine' | 'dot';
+
+/** What an index is made with. */
+export interface IndexOptions {
+  /** How vectors are compared. Default `cosine`. */
+  readonly metric?: Metric | undefined;
+}
+
+/** A document of an index. */
+export interface Document {
+  /** Names the document among those of its index. */
+  readonly id: string;
+  readonly text: string;
+  /** Whatever you gave; it stays in your thread and is handed back as it was. */
+  readonly metadata?: unknown;
+}
+
+/** A document to add: its text, or its text with an id and metadata. Without an id it gets a number. */
+export type DocumentInput =
+  | string
+  | { readonly id?: string | undefined; readonly text: string; readonly metadata?: unknown };
+
+/** How documents are cut into pieces that are embedded each on its own. Counts are tokens. */
+export interface ChunkOptions {
+  /** Length of a chunk, 1 or more; what exceeds the model's limit is reduced to it. Default 200. */
+  readonly tokens?: number | undefined;
+  /** Tokens that a chunk shares with the one before, less than `tokens`. Default 40. */
+  readonly overlap?: number | undefined;
+}
+
+/** How to add documents. */
+export interface AddOptions extends CallOptions {
+  /** How documents are cut. Default `{ tokens: 200, overlap: 40 }`; `false` embeds each whole, cut at the limit. */
+  readonly chunk?: ChunkOptions | false | undefined;
+}
+
+/** How to search. */
+export interface SearchOptions extends CallOptions {
+  /** The most hits, 1 or more. Default 10. */
+  readonly topK?: number | undefined;
+}
+
+/** A passage found. */
+export interface Hit {
+  /** The document's id. */
+  readonly id: string;
+  /** The metric's value; higher is closer. */
+  readonly score: number;
+  /** The document as it was added. */
+  readonly document: Document;
+  /** The passage. `start` and `end` are UTF-16 offsets, as `document.text.slice(start, end)` takes them. */
+  readonly chunk: { readonly text: string; readonly start: number; readonly end: number };
+}

@@ -1,0 +1,158 @@
+import { expect, test, vi } from 'vitest';
+import type { Client } from '../src/client.js';
+import { createIndex } from '../src/create-index.js';
+import { load } from '../src/load.js';
+import { Model } from '../src/model.js';
+import { modelSource } from '../src/source.js';
+import type { ModelInfo } from '../src/types.js';
+import { version } from '../src/version.js';
+import manifest from '../package.json' with { type: 'json' };
+
+/** A model whose client answers with `answer` and remembers what it was asked. */
+function setUp(answer: unknown = undefined) {
+  const call = vi.fn(async () => answer);
+  const client = { call, end: vi.fn() } as unknown as Client;
+  return { call, client, model: new Model(client, {} as ModelInfo) };
+}
+
+const bad = (code: string, message: string | RegExp) =>
+  expect.objectContaining({ name: 'HeatseekError', code, message: expect.stringMatching(message) });
+
+test('one text is an array of one, none is none', async () => {
+  const { model, call } = setUp();
+  await model.embed('bees');
+  await model.embed([]);
+  const settings = { pooling: 'auto', hidden: false };
+  expect(call.mock.calls.map(([, args]: unknown[]) => args)).toEqual([
+    { texts: ['bees'], settings },
+    { texts: [], settings },
+  ]);
+});
+
+test.each<[unknown, RegExp]>([
+  [42, /^texts is 42; expected a string or an array of strings$/],
+  [null, /^texts is null/],
+  [['a', null], /^texts\[1\] is null; expected a string$/],
+  [['a', 'b', { text: 'c' }], /^texts\[2\] is an object/],
+  [[, 'b'], /^texts\[0\] is undefined/],
+])('embed refuses %j', async (texts, message) => {
+  const { model, call } = setUp();
+  await expect(model.embed(texts as string[])).rejects.toEqual(bad('invalid_input', message));
+  expect(call).not.toHaveBeenCalled();
+});
+
+test.each<[object, RegExp]>([
+  [{ pooling: 'average' }, /^pooling is 'average'; expected one of auto, mean, cls, first_token/],
+  [{ normalize: 'yes' }, /^normalize is 'yes'; expected true or false$/],
+  [{ maxLength: 0 }, /^maxLength is 0; expected a whole number, 1 or more$/],
+  [{ maxLength: 1.5 }, /^maxLength is 1.5/],
+  [{ max_length: 5 }, /^embed has no option 'max_length'; there are pooling, normalize/],
+  [{ signal: {} }, /^signal is an object; expected an AbortSignal$/],
+  [{ onProgress: 'log' }, /^onProgress is 'log'; expected a function$/],
+])('embed refuses the options %j', async (options, message) => {
+  await expect(setUp().model.embed('a', options)).rejects.toEqual(bad('invalid_input', message));
+});
+
+test.each<[unknown, object | undefined, RegExp]>([
+  [7, undefined, /^model is 7; expected a hub id, a path or a URL$/],
+  ['a b', undefined, /^model is 'a b'; expected a hub id like/],
+  ['a/b/c', undefined, /^model is 'a\/b\/c'/],
+  ['a/b', { device: 'npu' }, /^device is 'npu'; expected one of auto, gpu, cpu, reference$/],
+  ['a/b', { dtype: 'q4' }, /^dtype is 'q4'; expected one of auto, fp32$/],
+  ['a/b', { cache: 1 }, /^cache is 1/],
+  ['a/b', { sha256: { 'model.safetensors': 'abc' } }, /^sha256\['model.safetensors'\] is 'abc'; expected 64/],
+  ['a/b', { wasm: 5 }, /^wasm is 5; expected a URL, a Response/],
+  ['a/b', { worker: 'x.js' }, /^worker is 'x.js'; expected a Worker, a URL or false$/],
+  ['/a/', { revision: 'v1' }, /^revision is 'v1', but only a hub id has revisions$/],
+  ['./a/', undefined, /is not a URL here$/],
+])('load refuses %j with %j', async (model, options, message) => {
+  await expect(load(model as string, options)).rejects.toEqual(bad('invalid_input', message));
+});
+
+test('load stops before it starts when the signal is aborted', async () => {
+  await expect(load('a/b', { signal: AbortSignal.abort() })).rejects.toEqual(bad('aborted', 'aborted'));
+});
+
+test('models are looked for where they should be', () => {
+  const base = (model: string | URL, revision?: string) =>
+    modelSource(model, revision, 'https://site.test/app/index.html').base;
+  expect(base('owner/name')).toBe('https://huggingface.co/owner/name/resolve/main/');
+  expect(base('owner/name', 'refs/pr/1')).toBe('https://huggingface.co/owner/name/resolve/refs%2Fpr%2F1/');
+  expect(base('./models/m')).toBe('https://site.test/app/models/m/');
+  expect(base('/models/m/')).toBe('https://site.test/models/m/');
+  expect(base('https://cdn.test/m?x=1#y')).toBe('https://cdn.test/m/');
+  expect(base(new URL('https://cdn.test/m/'))).toBe('https://cdn.test/m/');
+  expect(modelSource('a/b', 'c9745ed1d9f207416be6d2e6f8de32d1f16199bf', undefined).immutable).toBe(true);
+});
+
+test('an index names documents, and refuses a name twice', async () => {
+  const { model, call } = setUp(1);
+  const index = await createIndex({ model });
+  expect(await index.add(['a', { id: '0', text: 'b', metadata: { page: 3 } }, { text: 'c' }])).toEqual(['1', '0', '2']);
+  expect(index.size).toBe(3);
+  expect(call).toHaveBeenLastCalledWith('index-add', {
+    index: 1,
+    documents: [{ id: '1', text: 'a' }, { id: '0', text: 'b' }, { id: '2', text: 'c' }],
+    chunk: { tokens: 200, overlap: 40 },
+  }, { signal: undefined, onProgress: undefined });
+  await expect(index.add({ id: '0', text: 'd' })).rejects.toEqual(bad('invalid_input', /which the index has already/));
+  await expect(index.add([{ id: 'x', text: '' }, { id: 'x', text: '' }])).rejects.toEqual(bad('invalid_input', /documents\[1\]/));
+  expect(index.size).toBe(3);
+});
+
+test('documents that could not be added are not there', async () => {
+  const { model, call } = setUp(1);
+  const index = await createIndex({ model });
+  call.mockRejectedValueOnce(new Error('engine'));
+  await expect(index.add(['a', 'b'])).rejects.toThrow('engine');
+  expect(index.size).toBe(0);
+});
+
+test('hits carry the document as it was given', async () => {
+  const { model, call } = setUp(1);
+  const index = await createIndex({ model, metric: 'dot' });
+  const metadata = { page: 3, render: () => 'cannot be cloned' };
+  await index.add({ id: 'bees', text: 'Bees dance.', metadata });
+  const chunk = { text: 'Bees dance.', start: 0, end: 11 };
+  call.mockResolvedValueOnce([{ id: 'bees', score: 0.5, chunk }] as never);
+  const hits = await index.search('dance');
+  expect(hits).toEqual([{ id: 'bees', score: 0.5, chunk, document: { id: 'bees', text: 'Bees dance.', metadata } }]);
+  expect(hits[0]?.document.metadata).toBe(metadata);
+});
+
+test.each<[unknown, RegExp]>([
+  [5, /^documents\[0\] is 5; expected a string or \{ id\?, text, metadata\? \}$/],
+  [['a', { title: 'b' }], /^documents\[1\].text is undefined; expected a string$/],
+  [{ id: 1, text: 'a' }, /^documents\[0\].id is 1; expected a string$/],
+])('add refuses %j', async (documents, message) => {
+  const index = await createIndex({ model: setUp(1).model });
+  await expect(index.add(documents as string)).rejects.toEqual(bad('invalid_input', message));
+});
+
+test.each<[unknown, RegExp]>([
+  [{ tokens: 0 }, /^chunk.tokens is 0/],
+  [{ tokens: 10, overlap: 10 }, /^chunk.overlap is 10; expected less than chunk.tokens, 10$/],
+  [{ size: 10 }, /^chunk has no option 'size'; there are tokens, overlap$/],
+  [true, /^chunk is true; expected an object$/],
+])('add refuses the chunks %j', async (chunk, message) => {
+  const index = await createIndex({ model: setUp(1).model });
+  await expect(index.add('a', { chunk: chunk as false })).rejects.toEqual(bad('invalid_input', message));
+});
+
+test('an index refuses other queries than strings, and everything once disposed of', async () => {
+  const index = await createIndex({ model: setUp(1).model });
+  await expect(index.search(['a'] as unknown as string)).rejects.toEqual(bad('invalid_input', /^query is an array/));
+  await expect(index.search('a', { topK: 0 })).rejects.toEqual(bad('invalid_input', /^topK is 0/));
+  index.dispose();
+  index.dispose();
+  await expect(index.search('a')).rejects.toEqual(bad('disposed', 'index'));
+  await expect(createIndex({ model: {} as Model })).rejects.toEqual(bad('invalid_input', /made by load\(\)/));
+});
+
+test('a model is ended once and for all', () => {
+  const { model, client } = setUp();
+  model.dispose();
+  expect(client.end).toHaveBeenCalledWith(bad('disposed', 'model'));
+});
+
+test('the version is the package’s', () => expect(version).toBe(manifest.version));

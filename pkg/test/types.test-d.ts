@@ -1,0 +1,66 @@
+/** Calls that must compile, and calls that must not. Checked by `tsc`, never run. */
+import { createIndex, HeatseekError, load, version } from '../src/index.js';
+import type { Embeddings, ErrorCode, Hit, Index, Model, Progress } from '../src/index.js';
+
+const signal = new AbortController().signal;
+const onProgress = ({ stage, loaded, total, file }: Progress) => [stage, loaded, total, file];
+
+export async function allowed(worker: Worker, module: WebAssembly.Module, response: Response): Promise<unknown> {
+  await load('owner/name', { device: 'auto', dtype: 'fp32', revision: 'main', signal, onProgress, cache: false });
+  await load('./models/m/', { worker: false, wasm: new URL('https://cdn.test/heatseek.wasm') });
+  await load(new URL('https://cdn.test/m/'), { worker, wasm: module, sha256: { 'model.safetensors': '00' } });
+  await load('owner/name', { worker: new URL('https://cdn.test/worker.js'), wasm: response });
+  await load('owner/name', { signal: undefined, wasm: new Uint8Array(8) });
+
+  using model: Model = await load('owner/name');
+  const { data, shape, hidden }: Embeddings = await model.embed('text');
+  await model.embed(['a', 'b'] as const, { pooling: 'first_token', normalize: true, hidden: true, maxLength: 128 });
+  await model.embed([], { promptName: 'query', signal, onProgress });
+  const first: Float32Array = data.subarray(0, shape[1]);
+  const kind: 'gpu' | 'cpu' | 'reference' = model.info.device.kind;
+
+  using index: Index = await createIndex({ model, metric: 'dot' });
+  const ids: string[] = await index.add(['a', { text: 'b' }, { id: 'c', text: 'c', metadata: { page: 3 } }], {
+    chunk: { tokens: 100, overlap: 20 }, signal, onProgress,
+  });
+  await index.add('a', { chunk: false });
+  const hits: Hit[] = await index.search('query', { topK: 3 });
+  await index.remove(ids);
+  const code: ErrorCode = new HeatseekError('aborted', 'stopped', { cause: signal.reason }).code;
+  return [first, kind, hits[0]?.document.text, code, version, hidden?.[0]?.length, index.size];
+}
+
+export async function refused(model: Model, index: Index, hit: Hit): Promise<void> {
+  // @ts-expect-error a model must be named
+  await load();
+  // @ts-expect-error no such device
+  await load('owner/name', { device: 'webgpu' });
+  // @ts-expect-error no such precision
+  await load('owner/name', { dtype: 'fp64' });
+  // @ts-expect-error misspelt option
+  await load('owner/name', { onprogress: onProgress });
+  // @ts-expect-error a worker is no path
+  await load('owner/name', { worker: './worker.js' });
+  // @ts-expect-error texts are strings
+  await model.embed([1, 2]);
+  // @ts-expect-error no such pooling
+  await model.embed('a', { pooling: 'average' });
+  // @ts-expect-error a signal, not its controller
+  await model.embed('a', { signal: new AbortController() });
+  // @ts-expect-error the index needs a model
+  await createIndex({});
+  // @ts-expect-error no such metric
+  await createIndex({ model, metric: 'euclidean' });
+  // @ts-expect-error documents have a text
+  await index.add({ id: 'a' });
+  // @ts-expect-error true says nothing about chunks
+  await index.add('a', { chunk: true });
+  // @ts-expect-error one query at a time
+  await index.search(['a', 'b']);
+  // @ts-expect-error results are not to be changed
+  hit.score = 1;
+  // @ts-expect-error info is not to be changed
+  model.info = hit;
+  // @ts-expect-error no such code
+  throw new HeatseekError('oops', 'message');
+}
