@@ -1,0 +1,35 @@
+/** The line at the foot: which device, precision and kernels, how fast, how much. Always in view. */
+
+import { counted, el, say } from '../dom.ts';
+import { passageCount } from '../state.ts';
+import type { State, Store } from '../state.ts';
+
+export function statusView(store: Store, footer: HTMLElement): void {
+  const device = el('span', { 'data-testid': 'device-line', class: 'device' });
+  const ms = el('span', { 'data-testid': 'search-ms', title: 'From the question to ranked passages: embedding it and scanning all of them' });
+  const count = el('span');
+  footer.append(device, ms, count);
+  store.watch((state) => {
+    footer.dataset['model'] = state.model.kind;
+    say(device, deviceLine(state));
+    say(ms, state.search.ms === undefined ? '' : `${state.search.ms.toFixed(1)} ms to embed and scan`);
+    say(count, counted(passageCount(state), 'passage'));
+  });
+}
+
+function deviceLine({ model }: State): string {
+  switch (model.kind) {
+    case 'idle':
+      return 'model not loaded';
+    case 'loading':
+      return 'loading the model';
+    case 'failed':
+      return 'no model';
+    case 'ready': {
+      const { kind, name, dtype, kernels } = model.info.device;
+      return [kind === 'reference' ? 'reference' : kind.toUpperCase(), name, dtype, kernels].filter((part) => part !== '').join(' · ');
+    }
+    default:
+      return model satisfies never;
+  }
+}
