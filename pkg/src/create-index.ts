@@ -1,9 +1,5 @@
 import type { Client } from './client.js';
-<<<<<<< HEAD
-import { callback, choice, count, describe, invalid, options as checked, signal } from './coerce.js';
-=======
 import { callback, choice, count, invalid, options as checked, signal } from './coerce.js';
->>>>>>> pkg
 import { HeatseekError } from './errors.js';
 import { Model } from './model.js';
 import type {
@@ -11,15 +7,10 @@ import type {
 } from './types.js';
 
 const METRICS: readonly Metric[] = ['cosine', 'dot'];
-<<<<<<< HEAD
-// Long enough for a paragraph or two, short enough to point at; an eighth or so of a model's usual limit shared.
-const CHUNK = { tokens: 200, overlap: 40 };
-=======
 // A paragraph or two: enough to mean something, short enough to point at. The native `heatseek` has the same.
 const CHUNK = { tokens: 200, overlap: 40 };
 // What BERT's tokenizers put around a text: [CLS] and [SEP].
 const SPECIAL_TOKENS = 2;
->>>>>>> pkg
 
 /**
  * Makes an empty index that searches by meaning. A model may have several; they end with it.
@@ -35,38 +26,24 @@ export async function createIndex(options: IndexOptions & { readonly model: Mode
   const given = checked('createIndex', options, ['model', 'metric']);
   if (!(given.model instanceof Model)) throw invalid('model', given.model, 'a model made by load()');
   const metric = choice('metric', given.metric, METRICS, 'cosine');
-<<<<<<< HEAD
-  const client = given.model.client;
-  return new Index(client, await client.call('index-create', { metric }));
-=======
   const { client, info } = given.model;
   return new Index(client, await client.call('index-create', { metric }), info.maxLength - SPECIAL_TOKENS);
->>>>>>> pkg
 }
 
 /** Documents found by meaning. Made by `createIndex`. */
 export class Index {
   readonly #client: Client;
   readonly #index: number;
-<<<<<<< HEAD
-=======
   readonly #longest: number;
->>>>>>> pkg
   readonly #documents = new Map<string, Document>();
   #named = 0;
   #disposed = false;
 
   /** @internal */
-<<<<<<< HEAD
-  constructor(client: Client, index: number) {
-    this.#client = client;
-    this.#index = index;
-=======
   constructor(client: Client, index: number, longest: number) {
     this.#client = client;
     this.#index = index;
     this.#longest = longest;
->>>>>>> pkg
   }
 
   /** Documents in the index. */
@@ -75,60 +52,36 @@ export class Index {
   }
 
   /**
-<<<<<<< HEAD
-   * Embeds documents and adds them, all or none of them.
-   *
-   * @param documents one document or several: texts, or objects with `text`, an optional `id` and optional
-   *   `metadata`. An id that the index has already, or twice in one call, is an `invalid_input` error.
-=======
    * Embeds documents and adds them. If that fails or is aborted, none of them is in the index.
    *
    * @param documents one document or several: texts, or objects with `text`, an optional `id` and optional
    *   `metadata`. One with an id that the index has already replaces the earlier; the same id twice in one call
    *   is an `invalid_input` error.
->>>>>>> pkg
    * @param options how to cut documents into chunks; how to follow and stop it
    * @returns their ids, in order
    */
   async add(documents: DocumentInput | readonly DocumentInput[], options?: AddOptions): Promise<string[]> {
     const given = checked('add', options, ['chunk', 'signal', 'onProgress']);
     const following = { signal: signal('signal', given.signal), onProgress: callback('onProgress', given.onProgress) };
-<<<<<<< HEAD
-    const chunk = chunking(given.chunk);
-    this.#check();
-    const added = this.#coerce(documents);
-    // Held at once, so that a second call made meanwhile meets their ids.
-=======
     const chunk = chunking(given.chunk, this.#longest);
     this.#check();
     const added = this.#coerce(documents);
     // Held at once, so that a second call made meanwhile does not give their ids away.
->>>>>>> pkg
     for (const document of added) this.#documents.set(document.id, document);
     try {
       const texts = added.map(({ id, text }) => ({ id, text }));
       await this.#client.call('index-add', { index: this.#index, documents: texts, chunk }, following);
     } catch (error) {
-<<<<<<< HEAD
-      for (const { id } of added) this.#documents.delete(id);
-=======
       this.#withdraw(added);
->>>>>>> pkg
       throw error;
     }
     return added.map(({ id }) => id);
   }
 
   /**
-<<<<<<< HEAD
-   * Finds the passages closest in meaning to `query`, best first; equal scores in the order of their ids.
-   *
-   * @param query embedded with the model's `query` prompt, if it has one
-=======
    * Finds the passages closest in meaning to `query`, best first; equal scores in the order they were added.
    *
    * @param query what to look for
->>>>>>> pkg
    * @param options `topK`: the most hits
    * @returns at most one hit per chunk, so a document may be found several times
    */
@@ -178,8 +131,6 @@ export class Index {
     this.dispose();
   }
 
-<<<<<<< HEAD
-=======
   /** Takes out what an add that failed had got in, unless it has been replaced since. */
   #withdraw(added: readonly Document[]): void {
     const ids = added.filter((document) => this.#documents.get(document.id) === document).map(({ id }) => id);
@@ -188,7 +139,6 @@ export class Index {
     this.#client.call('index-remove', { index: this.#index, ids }).catch(() => {});
   }
 
->>>>>>> pkg
   #check(): void {
     if (this.#disposed) throw new HeatseekError('disposed', 'the index was disposed of');
   }
@@ -199,14 +149,7 @@ export class Index {
     const seen = new Set<string>();
     return Array.from(list, (item, at) => {
       const document = coerceDocument(item, `documents[${at}]`, () => this.#freeId(taken));
-<<<<<<< HEAD
-      if (this.#documents.has(document.id) || seen.has(document.id)) {
-        const message = `documents[${at}].id is ${describe(document.id)}, which the index has already`;
-        throw new HeatseekError('invalid_input', `${message}; remove() it first`);
-      }
-=======
       if (seen.has(document.id)) throw invalid(`documents[${at}].id`, document.id, 'an id that no other one has');
->>>>>>> pkg
       seen.add(document.id);
       return document;
     });
@@ -229,19 +172,11 @@ function coerceDocument(item: DocumentInput, what: string, freeId: () => string)
   return { id: id ?? freeId(), text, ...(metadata === undefined ? {} : { metadata }) };
 }
 
-<<<<<<< HEAD
-function chunking(given: AddOptions['chunk']): { tokens: number; overlap: number } | false {
-  if (given === false) return false;
-  const { tokens, overlap } = checked('chunk', given, ['tokens', 'overlap']);
-  const length = count('chunk.tokens', tokens, 1, CHUNK.tokens);
-  // A chunk given shorter than the default overlap gets the same share of overlap instead.
-=======
 function chunking(given: AddOptions['chunk'], longest: number): { tokens: number; overlap: number } | false {
   if (given === false) return false;
   const { tokens, overlap } = checked('chunk', given, ['tokens', 'overlap']);
   const length = count('chunk.tokens', tokens, 1, Math.max(1, Math.min(CHUNK.tokens, longest)));
   // Shorter chunks share less.
->>>>>>> pkg
   const share = Math.min(CHUNK.overlap, Math.floor((length * CHUNK.overlap) / CHUNK.tokens));
   const shared = count('chunk.overlap', overlap, 0, share);
   if (shared >= length) throw invalid('chunk.overlap', shared, `less than chunk.tokens, ${length}`);

@@ -42,14 +42,9 @@ export class Engine {
   }
 
   info(): ModelInfo {
-<<<<<<< HEAD
-    const { architecture, ...rest } = this.#model.info() as Omit<ModelInfo, 'modelType'> & { architecture: string };
-    return { modelType: architecture, ...rest };
-=======
     // The engine's names are config.json's, as its command line prints them; what is null there is absent here.
     const entries = Object.entries(this.#model.info() as Record<string, unknown>).filter(([, value]) => value !== null);
     return Object.fromEntries(entries.map(([name, value]) => [camelCase(name), value])) as unknown as ModelInfo;
->>>>>>> pkg
   }
 
   async embed(texts: readonly string[], settings: EmbedSettings, control: Control): Promise<Embeddings> {
@@ -133,13 +128,10 @@ async function fetchAll(
   }
 }
 
-<<<<<<< HEAD
-=======
 function camelCase(name: string): string {
   return name.replace(/_(.)/g, (_, letter: string) => letter.toUpperCase());
 }
 
->>>>>>> pkg
 function sinkFor(files: Files, path: string): Sink {
   return {
     begin: (length) => files.begin(path, length),

@@ -74,24 +74,18 @@ export interface DeviceInfo {
 export interface ModelInfo {
   /** `model_type` of config.json, e.g. `bert`. */
   readonly modelType: string;
-<<<<<<< HEAD
-=======
   /** Width of a token's vector. */
->>>>>>> pkg
   readonly hiddenSize: number;
   readonly intermediateSize: number;
   readonly numHiddenLayers: number;
   readonly numAttentionHeads: number;
   readonly vocabSize: number;
-<<<<<<< HEAD
-=======
   /** Weights, counted one by one. */
   readonly parameters: number;
   /** How the files store them, e.g. `F32`. */
   readonly weightsDtype: string;
   /** From encoder to vector, e.g. `['Transformer', 'Pooling(mean)', 'Normalize']`. */
   readonly modules: readonly string[];
->>>>>>> pkg
   /** Width of an embedding: `shape[1]`. */
   readonly embeddingDim: number;
   /** The model's own limit; longer texts are cut. */
@@ -174,28 +168,18 @@ export type DocumentInput =
 
 /** How documents are cut into pieces that are embedded each on its own. Counts are tokens. */
 export interface ChunkOptions {
-<<<<<<< HEAD
-  /** Length of a chunk, 1 or more; what exceeds the model's limit is reduced to it. Default 200. */
-  readonly tokens?: number | undefined;
-  /** Tokens that a chunk shares with the one before, less than `tokens`. Default 40. */
-=======
   /**
    * The most tokens of a chunk, special ones not counted. Default 200, or what the model reads if that is less.
    * More than the model reads is an `invalid_input` error.
    */
   readonly tokens?: number | undefined;
   /** About how many of them the next chunk repeats; less than `tokens`. Default a fifth of them, 40 at most. */
->>>>>>> pkg
   readonly overlap?: number | undefined;
 }
 
 /** How to add documents. */
 export interface AddOptions extends CallOptions {
-<<<<<<< HEAD
-  /** How documents are cut. Default `{ tokens: 200, overlap: 40 }`; `false` embeds each whole, cut at the limit. */
-=======
   /** How documents are cut. Default `{}`: see there. `false` embeds each whole, cut at the model's limit. */
->>>>>>> pkg
   readonly chunk?: ChunkOptions | false | undefined;
 }
 

@@ -12,11 +12,7 @@ import manifest from '../package.json' with { type: 'json' };
 function setUp(answer: unknown = undefined) {
   const call = vi.fn(async () => answer);
   const client = { call, end: vi.fn() } as unknown as Client;
-<<<<<<< HEAD
-  return { call, client, model: new Model(client, {} as ModelInfo) };
-=======
   return { call, client, model: new Model(client, { maxLength: 256 } as ModelInfo) };
->>>>>>> pkg
 }
 
 const bad = (code: string, message: string | RegExp) =>
@@ -89,11 +85,7 @@ test('models are looked for where they should be', () => {
   expect(modelSource('a/b', 'c9745ed1d9f207416be6d2e6f8de32d1f16199bf', undefined).immutable).toBe(true);
 });
 
-<<<<<<< HEAD
-test('an index names documents, and refuses a name twice', async () => {
-=======
 test('an index names documents, replaces them, and refuses a name twice in one call', async () => {
->>>>>>> pkg
   const { model, call } = setUp(1);
   const index = await createIndex({ model });
   expect(await index.add(['a', { id: '0', text: 'b', metadata: { page: 3 } }, { text: 'c' }])).toEqual(['1', '0', '2']);
@@ -103,11 +95,7 @@ test('an index names documents, replaces them, and refuses a name twice in one c
     documents: [{ id: '1', text: 'a' }, { id: '0', text: 'b' }, { id: '2', text: 'c' }],
     chunk: { tokens: 200, overlap: 40 },
   }, { signal: undefined, onProgress: undefined });
-<<<<<<< HEAD
-  await expect(index.add({ id: '0', text: 'd' })).rejects.toEqual(bad('invalid_input', /which the index has already/));
-=======
   expect(await index.add({ id: '0', text: 'd' })).toEqual(['0']);
->>>>>>> pkg
   await expect(index.add([{ id: 'x', text: '' }, { id: 'x', text: '' }])).rejects.toEqual(bad('invalid_input', /documents\[1\]/));
   expect(index.size).toBe(3);
 });
@@ -118,10 +106,7 @@ test('documents that could not be added are not there', async () => {
   call.mockRejectedValueOnce(new Error('engine'));
   await expect(index.add(['a', 'b'])).rejects.toThrow('engine');
   expect(index.size).toBe(0);
-<<<<<<< HEAD
-=======
   expect(call).toHaveBeenLastCalledWith('index-remove', { index: 1, ids: ['0', '1'] });
->>>>>>> pkg
 });
 
 test('hits carry the document as it was given', async () => {
