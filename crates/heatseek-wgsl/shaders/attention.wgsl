@@ -58,23 +58,18 @@ fn attention(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_
         let staged = min(16u, tile.w - key_0);
         for (var key = 0u; key < staged; key += 4u) {
             let at = key * {{ vectors }}u;
-            var s = vec4<f32>();
-{% for v in range(vectors) %}
 {% for e in range(4) %}
-            s[{{ e }}] += dot(q_{{ v }}, keys[at + {{ e * vectors + v }}u]);
+            let s_{{ e }} = {% for v in range(vectors) %}{{ " + " if v }}dot(q_{{ v }}, keys[at + {{ e * vectors + v }}u]){% endfor %};
 {% endfor %}
-{% endfor %}
-            s = select(vec4<f32>(LOWEST), s, key + vec4<u32>(0u, 1u, 2u, 3u) < vec4<u32>(staged));
+            let in_range = key + vec4<u32>(0u, 1u, 2u, 3u) < vec4<u32>(staged);
+            let s = select(vec4<f32>(LOWEST), vec4<f32>(s_0, s_1, s_2, s_3), in_range);
             let now = max(highest, max(max(s.x, s.y), max(s.z, s.w)));
             let fade = exp(highest - now);
             let p = exp(s - now);
             highest = now;
             total = total * fade + p.x + p.y + p.z + p.w;
 {% for v in range(vectors) %}
-            o_{{ v }} *= fade;
-{% for e in range(4) %}
-            o_{{ v }} += p[{{ e }}] * values[at + {{ e * vectors + v }}u];
-{% endfor %}
+            o_{{ v }} = {% for e in range(4) %}fma(vec4<f32>(p[{{ e }}]), values[at + {{ e * vectors + v }}u], {% endfor %}o_{{ v }} * fade))));
 {% endfor %}
         }
         workgroupBarrier();

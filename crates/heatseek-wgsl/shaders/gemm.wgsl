@@ -120,9 +120,7 @@ fn gemm(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
 {% for i in range(thread_rows) %}
             let a_{{ i }} = x_tile[(row + {{ i * down }}u) * 5u + q];
 {% for j in range(vectors) %}
-{% for e in range(4) %}
-            acc_{{ i }}_{{ j }} = fma(vec4<f32>(a_{{ i }}[{{ e }}]), w_{{ e }}_{{ j }}, acc_{{ i }}_{{ j }});
-{% endfor %}
+            acc_{{ i }}_{{ j }} = {% for e in range(4) %}fma(vec4<f32>(a_{{ i }}[{{ e }}]), w_{{ e }}_{{ j }}, {% endfor %}acc_{{ i }}_{{ j }}))));
 {% endfor %}
 {% endfor %}
         }
