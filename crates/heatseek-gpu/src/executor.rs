@@ -34,7 +34,7 @@ impl GpuExecutor {
         for op in ops {
             let selection = select(op, RowClass::of(rows))
                 .map_err(|why| self.device.faults().unsupported(op.name(), why.to_string()))?;
-            self.device.pipelines().borrow_mut().get(&self.device, &selection, false)?;
+            self.device.pipelines().borrow_mut().start(&self.device, &selection, false)?;
         }
         Ok(())
     }

@@ -21,6 +21,25 @@ pub(crate) struct Pipelines {
     transform: Option<SourceTransform>,
     modules: HashMap<(&'static str, bool), wgpu::ShaderModule>,
     compiled: HashMap<(&'static str, Constants, bool), Rc<Pipeline>>,
+    #[cfg(target_arch = "wasm32")]
+    early: HashMap<(&'static str, Constants, bool), js_sys::Promise>,
+}
+
+/// Compilations that were started ahead.
+#[derive(Default)]
+pub(crate) struct Started {
+    #[cfg(target_arch = "wasm32")]
+    promises: Vec<js_sys::Promise>,
+}
+
+impl Started {
+    /// Waits for them. What failed fails again, with its reason, when the pipeline is made.
+    pub(crate) async fn settle(self) {
+        #[cfg(target_arch = "wasm32")]
+        for promise in self.promises {
+            let _ = wasm_bindgen_futures::JsFuture::from(promise).await;
+        }
+    }
 }
 
 /// A compute pipeline and the layout of its only bind group.
@@ -43,9 +62,44 @@ impl Pipelines {
         Self { transform: Some(transform), ..Self::default() }
     }
 
+    /// Starts compiling the pipeline of `selection` and does not wait. wgpu 30 has no
+    /// `createComputePipelineAsync`; in the browser it is called on the JavaScript device, where several
+    /// compile at once, and [`Pipelines::get`] then finds the result in the browser's own cache. Natively
+    /// this compiles.
+    pub(crate) fn start(
+        &mut self,
+        device: &GpuDevice,
+        selection: &Selection,
+        checked: bool,
+    ) -> Result<(), ExecutorError> {
+        #[cfg(not(target_arch = "wasm32"))]
+        self.get(device, selection, checked)?;
+        #[cfg(target_arch = "wasm32")]
+        {
+            let kernel = selection.kernel;
+            within_limits(device, kernel)?;
+            let key = key(selection, checked);
+            if !self.compiled.contains_key(&key) && !self.early.contains_key(&key) {
+                let source = self.transform.as_ref().map(|t| t(kernel, kernel.source));
+                let source = source.as_deref().unwrap_or(kernel.source);
+                let started = crate::web::compile(device.raw(), kernel, source, &selection.constants);
+                self.early.extend(started.map(|promise| (key, promise)));
+            }
+        }
+        Ok(())
+    }
+
+    /// What was started and is not waited for yet. The compiled pipelines stay in the browser's cache as long
+    /// as this device lives, because the promises that hold them do.
+    pub(crate) fn take_started(&mut self) -> Started {
+        Started {
+            #[cfg(target_arch = "wasm32")]
+            promises: self.early.values().cloned().collect(),
+        }
+    }
+
     /// The pipeline of `selection`, compiled now if it is new. `checked` pipelines test every index and
-    /// zero workgroup memory. In the browser this returns at once and compiles elsewhere: wgpu 30 has no
-    /// `createComputePipelineAsync`, so whoever asks early saves the wait, not whoever asks asynchronously.
+    /// zero workgroup memory. In the browser this returns at once and compiles elsewhere.
     pub(crate) fn get(
         &mut self,
         device: &GpuDevice,
@@ -53,8 +107,7 @@ impl Pipelines {
         checked: bool,
     ) -> Result<Rc<Pipeline>, ExecutorError> {
         let kernel = selection.kernel;
-        let bits = selection.constants.iter().map(|(name, value)| (*name, value.to_bits())).collect();
-        let key = (kernel.name, bits, checked);
+        let key = key(selection, checked);
         if let Some(pipeline) = self.compiled.get(&key) {
             return Ok(pipeline.clone());
         }
@@ -94,6 +147,11 @@ impl Pipeline {
         }
         outcome
     }
+}
+
+fn key(selection: &Selection, checked: bool) -> (&'static str, Constants, bool) {
+    let bits = selection.constants.iter().map(|(name, value)| (*name, value.to_bits())).collect();
+    (selection.kernel.name, bits, checked)
 }
 
 fn create_module(device: &wgpu::Device, kernel: &Kernel, source: &str, checked: bool) -> wgpu::ShaderModule {

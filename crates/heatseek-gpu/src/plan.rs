@@ -4,7 +4,9 @@ use std::cell::{OnceCell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
 
-use heatseek_ops::{Batch, Buffer, ExecutorError, LocalFuture, OutputId, Plan, PlanOptions, Program};
+use heatseek_ops::{
+    Batch, Buffer, ExecutorError, LocalFuture, OutputId, POOLED, Plan, PlanOptions, Program, Step,
+};
 use heatseek_wgsl::{RowClass, Selection, select};
 
 use crate::arena::{Arena, Capacity};
@@ -53,10 +55,13 @@ impl GpuPlan {
             rows => rows,
         };
         // Browsers compile while the weights are uploaded.
-        for index in 0..plan.stages.len() {
-            plan.stage(index, RowClass::of(rows))?;
+        for index in plan.eager() {
+            let selection = plan.select(index, RowClass::of(rows))?;
+            plan.device.pipelines().borrow_mut().start(&plan.device, &selection, plan.checked)?;
         }
         plan.weights = Weights::upload(&plan.device, &plan.program).await?;
+        let started = plan.device.pipelines().borrow_mut().take_started();
+        started.settle().await;
         plan.warm(rows).await?;
         Ok(plan)
     }
@@ -67,10 +72,23 @@ impl GpuPlan {
     /// # Errors
     /// As [`Plan::run`].
     pub async fn warm(&self, rows: usize) -> Result<(), ExecutorError> {
-        for index in 0..self.stages.len() {
+        for index in self.eager() {
             self.stage(index, RowClass::of(rows))?.pipeline.ready(&self.device).await?;
         }
         Ok(())
+    }
+
+    /// The steps that every run needs, and those of the output that most ask for. The others, ways of pooling
+    /// that few want, are compiled when somebody does.
+    fn eager(&self) -> Vec<usize> {
+        let outputs = self.program.outputs();
+        let wanted = |step: &Step| step.only_for.is_none_or(|output| outputs[output.0].0 == POOLED);
+        (0..self.stages.len()).filter(|&index| wanted(&self.program.steps()[index])).collect()
+    }
+
+    fn select(&self, index: usize, class: RowClass) -> Result<Selection, ExecutorError> {
+        let op = &self.program.steps()[index].op;
+        select(op, class).map_err(|why| self.device.faults().unsupported(op.name(), why.to_string()))
     }
 
     /// How step `index` runs at `class`.
@@ -79,9 +97,7 @@ impl GpuPlan {
         if let Some(stage) = cell.get() {
             return Ok(stage);
         }
-        let op = &self.program.steps()[index].op;
-        let selection =
-            select(op, class).map_err(|why| self.device.faults().unsupported(op.name(), why.to_string()))?;
+        let selection = self.select(index, class)?;
         let pipeline = self.device.pipelines().borrow_mut().get(&self.device, &selection, self.checked)?;
         Ok(cell.get_or_init(|| Rc::new(Stage { selection, pipeline })))
     }

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use js_sys::Reflect;
+use heatseek_wgsl::{Access, Kernel};
+use js_sys::{Array, Function, Promise, Reflect};
 use wasm_bindgen::closure::Closure;
 use wasm_bindgen::{JsCast, JsValue};
 
@@ -31,6 +32,50 @@ pub(crate) fn on_uncaught_error(device: &wgpu::Device, faults: Arc<Faults>) {
     let _ = Reflect::set(raw.as_ref(), &"onuncapturederror".into(), handler.as_ref().unchecked_ref());
     // One handler a device, alive as long as the page may report errors of it.
     handler.forget();
+}
+
+/// Compiles a kernel with `createComputePipelineAsync`, from the same source, constants and layout as wgpu
+/// will ask for: browsers keep one pipeline for equal descriptions.
+pub(crate) fn compile(
+    device: &wgpu::Device,
+    kernel: &Kernel,
+    source: &str,
+    constants: &[(&'static str, f64)],
+) -> Option<Promise> {
+    let device: JsValue = device.as_webgpu()?.clone().into();
+    let entries = kernel.bindings.iter().enumerate().map(|(at, binding)| {
+        let kind = match binding.access {
+            Access::Read => "read-only-storage",
+            Access::Write => "storage",
+            Access::Uniform => "uniform",
+        };
+        let buffer = object(&[("type", kind.into())]);
+        // 4 is GPUShaderStage.COMPUTE.
+        object(&[("binding", (at as u32).into()), ("visibility", 4.into()), ("buffer", buffer)])
+    });
+    let entries = object(&[("entries", entries.collect::<Array>().into())]);
+    let layout = call(&device, "createBindGroupLayout", &entries)?;
+    let layouts = object(&[("bindGroupLayouts", Array::of1(&layout).into())]);
+    let layout = call(&device, "createPipelineLayout", &layouts)?;
+    let module = call(&device, "createShaderModule", &object(&[("code", source.into())]))?;
+    let values: Vec<_> = constants.iter().map(|(name, value)| (*name, (*value).into())).collect();
+    let stage =
+        [("module", module), ("entryPoint", kernel.entry_point.into()), ("constants", object(&values))];
+    let pipeline = object(&[("layout", layout), ("compute", object(&stage))]);
+    call(&device, "createComputePipelineAsync", &pipeline)?.dyn_into().ok()
+}
+
+fn object(entries: &[(&str, JsValue)]) -> JsValue {
+    let object = js_sys::Object::new();
+    for (key, value) in entries {
+        // Setting a property of a fresh plain object cannot fail.
+        let _ = Reflect::set(&object, &(*key).into(), value);
+    }
+    object.into()
+}
+
+fn call(object: &JsValue, method: &str, argument: &JsValue) -> Option<JsValue> {
+    get(object, method).dyn_into::<Function>().ok()?.call1(object, argument).ok()
 }
 
 fn get(object: &JsValue, key: &str) -> JsValue {
