@@ -4,9 +4,9 @@
 // each once, in alternating order, and the ratio is taken within the round. Before anything is timed, both must
 // give the same vectors. transformers.js gets a plain export (see export_onnx.py) and one thread, as it has
 // without cross-origin isolation.
+import { execFileSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
-import { createRequire } from 'node:module';
 import { cpus } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -30,11 +30,14 @@ const MIN_COSINE = 0.9999;
 /** A case whose slower side takes this long is timed for three rounds only. */
 const SLOW_MS = 15_000;
 
-const require = createRequire(import.meta.url);
-const packageDir = (name, inside) => join(dirname(require.resolve(`${name}/package.json`)), inside);
+const HERE = dirname(fileURLToPath(import.meta.url));
+const peers = join(HERE, 'node_modules');
+if (!existsSync(join(peers, '@huggingface/transformers'))) {
+  // No install scripts: they download native libraries, and only the browser files are used.
+  execFileSync('npm', ['ci', '--prefix', HERE, '--ignore-scripts', '--no-audit', '--no-fund'], { stdio: 'inherit' });
+}
 const models = process.env.HEATSEEK_MODELS ?? join(ROOT, 'models');
 const peerModels = process.env.HEATSEEK_BENCH_MODELS ?? join(ROOT, 'target/bench/models');
-const transformers = join(dirname(require.resolve('@huggingface/transformers')), '.');
 for (const [what, path, how] of [
   ['the model', join(models, 'all-MiniLM-L6-v2/model.safetensors'), 'npm start, or heatseek models fetch'],
   ['its ONNX export', join(peerModels, 'all-MiniLM-L6-v2/onnx/model.onnx'), 'see tests/bench/export_onnx.py'],
@@ -50,8 +53,8 @@ const PAGE = '<!doctype html><meta charset=utf-8><link rel=icon href=data:,><tit
 const server = await serve(
   {
     '/heatseek/': join(ROOT, 'pkg/dist'), '/models/': models, '/peer-models/': peerModels,
-    '/transformers/': transformers, '/onnxruntime/': packageDir('onnxruntime-web', 'dist'),
-    '/': dirname(fileURLToPath(import.meta.url)),
+    '/transformers/': join(peers, '@huggingface/transformers/dist'), '/onnxruntime/': join(peers, 'onnxruntime-web/dist'),
+    '/': HERE,
   },
   (request, response) => {
     if (!request.url.startsWith('/?')) return false;

@@ -9,6 +9,7 @@ SwiftShader adapter this benchmark runs on when there is no GPU.
 """
 
 import argparse
+import json
 import shutil
 from pathlib import Path
 
@@ -52,6 +53,9 @@ def main():
     for name in TOKENIZER_FILES:
         if (args.model / name).exists():
             shutil.copy(args.model / name, args.out / name)
+    # The case of 512 tokens must not be cut where this model's makers stop.
+    settings = args.out / "tokenizer_config.json"
+    settings.write_text(json.dumps({**json.loads(settings.read_text()), "model_max_length": 512}, indent=2))
     print(f"{path}: {path.stat().st_size:,} bytes")
 
 

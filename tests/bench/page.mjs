@@ -24,7 +24,6 @@ async function peer() {
   env.backends.onnx.wasm.wasmPaths = { mjs: `${base}.mjs`, wasm: `${base}.wasm` };
   env.backends.onnx.wasm.numThreads = 1;
   const extractor = await pipeline('feature-extraction', 'all-MiniLM-L6-v2', { device, dtype: 'fp32' });
-  extractor.tokenizer.model_max_length = 512;
   const embed = async (texts) => {
     const tensor = await extractor(texts, { pooling: 'mean', normalize: true });
     return { data: tensor.data, width: tensor.dims[1] };
