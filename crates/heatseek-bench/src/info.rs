@@ -2,13 +2,23 @@
 
 use std::io::{self, Write};
 
-use heatseek::{DeviceChoice, LoadOptions, Model, ModelFiles, NoControl, block_on};
+use heatseek::{DeviceChoice, LoadOptions, Model, ModelFiles, ModelSpec, NoControl, block_on};
 use heatseek_gpu::GpuDevice;
 use heatseek_ops::{Executor, HostExecutor, ReferenceExecutor};
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::args::InfoArgs;
 use crate::failure::Failure;
+
+/// What is printed, as one JSON object.
+#[derive(Serialize)]
+struct Report<'a> {
+    architecture: &'a str,
+    #[serde(flatten)]
+    spec: &'a ModelSpec,
+    devices: Vec<Value>,
+}
 
 /// Runs `heatseek info`. Names are those of the model's own config.json; lengths are tokens.
 pub fn run(args: &InfoArgs) -> Result<(), Failure> {
@@ -16,12 +26,7 @@ pub fn run(args: &InfoArgs) -> Result<(), Failure> {
     // Loaded for real, so that a model that is described is a model that works; the reference prepares fastest.
     let options = LoadOptions { device: DeviceChoice::Reference, ..LoadOptions::default() };
     let info = block_on(Model::load(files, options, &NoControl))?.info();
-    let mut report = json!(info.spec);
-    report["architecture"] = report["model_type"].take();
-    if let Some(fields) = report.as_object_mut() {
-        fields.remove("model_type");
-    }
-    report["devices"] = devices().into();
+    let report = Report { architecture: &info.spec.model_type, spec: &info.spec, devices: devices() };
     let mut out = io::stdout().lock();
     serde_json::to_writer_pretty(&mut out, &report).map_err(io::Error::from)?;
     Ok(writeln!(out)?)

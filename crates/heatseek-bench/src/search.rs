@@ -2,14 +2,26 @@
 
 use std::io::{self, Write};
 
-use heatseek::{ChunkOptions, Document, Hit, Index, Metric, block_on};
-use serde_json::json;
+use heatseek::{ChunkOptions, Document, Hit, HitChunk, Index, Metric, block_on};
+use serde::Serialize;
 
 use crate::args::SearchArgs;
 use crate::failure::Failure;
 use crate::load;
 use crate::progress::Bars;
 use crate::sources::{self, Source};
+
+/// One line of `--json`.
+#[derive(Serialize)]
+struct Row<'a> {
+    rank: usize,
+    score: f32,
+    path: &'a str,
+    line: usize,
+    /// `text`, and where it stands: `start` and `end` in bytes of the file.
+    #[serde(flatten)]
+    passage: &'a HitChunk,
+}
 
 /// Runs `heatseek search`.
 pub fn run(args: &SearchArgs) -> Result<(), Failure> {
@@ -42,15 +54,7 @@ fn print(hits: &[Hit], sources: &[Source], json: bool) -> Result<(), Failure> {
         let path = source.map_or(String::new(), |source| source.path.display().to_string());
         let line = line_of(&hit.document.text, hit.chunk.start);
         if json {
-            let row = json!({
-                "rank": at + 1,
-                "score": hit.score,
-                "path": path,
-                "line": line,
-                "start": hit.chunk.start,
-                "end": hit.chunk.end,
-                "text": hit.chunk.text,
-            });
+            let row = Row { rank: at + 1, score: hit.score, path: &path, line, passage: &hit.chunk };
             serde_json::to_writer(&mut out, &row).map_err(io::Error::from)?;
             writeln!(out)?;
         } else {

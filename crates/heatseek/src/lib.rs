@@ -30,7 +30,7 @@ pub use control::{Cancelled, Control, NoControl, Progress, Stage};
 pub use embed::Embeddings;
 pub use error::Error;
 pub use futures_lite::future::block_on;
-pub use heatseek_model::{ModelError, ModelFiles, Norm, WantedFile};
+pub use heatseek_model::{ModelError, ModelFiles, ModelSpec, Norm, WantedFile};
 pub use heatseek_ops::{LocalFuture, Pooling};
 pub use heatseek_search::Metric;
 pub use index::{ChunkOptions, Document, Hit, HitChunk, Index};

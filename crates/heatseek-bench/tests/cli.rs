@@ -1,0 +1,215 @@
+//! The binary as its users run it, on the real model.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+use serde_json::Value;
+
+/// all-MiniLM-L6-v2, which `cargo xtask setup` fetches.
+fn model() -> PathBuf {
+    let models = std::env::var_os("HEATSEEK_MODELS")
+        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models"), PathBuf::from);
+    let model = models.join("all-MiniLM-L6-v2");
+    assert!(model.is_dir(), "{} is not there: run `cargo xtask setup`", model.display());
+    model
+}
+
+fn heatseek(args: &[&str], input: &[u8]) -> Output {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_heatseek"))
+        .args(args)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    let input = input.to_vec();
+    let writer = std::thread::spawn(move || {
+        // A command that fails early does not read its input.
+        let _ = stdin.write_all(&input);
+    });
+    let output = child.wait_with_output().unwrap();
+    writer.join().unwrap();
+    output
+}
+
+fn embed(args: &[&str], input: &[u8]) -> Output {
+    let model = model();
+    heatseek(&[&["embed", "--device", "cpu", "--model", model.to_str().unwrap()], args].concat(), input)
+}
+
+fn rows(output: &Output) -> Vec<Value> {
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let text = std::str::from_utf8(&output.stdout).unwrap();
+    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+fn vector(row: &Value) -> Vec<f64> {
+    row["embedding"].as_array().unwrap().iter().map(|v| v.as_f64().unwrap()).collect()
+}
+
+/// Fails unless the command ended with `status` and one line on stderr that holds all of `words`.
+fn assert_fails(output: &Output, status: i32, words: &[&str]) {
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(status), "{stderr}");
+    assert!(output.stdout.is_empty());
+    if status == 1 {
+        assert_eq!(stderr.lines().count(), 1, "{stderr}");
+    }
+    for word in words {
+        assert!(stderr.contains(word), "`{word}` is not in: {stderr}");
+    }
+}
+
+fn scratch(name: &str) -> PathBuf {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    let _ = std::fs::remove_dir_all(&folder);
+    std::fs::create_dir_all(&folder).unwrap();
+    folder
+}
+
+#[test]
+fn info_describes_model_and_devices() {
+    let model = model();
+    let info = &rows_of_one(&heatseek(&["info", "--model", model.to_str().unwrap()], b""));
+    assert_eq!(info["architecture"], "bert");
+    assert_eq!(info["pooling"], "mean");
+    assert_eq!(info["normalize"], true);
+    for (field, size) in [
+        ("hidden_size", 384),
+        ("num_hidden_layers", 6),
+        ("vocab_size", 30_522),
+        ("max_length", 256),
+        ("max_position_embeddings", 512),
+        ("embedding_dim", 384),
+    ] {
+        assert_eq!(info[field], size, "{field}");
+    }
+    let kinds: Vec<&str> =
+        info["devices"].as_array().unwrap().iter().map(|d| d["kind"].as_str().unwrap()).collect();
+    assert!(kinds.starts_with(&["reference", "cpu"]), "{kinds:?}");
+}
+
+fn rows_of_one(output: &Output) -> Value {
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+#[test]
+fn embeds_one_text_a_line_in_order() {
+    // Windows line ends, an empty line, and no end of line at the end.
+    let rows = rows(&embed(&[], "how do bees navigate\r\n\nwords \u{65e5}\u{672c}".as_bytes()));
+    assert_eq!(rows.len(), 3);
+    let tokens: Vec<u64> = rows.iter().map(|row| row["tokens"].as_u64().unwrap()).collect();
+    assert_eq!(tokens, [6, 2, 5]);
+    for (at, row) in rows.iter().enumerate() {
+        assert_eq!(row["index"], at);
+        let length: f64 = vector(row).iter().map(|v| v * v).sum();
+        assert!((length - 1.0).abs() < 1e-5, "{length}");
+    }
+    let alone = rows_of_one(&embed(&[], b"how do bees navigate\n"));
+    let apart = vector(&alone).iter().zip(vector(&rows[0])).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
+    assert!(apart <= 2e-6, "alone and in a batch differ by {apart}");
+}
+
+#[test]
+fn no_text_gives_no_line() {
+    assert!(rows(&embed(&[], b"")).is_empty());
+    assert_eq!(rows(&embed(&[], b"\n")).len(), 1);
+}
+
+#[test]
+fn options_change_what_they_say() {
+    let text = b"a fairly long sentence about nothing in particular\n";
+    let cut = rows_of_one(&embed(&["--max-length", "5"], text));
+    assert_eq!(cut["tokens"], 5);
+    let raw = rows_of_one(&embed(&["--normalize", "false", "--pooling", "cls", "--hidden"], text));
+    let hidden = raw["hidden"].as_array().unwrap();
+    assert_eq!(hidden.len() as u64, raw["tokens"].as_u64().unwrap());
+    assert_eq!(hidden[0], raw["embedding"], "cls pooling is the first token's hidden state");
+}
+
+#[test]
+fn a_matrix_holds_the_same_numbers() {
+    let path = scratch("npy").join("x.npy");
+    let json = rows(&embed(&[], b"one\ntwo\n"));
+    let output = embed(&["--output", path.to_str().unwrap()], b"one\ntwo\n");
+    assert!(output.status.success() && output.stdout.is_empty());
+    let bytes = std::fs::read(&path).unwrap();
+    assert_eq!(&bytes[..8], b"\x93NUMPY\x01\x00");
+    let header = std::str::from_utf8(&bytes[10..128]).unwrap();
+    assert!(header.contains("'descr': '<f4'") && header.contains("'shape': (2, 384)"), "{header}");
+    let numbers: Vec<f32> =
+        bytes[128..].chunks_exact(4).map(|b| f32::from_le_bytes(b.try_into().unwrap())).collect();
+    let expected: Vec<f32> = json.iter().flat_map(vector).map(|v| v as f32).collect();
+    assert_eq!(numbers, expected, "JSON has every digit of the f32");
+}
+
+#[test]
+fn bad_input_is_one_clear_line() {
+    assert_fails(
+        &embed(&[], b"fine\nb\xffd\n"),
+        1,
+        &["standard input", "byte 6", "line 2", "[invalid_input]"],
+    );
+    assert_fails(&embed(&["--input", "no/such/file"], b""), 1, &["no/such/file", "[not_found]"]);
+    assert_fails(&embed(&["--max-length", "513"], b"x\n"), 1, &["513", "512", "[invalid_input]"]);
+    assert_fails(&embed(&["--prompt-name", "tune"], b"x\n"), 1, &["tune", "[invalid_input]"]);
+    assert_fails(
+        &heatseek(&["embed", "--model", "no/such/model"], b""),
+        1,
+        &["no/such/model", "[not_found]"],
+    );
+    assert_fails(&heatseek(&["models", "fetch", "no-such-model"], b""), 1, &["no-such-model", "MiniLM"]);
+    assert_fails(&embed(&["--pooling", "median"], b""), 2, &["median", "mean"]);
+    assert_fails(&embed(&["--device", "abacus"], b""), 2, &["abacus", "cpu"]);
+    assert_fails(&heatseek(&["dance"], b""), 2, &["dance"]);
+}
+
+#[test]
+fn nobody_reading_is_no_failure() {
+    let model = model();
+    let mut child = Command::new(env!("CARGO_BIN_EXE_heatseek"))
+        .args(["embed", "--device", "cpu", "--model", model.to_str().unwrap()])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    child.stdin.take().unwrap().write_all(b"one\ntwo\n").unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success() && output.stderr.is_empty(), "{output:?}");
+}
+
+#[test]
+fn search_finds_the_passage_and_its_line() {
+    let corpus = scratch("corpus");
+    std::fs::create_dir_all(corpus.join("deep")).unwrap();
+    std::fs::write(corpus.join("bread.txt"), "Knead the dough until it is smooth.\n").unwrap();
+    std::fs::write(corpus.join("deep/bees.md"), "\n\nBees find their way by the sun.\n").unwrap();
+    std::fs::write(corpus.join("picture.png"), [0xff, 0xd8]).unwrap();
+    let model = model();
+    let search = |more: &[&str]| {
+        let corpus = corpus.to_str().unwrap();
+        let args = ["search", "--device", "cpu", "--model", model.to_str().unwrap(), "--corpus", corpus];
+        heatseek(&[&args, more].concat(), b"")
+    };
+    let hits = rows(&search(&["--json", "-k", "5", "how do insects navigate"]));
+    assert_eq!(hits.len(), 2);
+    assert!(hits[0]["path"].as_str().unwrap().ends_with("bees.md"), "{hits:?}");
+    assert_eq!(hits[0]["line"], 3);
+    assert_eq!(hits[0]["text"], "Bees find their way by the sun.");
+    assert!(hits[0]["score"].as_f64() > hits[1]["score"].as_f64());
+    let printed = search(&["-k", "1", "how do insects navigate"]);
+    assert!(String::from_utf8_lossy(&printed.stdout).contains("bees.md:3"), "{printed:?}");
+}
+
+#[test]
+fn a_corpus_without_text_says_so() {
+    let (empty, model) = (scratch("empty"), model());
+    let (empty, model) = (empty.to_str().unwrap(), model.to_str().unwrap());
+    let output = heatseek(&["search", "--model", model, "--corpus", empty, "anything"], b"");
+    assert_fails(&output, 1, &[empty, ".txt", "[invalid_input]"]);
+}
