@@ -48,7 +48,7 @@ pub fn chunk(text: &str, tokenizer: &Tokenizer, options: ChunkOptions) -> Result
     let mut first = 0;
     loop {
         let full = (first + tokens).min(places.len());
-        let end = if full == places.len() { full } else { breaks.last_within(first, full) };
+        let end = if full == places.len() { full } else { breaks.last_within(first, full, overlap) };
         // Text between tokens (what the tokenizer drops) belongs to the passage before it.
         let start_byte = if first == 0 { 0 } else { places[first].0 };
         let end_byte = places.get(end).map_or(text.len(), |next| next.0);
@@ -88,9 +88,9 @@ impl Breaks {
     }
 
     /// Where a passage from `first` that may reach to `full` had best end: at the last sentence of its
-    /// second half, else the last word, else `full`.
-    fn last_within(&self, first: usize, full: usize) -> usize {
-        let least = first + (full - first).div_ceil(2);
+    /// second half, else the last word, else `full`; behind what it repeats of the one before in any case.
+    fn last_within(&self, first: usize, full: usize, overlap: usize) -> usize {
+        let least = (first + (full - first).div_ceil(2)).max(first + overlap + 1).min(full);
         let last = |wanted: u8, from: usize| (from..=full).rev().find(|&i| self.quality[i] >= wanted);
         last(2, least).or_else(|| last(1, least)).unwrap_or(full)
     }
@@ -187,7 +187,11 @@ pub(crate) mod tests {
             let text: Vec<&str> =
                 random(seed, (seed as usize * 7) % 90).iter().map(|r| words[(r % 10) as usize]).collect();
             let text = text.join(if seed % 3 == 0 { "" } else { " " });
-            for options in [ChunkOptions { tokens: 1, overlap: 0 }, ChunkOptions { tokens: 7, overlap: 3 }] {
+            for options in [
+                ChunkOptions { tokens: 1, overlap: 0 },
+                ChunkOptions { tokens: 7, overlap: 3 },
+                ChunkOptions { tokens: 14, overlap: 10 },
+            ] {
                 let tokenizer = Tokenizer::from_json(&tokenizer_json()).unwrap();
                 let chunks = chunk(&text, &tokenizer, options).unwrap();
                 let mut reached = 0;

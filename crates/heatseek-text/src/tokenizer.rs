@@ -1,5 +1,6 @@
+use tokenizers::PostProcessor;
+use tokenizers::models::ModelWrapper;
 use tokenizers::normalizers::{Lowercase, NormalizerWrapper, Sequence};
-use tokenizers::{PostProcessor, TruncationDirection};
 
 use crate::TextError;
 
@@ -39,6 +40,12 @@ impl Tokenizer {
         let mut inner = tokenizers::Tokenizer::from_bytes(json).map_err(file)?;
         inner.with_padding(None);
         inner.with_truncation(None).map_err(file)?;
+        // Dropout is for training: with it the same text would get other tokens every time.
+        if let ModelWrapper::BPE(model) = inner.get_model() {
+            let mut model = model.clone();
+            model.dropout = None;
+            inner.with_model(model);
+        }
         let special = inner.get_post_processor().map_or(0, |p| p.added_tokens(false));
         Ok(Self { inner, special })
     }
@@ -67,22 +74,29 @@ impl Tokenizer {
             start: text.chars().take(SHOWN).collect(),
             why: error.to_string(),
         };
-        let mut plain = self.inner.encode(text, false).map_err(refused)?;
-        let mut truncated = false;
+        let all = self.inner.encode(text, true).map_err(refused)?;
+        let special: Vec<bool> = all.get_special_tokens_mask().iter().map(|&mask| mask != 0).collect();
+        // Cut by hand: a second pass through the post-processor would trim the offsets of byte-level
+        // tokenizers twice.
+        let mut room = usize::MAX;
         if let Some(max_length) = max_length {
             let no_room = TextError::NoRoom { max_length, special: self.special };
-            let room = max_length.checked_sub(self.special).ok_or(no_room)?;
-            truncated = plain.len() > room;
-            plain.truncate(room, 0, TruncationDirection::Right);
+            room = max_length.checked_sub(self.special).ok_or(no_room)?;
         }
-        let all = self.inner.post_process(plain, None, true).map_err(refused)?;
-        Ok(Encoding {
-            ids: all.get_ids().to_vec(),
-            type_ids: all.get_type_ids().to_vec(),
-            offsets: all.get_offsets().to_vec(),
-            special: all.get_special_tokens_mask().iter().map(|&mask| mask != 0).collect(),
-            truncated,
-        })
+        let mut encoding = Encoding::default();
+        let mut of_text = 0;
+        for (i, special) in special.into_iter().enumerate() {
+            of_text += usize::from(!special);
+            if !special && of_text > room {
+                encoding.truncated = true;
+                continue;
+            }
+            encoding.ids.push(all.get_ids()[i]);
+            encoding.type_ids.push(all.get_type_ids()[i]);
+            encoding.offsets.push(all.get_offsets()[i]);
+            encoding.special.push(special);
+        }
+        Ok(encoding)
     }
 
     /// Tokens of `text`, special ones included, without any limit.
