@@ -1,5 +1,6 @@
 import type { Client } from './client.js';
 import { callback, choice, count, invalid, options as checked, signal } from './coerce.js';
+import { chunking, coerceDocument } from './documents.js';
 import { HeatseekError } from './errors.js';
 import { Model } from './model.js';
 import type {
@@ -7,8 +8,6 @@ import type {
 } from './types.js';
 
 const METRICS: readonly Metric[] = ['cosine', 'dot'];
-// A paragraph or two: enough to mean something, short enough to point at. The native `heatseek` has the same.
-const CHUNK = { tokens: 200, overlap: 40 };
 // What BERT's tokenizers put around a text: [CLS] and [SEP].
 const SPECIAL_TOKENS = 2;
 
@@ -161,24 +160,4 @@ export class Index {
     while (this.#documents.has(id) || taken.has(id));
     return id;
   }
-}
-
-function coerceDocument(item: DocumentInput, what: string, freeId: () => string): Document {
-  if (typeof item === 'string') return { id: freeId(), text: item };
-  if (typeof item !== 'object' || item === null) throw invalid(what, item, 'a string or { id?, text, metadata? }');
-  const { id, text, metadata } = item;
-  if (typeof text !== 'string') throw invalid(`${what}.text`, text, 'a string');
-  if (id !== undefined && typeof id !== 'string') throw invalid(`${what}.id`, id, 'a string');
-  return { id: id ?? freeId(), text, ...(metadata === undefined ? {} : { metadata }) };
-}
-
-function chunking(given: AddOptions['chunk'], longest: number): { tokens: number; overlap: number } | false {
-  if (given === false) return false;
-  const { tokens, overlap } = checked('chunk', given, ['tokens', 'overlap']);
-  const length = count('chunk.tokens', tokens, 1, Math.max(1, Math.min(CHUNK.tokens, longest)));
-  // Shorter chunks share less.
-  const share = Math.min(CHUNK.overlap, Math.floor((length * CHUNK.overlap) / CHUNK.tokens));
-  const shared = count('chunk.overlap', overlap, 0, share);
-  if (shared >= length) throw invalid('chunk.overlap', shared, `less than chunk.tokens, ${length}`);
-  return { tokens: length, overlap: shared };
 }

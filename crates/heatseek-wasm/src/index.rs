@@ -66,7 +66,8 @@ impl Index {
         let documents: Vec<Text> = serde_wasm_bindgen::from_value(documents).map_err(malformed)?;
         let chunk: Option<Chunking> = serde_wasm_bindgen::from_value(chunk).map_err(malformed)?;
         let documents = documents.into_iter();
-        let documents = documents.map(|Text { id, text }| Document { id, text, ..Document::default() }).collect();
+        let documents =
+            documents.map(|Text { id, text }| Document { id, text, ..Document::default() }).collect();
         let chunk = chunk.map(|Chunking { tokens, overlap }| ChunkOptions { tokens, overlap });
         Ok(self.index.add(&self.model, documents, chunk, &control).await.map_err(Thrown::from)?)
     }

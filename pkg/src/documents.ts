@@ -1,0 +1,28 @@
+/** What callers may add to an index, made into one shape. */
+import { count, invalid, options as checked } from './coerce.js';
+import type { AddOptions, Document, DocumentInput } from './types.js';
+
+// A paragraph or two: enough to mean something, short enough to point at. The native `heatseek` has the same.
+const CHUNK = { tokens: 200, overlap: 40 };
+
+/** A document of an index from what a caller gave; `freeId` names one that came without a name. */
+export function coerceDocument(item: DocumentInput, what: string, freeId: () => string): Document {
+  if (typeof item === 'string') return { id: freeId(), text: item };
+  if (typeof item !== 'object' || item === null) throw invalid(what, item, 'a string or { id?, text, metadata? }');
+  const { id, text, metadata } = item;
+  if (typeof text !== 'string') throw invalid(`${what}.text`, text, 'a string');
+  if (id !== undefined && typeof id !== 'string') throw invalid(`${what}.id`, id, 'a string');
+  return { id: id ?? freeId(), text, ...(metadata === undefined ? {} : { metadata }) };
+}
+
+/** How to cut documents; `longest` is the most tokens the model reads. */
+export function chunking(given: AddOptions['chunk'], longest: number): { tokens: number; overlap: number } | false {
+  if (given === false) return false;
+  const { tokens, overlap } = checked('chunk', given, ['tokens', 'overlap']);
+  const length = count('chunk.tokens', tokens, 1, Math.max(1, Math.min(CHUNK.tokens, longest)));
+  // Shorter chunks share less.
+  const share = Math.min(CHUNK.overlap, Math.floor((length * CHUNK.overlap) / CHUNK.tokens));
+  const shared = count('chunk.overlap', overlap, 0, share);
+  if (shared >= length) throw invalid('chunk.overlap', shared, `less than chunk.tokens, ${length}`);
+  return { tokens: length, overlap: shared };
+}
