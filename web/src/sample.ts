@@ -14,6 +14,8 @@ export const SAMPLE_NAME = 'Sample corpus';
 
 // A handful fits under the search box; a new draw on every visit shows that any will do.
 const SUGGESTIONS = 6;
+// Longer ones would fill a phone's screen.
+const LONGEST_SUGGESTION = 48;
 const passages = new Map<string, Passage>();
 
 /** What to call a document of the sample in a list of results. */
@@ -30,7 +32,8 @@ export async function addSample(engine: Engine, store: Store): Promise<void> {
       fetchJson<{ question: string }[]>('sample/questions.json'),
     ]);
     for (const passage of corpus) passages.set(passage.id, passage);
-    const drawn = questions.map(({ question }) => ({ question, at: Math.random() }));
+    const short = questions.filter(({ question }) => question.length <= LONGEST_SUGGESTION);
+    const drawn = short.map(({ question }) => ({ question, at: Math.random() }));
     drawn.sort((a, b) => a.at - b.at);
     store.update({ suggestions: drawn.slice(0, SUGGESTIONS).map(({ question }) => question) });
     await engine.add(SAMPLE_NAME, corpus.map(({ id, text }) => ({ id, text })));

@@ -58,6 +58,7 @@ export function searchView(store: Store, engine: Engine): HTMLElement {
     const { suggestions } = state;
     const passages = passageCount(state);
     form.hidden = passages === 0;
+    form.classList.toggle('answered', state.search.asked !== '');
     if (passages !== found) {
       // A question that was typed before this text came in is asked again of all of it.
       found = passages;
