@@ -6,8 +6,8 @@ use anyhow::{Context, Result, bail};
 
 use crate::{console, run, workspace};
 
-/// wasm and JavaScript together, after brotli, in bytes. The promise is 1.2 MB; the way to 0.7 MB is
-/// in ARCHITECTURE.md.
+/// wasm and JavaScript together, after brotli, in bytes. The promise is 1.2 MB; what could still go
+/// is in ARCHITECTURE.md.
 const BUDGET_BROTLI_BYTES: u64 = 1_200_000;
 
 /// Node has gzip and brotli built in; this saves compiling both.

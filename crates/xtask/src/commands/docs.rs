@@ -85,7 +85,7 @@ fn fault_of(command: &str, scripts: &BTreeSet<String>) -> Option<String> {
     match words.as_slice() {
         ["cargo", "xtask", name, ..] => {
             let known = HELP.lines().any(|line| line.split_whitespace().next() == Some(name));
-            (!known && *name != "COMMAND").then(|| format!("xtask has no command {name}"))
+            (!known && !["COMMAND", "help"].contains(name)).then(|| format!("xtask has no command {name}"))
         }
         ["npm", "run", name, ..] => (!scripts.contains(*name)).then(|| format!("there is no script {name}")),
         ["npm", name, ..] => {

@@ -1,6 +1,5 @@
 //! `cargo xtask setup`: installs what a fresh clone on a fresh machine lacks. Doing it twice costs seconds.
 
-use std::fs;
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
@@ -74,26 +73,6 @@ fn model() -> Result<()> {
     match outcome {
         Outcome::AlreadyThere => {}
         Outcome::Fetched { files, .. } => console::note(&format!("{files} files in {}", place.display())),
-    }
-    publish_to_page(&place)
-}
-
-/// The page reads the model from its own origin, so its files are linked (or copied) under `web/public`.
-fn publish_to_page(place: &Path) -> Result<()> {
-    let public = workspace::root().join("web/public/models").join(ALL_MINILM_L6_V2.name);
-    for file in ALL_MINILM_L6_V2.files {
-        let (from, to) = (place.join(file.path), public.join(file.path));
-        if to.metadata().is_ok_and(|there| there.len() == file.size_bytes) {
-            continue;
-        }
-        if let Some(folder) = to.parent() {
-            fs::create_dir_all(folder).with_context(|| format!("creating {}", folder.display()))?;
-        }
-        let _ = fs::remove_file(&to);
-        // A hard link costs no disk; across file systems only a copy will do.
-        fs::hard_link(&from, &to)
-            .or_else(|_| fs::copy(&from, &to).map(|_| ()))
-            .with_context(|| format!("copying {} to {}", from.display(), to.display()))?;
     }
     Ok(())
 }
