@@ -32,7 +32,6 @@ const MEAN_SQRT_LEN = 5u;
 @group(0) @binding({{ 2 + norm_in }}) var<storage, read_write> y: array<vec4<f32>>;
 @group(0) @binding({{ 3 + norm_in }}) var<uniform> params: Params;
 
-var<workgroup> pooled: array<vec4<f32>, 512>; // 8 KiB; each vector belongs to one invocation
 {% if norm_in %}
 var<workgroup> sums: array<vec2<f32>, 64>;    // sum and sum of squares, an eighth of a row each
 var<workgroup> moments: array<vec2<f32>, 8>;  // mean and rstd of eight rows
@@ -60,7 +59,10 @@ fn pool(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     let end = select(start + rows, start + min(rows, 1u), pooling == CLS);
 
     let empty = select(0.0, -3.4e38, pooling == MAX && rows > 0u);
-    for (var c = lane; c < vectors; c += 64u) { pooled[c] = vec4<f32>(empty); }
+    // Private, though indexed: workgroup memory is zeroed element by element at the start of every kernel,
+    // and on SwiftShader 8 KiB of that made this the slowest of all to compile.
+    var pooled: array<vec4<f32>, 8>;
+    for (var p = 0u; p < 8u; p++) { pooled[p] = vec4<f32>(empty); }
     for (var row_0 = first; row_0 < end; row_0 += 8u) {
         let row_end = min(row_0 + 8u, end);
 {% if norm_in %}
@@ -83,7 +85,7 @@ fn pool(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         workgroupBarrier();
 {% endif %}
         for (var c = lane; c < vectors; c += 64u) {
-            var v = pooled[c];
+            var v = pooled[c / 64u];
             for (var row = row_0; row < row_end; row++) {
                 var value = x[row * vectors + c];
 {% if norm_in %}
@@ -93,7 +95,7 @@ fn pool(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
                 let weight = select(1.0, f32(row - start + 1u), pooling == WEIGHTED_MEAN);
                 v = select(v + weight * value, max(v, value), pooling == MAX);
             }
-            pooled[c] = v;
+            pooled[c / 64u] = v;
         }
     }
 
@@ -101,10 +103,10 @@ fn pool(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     if (l2 != 0u) {
         var squares = 0.0;
         for (var c = lane; c < vectors; c += 64u) {
-            let v = pooled[c] * scale;
+            let v = pooled[c / 64u] * scale;
             squares += dot(v, v);
         }
         scale *= inverseSqrt(max(workgroup_sum(lane, squares), 1e-24)); // 1e-24 = 1e-12 squared
     }
-    for (var c = lane; c < vectors; c += 64u) { y[sequence * vectors + c] = pooled[c] * scale; }
+    for (var c = lane; c < vectors; c += 64u) { y[sequence * vectors + c] = pooled[c / 64u] * scale; }
 }

@@ -9,7 +9,7 @@ use crate::pack::COLUMN_TILE;
 const MAX_GROUPS: usize = 65_535;
 /// Invocations of every kernel's workgroup.
 const INVOCATIONS: usize = 64;
-/// Columns `pool` keeps in workgroup memory: 512 vectors of four, 8 KiB.
+/// Columns that `pool` holds: 64 invocations keep eight vectors of four each.
 const POOL_WIDTH: usize = 2048;
 /// Rows up to which the small tile wins. Measured on a MiniLM layer on software adapters only: three small
 /// tiles cost as much as one large tile on SwiftShader, and a third more on lavapipe. A real GPU, which

@@ -125,18 +125,20 @@ fn parsed(source: &str) -> (Module, ModuleInfo) {
     (module, info)
 }
 
+/// Kernels that may break a lint, with the reason in the shader.
+const EXCEPTIONS: [(&str, &str); 2] =
+    [("pool_f32", "no_private_arrays"), ("pool_f32_norm_in", "no_private_arrays")];
+
 #[test]
 fn every_kernel_passes_every_lint() {
     for kernel in kernels() {
         let (module, info) = parsed(kernel.source);
         assert_eq!(workgroup_bytes(&module), kernel.workgroup_bytes);
         for Lint { name, why, fix, passes, .. } in LINTS {
-            assert!(
-                passes(kernel.source, &module, &info),
-                "{} breaks {name}: {why}; {fix}\n{}",
-                kernel.name,
-                kernel.source
-            );
+            let passes = passes(kernel.source, &module, &info);
+            let excepted = EXCEPTIONS.contains(&(kernel.name, *name));
+            assert!(!(passes && excepted), "{} no longer needs its exception from {name}", kernel.name);
+            assert!(passes || excepted, "{} breaks {name}: {why}; {fix}\n{}", kernel.name, kernel.source);
         }
     }
 }
