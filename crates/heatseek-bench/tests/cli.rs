@@ -163,7 +163,7 @@ fn bad_input_is_one_clear_line() {
     );
     assert_fails(&heatseek(&["models", "fetch", "no-such-model"], b""), 1, &["no-such-model", "MiniLM"]);
     assert_fails(&embed(&["--pooling", "median"], b""), 2, &["median", "mean"]);
-    assert_fails(&embed(&["--device", "abacus"], b""), 2, &["abacus", "cpu"]);
+    assert_fails(&heatseek(&["embed", "--model", "x", "--device", "abacus"], b""), 2, &["abacus", "cpu"]);
     assert_fails(&heatseek(&["dance"], b""), 2, &["dance"]);
 }
 

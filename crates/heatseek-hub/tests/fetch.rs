@@ -31,8 +31,13 @@ static MODEL: KnownModel = KnownModel {
     wheel: None,
 };
 
-/// Answers every request with what `answer` gives for its path: status line and body, cut to `cut` bytes.
-fn hub(answer: fn(&str) -> (&'static str, &'static [u8], usize)) -> String {
+/// Status line, body, and after how many bytes of it the connection breaks.
+type Answer = (&'static str, &'static [u8], usize);
+/// From the path of a request to its answer.
+type Hub = fn(&str) -> Answer;
+
+/// Answers every request with what `answer` gives for its path.
+fn hub(answer: Hub) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let origin = format!("http://{}", listener.local_addr().unwrap());
     thread::spawn(move || {
@@ -55,7 +60,7 @@ fn hub(answer: fn(&str) -> (&'static str, &'static [u8], usize)) -> String {
     origin
 }
 
-fn good(path: &str) -> (&'static str, &'static [u8], usize) {
+fn good(path: &str) -> Answer {
     match path {
         "/owner/tiny/resolve/abc123/config.json" => ("200 OK", CONFIG, usize::MAX),
         "/owner/tiny/resolve/abc123/1_Pooling/config.json" => ("200 OK", POOLING, usize::MAX),
@@ -112,7 +117,7 @@ fn a_hub_that_fails_leaves_nothing_behind() {
         |path: &str| if path.contains("Pooling") { ("404 Not Found", &b""[..], 0) } else { good(path) };
     let cut_off = |path: &str| if path.contains("Pooling") { ("200 OK", POOLING, 1) } else { good(path) };
     let wrong = |path: &str| if path.contains("Pooling") { ("200 OK", &b"[]\n"[..], 9) } else { good(path) };
-    let cases: [(&str, fn(&str) -> (&'static str, &'static [u8], usize), &str); 3] = [
+    let cases: [(&str, Hub, &str); 3] = [
         ("missing", missing, "404"),
         ("cut-off", cut_off, "after 1 of 3 bytes"),
         ("wrong", wrong, "SHA-256"),
