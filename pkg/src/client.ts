@@ -2,6 +2,7 @@
 import { HeatseekError, abortedError, errorFromData } from './errors.js';
 import type { ProgressCallback } from './progress.js';
 import type { CallName, Calls, FromEngine, ToEngine } from './protocol.js';
+import type { DeviceInfo } from './types.js';
 
 /** What a client talks through: a Worker, a MessagePort, or a fake in tests. */
 export interface Port {
@@ -26,6 +27,8 @@ interface Pending {
 
 /** Calls to one engine. */
 export class Client {
+  /** Told when the model moves to another device. */
+  onDevice: ((device: DeviceInfo) => void) | undefined;
   readonly #port: Port;
   readonly #close: () => void;
   readonly #pending = new Map<number, Pending>();
@@ -95,6 +98,9 @@ export class Client {
     switch (message.type) {
       case 'ready':
         this.#ready = true;
+        return;
+      case 'device':
+        this.onDevice?.(message.device);
         return;
       case 'progress':
         this.#pending.get(message.id)?.onProgress?.(message.progress);

@@ -11,15 +11,22 @@ const POOLINGS: readonly PoolingName[] = [
 
 /** A loaded model. Made by `load`. Its calls run one at a time, in the order they were made. */
 export class Model {
-  /** What it is and where it runs. */
-  readonly info: ModelInfo;
+  #info: ModelInfo;
   /** @internal */
   readonly client: Client;
 
   /** @internal */
   constructor(client: Client, info: ModelInfo) {
     this.client = client;
-    this.info = info;
+    this.#info = info;
+    client.onDevice = (device) => {
+      this.#info = { ...this.#info, device };
+    };
+  }
+
+  /** What it is and where it runs. `device` changes if a GPU is lost and the CPU takes over. */
+  get info(): ModelInfo {
+    return this.#info;
   }
 
   /**

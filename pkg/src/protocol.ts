@@ -4,7 +4,7 @@
  */
 import type { ErrorData } from './errors.js';
 import type { Progress } from './progress.js';
-import type { Device, Embeddings, Metric, ModelInfo, PoolingName } from './types.js';
+import type { Device, DeviceInfo, Embeddings, Metric, ModelInfo, PoolingName } from './types.js';
 
 /** Where the files of a model are: `base` ends in a slash, and is absolute. */
 export interface ModelSource {
@@ -80,6 +80,8 @@ export type ToEngine =
 export type FromEngine =
   /** The worker's script runs. */
   | { type: 'ready' }
+  /** The model runs on another device now, for its own was lost. Comes before the answer of the call that saw it. */
+  | { type: 'device'; device: DeviceInfo }
   | { type: 'progress'; id: number; progress: Progress }
   | { type: 'result'; id: number; value: Calls[CallName]['result'] }
   | { type: 'error'; id: number; error: ErrorData };

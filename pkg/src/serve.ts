@@ -2,6 +2,7 @@
 import { Engine } from './engine.js';
 import { HeatseekError, errorToData } from './errors.js';
 import { Control } from './control.js';
+import type { DeviceInfo } from './types.js';
 import { transfers, type CallName, type Calls, type FromEngine, type Request, type ToEngine } from './protocol.js';
 
 /** What an engine is served through: a worker's own scope, or a MessagePort. */
@@ -21,6 +22,8 @@ export function serve(port: ServerPort): void {
   let running = false;
   let engine: Promise<Engine> | undefined;
   let disposed: Promise<Engine> | undefined;
+  /** The device as the page knows it. */
+  let told = '';
 
   const post = (message: FromEngine, transfer: Transferable[] = []) => port.postMessage(message, transfer);
 
@@ -30,14 +33,35 @@ export function serve(port: ServerPort): void {
       if (engine) throw new HeatseekError('invalid_input', 'this worker has a model already; dispose of it first');
       engine = Engine.load(request, control);
       try {
-        return (await engine).info();
+        const info = (await engine).info();
+        told = JSON.stringify(info.device);
+        return info;
       } catch (error) {
         engine = undefined;
         throw error;
       }
     }
     if (!engine) throw new HeatseekError('disposed', 'this worker has no model');
-    return perform(await engine, request, control);
+    const loaded = await engine;
+    try {
+      return await perform(loaded, request, control);
+    } finally {
+      tellDevice(loaded);
+    }
+  };
+
+  /** Tells the page if a device was lost meanwhile and another has taken over. */
+  const tellDevice = (loaded: Engine) => {
+    let device: DeviceInfo;
+    try {
+      ({ device } = loaded.info());
+    } catch {
+      // An engine that broke has said so in the call's own answer.
+      return;
+    }
+    const now = JSON.stringify(device);
+    if (now !== told) post({ type: 'device', device });
+    told = now;
   };
 
   const drain = async () => {

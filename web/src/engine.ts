@@ -124,6 +124,7 @@ export class Engine {
     try {
       const { topK } = store.state;
       const hits = await this.#index.search(asked, { topK, signal: searching.signal });
+      this.#refresh();
       if (searching !== this.#searching) return;
       store.update({ search: { busy: false, asked, hits, ms: performance.now() - started } });
     } catch (error) {
@@ -131,6 +132,13 @@ export class Engine {
       store.update({ search: NO_SEARCH });
       store.complain(explain(error, 'searching'));
     }
+  }
+
+  /** A GPU may be lost in any call, and the CPU take over: the page says where it runs now. */
+  #refresh(): void {
+    const info = this.#model?.info;
+    const { model } = this.#store.state;
+    if (info && model.kind === 'ready' && model.info !== info) this.#store.update({ model: { kind: 'ready', info } });
   }
 
   async #drain(): Promise<void> {
@@ -164,6 +172,7 @@ export class Engine {
           show(loaded, total);
         },
       });
+      this.#refresh();
       const source = { id: `source-${this.#sources++}`, name, documentIds, passages };
       store.update({ sources: [...store.state.sources, source] });
     } catch (error) {

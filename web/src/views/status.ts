@@ -27,7 +27,10 @@ function deviceLine({ model }: State): string {
       return 'no model';
     case 'ready': {
       const { kind, name, dtype, kernels } = model.info.device;
-      return [kind === 'reference' ? 'reference' : kind.toUpperCase(), name, dtype, kernels].filter((part) => part !== '').join(' · ');
+      const label = kind === 'reference' ? kind : kind.toUpperCase();
+      // The CPU's own name begins with “CPU”: once is enough.
+      const device = name.startsWith(label) ? name : [label, name].filter(Boolean).join(' · ');
+      return [device, dtype, kernels].filter(Boolean).join(' · ');
     }
     default:
       return model satisfies never;
