@@ -56,13 +56,8 @@ impl Error {
     /// `device_lost`, `out_of_memory`, `aborted` or `internal`.
     pub fn code(&self) -> &'static str {
         match self {
-<<<<<<< HEAD
             // A fault of the call, not of the files.
             Error::Model(ModelError::UnknownPrompt { .. } | ModelError::TooLong { .. }) => "invalid_input",
-=======
-            // The files are sound; the caller asked for what they do not have.
-            Error::Model(ModelError::UnknownPrompt { .. }) => "invalid_input",
->>>>>>> pagetests
             Error::Model(error) => match error.kind() {
                 heatseek_model::ErrorKind::Unsupported => "unsupported",
                 heatseek_model::ErrorKind::NotFound => "not_found",
