@@ -17,6 +17,8 @@ pub struct Mutation {
     pub kernels: &'static str,
     /// Text to find in the rendered source, and what to put there. Each must be found.
     pub edits: &'static [(&'static str, &'static str)],
+    /// Whether it moves the vectors of an ordinary model, so that the self-check at load must see it.
+    pub at_load: bool,
 }
 
 /// The faults, at least one of every kind that has been seen to slip through other projects' tests.
@@ -25,21 +27,25 @@ pub const MUTATIONS: &[Mutation] = &[
         name: "gemm: dropped barrier",
         kernels: "gemm_f32",
         edits: &[("+ step * 256u + p]; }\nworkgroupBarrier();", "+ step * 256u + p]; }")],
+        at_load: true,
     },
     Mutation {
         name: "gemm: skipped last tile",
         kernels: "gemm_f32",
         edits: &[("step < (k + 15u) / 16u; step++", "step + 1u < (k + 15u) / 16u; step++")],
+        at_load: true,
     },
     Mutation {
         name: "gemm: bound missing on store",
         kernels: "gemm_f32",
         edits: &[("if (row_0 + tile_row >= params.rows) { break; }", "")],
+        at_load: true,
     },
     Mutation {
         name: "gemm: off-by-one bound on store",
         kernels: "gemm_f32",
         edits: &[("if (row_0 + tile_row >= params.rows)", "if (row_0 + tile_row + 1u >= params.rows)")],
+        at_load: true,
     },
     Mutation {
         name: "attention: swapped queries and keys",
@@ -48,11 +54,13 @@ pub const MUTATIONS: &[Mutation] = &[
             ("load(query * 3u * width", "load((query * 3u + 1u) * width"),
             ("keys[i] = load((row * 3u + 1u)", "keys[i] = load((row * 3u + 0u)"),
         ],
+        at_load: true,
     },
     Mutation {
         name: "attention: skipped last tile of keys",
         kernels: "attention_f32",
         edits: &[("key_0 < tile.w; key_0 += 16u", "key_0 + 16u <= max(tile.w, 16u); key_0 += 16u")],
+        at_load: true,
     },
     Mutation {
         name: "attention: maximum not subtracted",
@@ -61,31 +69,37 @@ pub const MUTATIONS: &[Mutation] = &[
             ("let p = exp(s - now);", "let p = exp(s);"),
             ("let fade = exp(highest - now);", "let fade = 1.0;"),
         ],
+        at_load: false,
     },
     Mutation {
         name: "attention: mask off by one",
         kernels: "attention_f32",
         edits: &[("let staged = min(16u, tile.w - key_0);", "let staged = min(16u, tile.w - key_0 + 1u);")],
+        at_load: true,
     },
     Mutation {
         name: "pool: mean over padding",
         kernels: "pool_f32",
         edits: &[("default: { return 1.0 / rows; }", "default: { return 1.0 / f32(params.rows); }")],
+        at_load: false,
     },
     Mutation {
         name: "pool: last row left out",
         kernels: "pool_f32",
         edits: &[("row < row_end; row++", "row + 1u < row_end; row++")],
+        at_load: true,
     },
     Mutation {
         name: "layer_norm: epsilon outside the root",
         kernels: "layer_norm_f32",
         edits: &[("inverseSqrt(", "1.0 + inverseSqrt(")],
+        at_load: true,
     },
     Mutation {
         name: "embed: position left out",
         kernels: "embed_f32",
         edits: &[("+ position[", "+ 0.0 * position[")],
+        at_load: true,
     },
 ];
 

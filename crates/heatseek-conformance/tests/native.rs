@@ -125,7 +125,7 @@ fn a_wrong_gpu_is_found_at_load() {
     let backend = Backend::lavapipe();
     if available(&backend) {
         let files = || SyntheticBert::default().files();
-        for mutation in MUTATIONS {
+        for mutation in MUTATIONS.iter().filter(|m| m.at_load) {
             let report = block_on(check_wrong_gpu(&files, &backend.load_options(), mutation));
             report.unwrap_or_else(|e| panic!("{}: {e}", mutation.name)).assert();
         }

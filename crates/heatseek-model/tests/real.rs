@@ -30,7 +30,8 @@ fn minilm_is_what_its_files_say() {
     // 22.7 million is the published size; the pooler (384 · 385) is not part of an embedding model.
     assert_eq!(spec.parameters, 22_713_216 - 384 * 385);
     let program = model.program(Norm::Folded).unwrap();
-    assert_eq!(program.steps().iter().filter(|s| s.only_for.is_none()).count(), 5 * 6 + 2);
+    let pooled = [program.output_named(heatseek_ops::POOLED).unwrap()];
+    assert_eq!(program.steps_for(&pooled).count(), 5 * 6 + 2);
     let batch = common::batch(&model, &[12, 3]);
     let plain = Norm::Plain;
     let (pooled, hidden) = common::run(&model, plain, &batch);
