@@ -163,10 +163,15 @@ pub(crate) async fn choose(options: &GpuOptions) -> Result<wgpu::Adapter, Execut
 }
 
 fn no_adapter(options: &GpuOptions, why: &str) -> ExecutorError {
-    let software = if options.refuse_software { ", software refused" } else { "" };
+    let wanted = match &options.adapter {
+        AdapterChoice::HighPerformance | AdapterChoice::LowPower => "any adapter".to_owned(),
+        AdapterChoice::Index(index) => format!("adapter {index}"),
+        AdapterChoice::Named(name) => format!("an adapter named \"{name}\""),
+    };
+    let software = if options.refuse_software { " that is not software" } else { "" };
     ExecutorError::Unsupported {
         device: "the GPU backend".into(),
-        what: format!("on {:?}{software}", options.adapter),
+        what: format!("on {wanted}{software}"),
         why: format!("{why}; the CPU kernels run everywhere"),
     }
 }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 
-use crate::{console, run, workspace};
+use crate::{console, parts, run, workspace};
 
 /// wasm and JavaScript together, after brotli, in bytes. The promise is 1.2 MB; what could still go
 /// is in ARCHITECTURE.md.
@@ -24,12 +24,14 @@ struct Part {
 /// build is printed but not judged.
 pub fn check(optimised: bool) -> Result<()> {
     console::heading("size of the browser build");
-    let parts = measure(&shipped()?)?;
+    let files = measure(&shipped()?)?;
     println!("{:>12} {:>12} {:>12}  file", "raw", "gzip", "brotli");
-    for part in &parts {
+    for part in &files {
         print_row(part.raw_bytes, part.gzip_bytes, part.brotli_bytes, &part.path.display().to_string());
     }
-    let total = |size: fn(&Part) -> u64| parts.iter().map(size).sum::<u64>();
+    let module = workspace::compiled_wasm("heatseek-wasm");
+    let shipped_module = files.iter().find(|part| part.path.extension().is_some_and(|kind| kind == "wasm"));
+    let total = |size: fn(&Part) -> u64| files.iter().map(size).sum::<u64>();
     let brotli_bytes = total(|part| part.brotli_bytes);
     print_row(total(|part| part.raw_bytes), total(|part| part.gzip_bytes), brotli_bytes, "together");
     let budget = console::grouped(BUDGET_BROTLI_BYTES);
@@ -37,6 +39,11 @@ pub fn check(optimised: bool) -> Result<()> {
         bail!("{} bytes after brotli are over the budget of {budget}", console::grouped(brotli_bytes));
     }
     println!("budget: {budget} bytes after brotli, {} % used", brotli_bytes * 100 / BUDGET_BROTLI_BYTES);
+    if let Some(part) = shipped_module
+        && module.is_file()
+    {
+        parts::print(&module, part.brotli_bytes)?;
+    }
     Ok(())
 }
 

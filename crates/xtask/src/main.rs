@@ -15,9 +15,9 @@ Make and run it:
   serve DIR [--port N]     serve a folder as a static host would
 
 Check it:
-  test [--quick] [--backend NAME] [--list]
+  test [--quick] [--list]
                            every test, native and browser (check is the same; it is what CI runs)
-                           --quick leaves out what needs a browser, --backend is reference, cpu or gpu
+                           --quick leaves out what needs a browser, --list prints the steps
   sizes                    lines a file, failing above the limit; budget of the browser build
   layers                   do the crates depend on each other in one direction only?
   docs                     do the commands that the documents name exist?
@@ -41,6 +41,7 @@ mod budget;
 mod chromium;
 mod console;
 mod npm;
+mod parts;
 mod run;
 mod stamp;
 mod tally;

@@ -27,3 +27,8 @@ pub fn models_dir() -> PathBuf {
 pub fn wasm_dir() -> PathBuf {
     root().join("pkg/wasm")
 }
+
+/// What cargo makes of `package` for browsers, before it is bound to JavaScript.
+pub fn compiled_wasm(package: &str) -> PathBuf {
+    target_dir().join("wasm32-unknown-unknown/wasm").join(format!("{}.wasm", package.replace('-', "_")))
+}

@@ -18,7 +18,6 @@ use crate::{budget, console, npm, run, vulkan, workspace};
 /// What a test run was asked for.
 struct Options {
     quick: bool,
-    backend: Option<String>,
 }
 
 /// One step: its name, the step it cannot do without, and what it does.
@@ -64,13 +63,8 @@ const STEPS: &[Step] = &[
 
 pub fn run(mut args: Args) -> Result<()> {
     let list = args.flag("--list");
-    let options = Options { quick: args.flag("--quick"), backend: args.value("--backend")? };
+    let options = Options { quick: args.flag("--quick") };
     args.finish()?;
-    if let Some(backend) = &options.backend
-        && !["reference", "cpu", "gpu"].contains(&backend.as_str())
-    {
-        bail!("there is no backend \"{backend}\": reference, cpu or gpu");
-    }
     let steps = STEPS.iter().filter(|step| !(step.browser && options.quick));
     if list {
         steps.for_each(|step| println!("{}", step.name));
@@ -151,13 +145,10 @@ fn clippy() -> Result<()> {
 
 /// All of it in one cargo call, so that every dependency is compiled with one set of features. xtask is
 /// tested apart: it is compiled with its own features already, for we are running.
-fn native(options: &Options) -> Result<Tally> {
+fn native(_: &Options) -> Result<Tally> {
     let mut command = run::cargo();
     command.args(["test", "--workspace", "--exclude", "xtask", "--no-fail-fast"]);
     command.env("HEATSEEK_MODELS", workspace::models_dir());
-    if let Some(backend) = &options.backend {
-        command.env("HEATSEEK_BACKEND", backend);
-    }
     if let Some(drivers) = vulkan::software_drivers() {
         // Both names: Vulkan loaders before 1.3.207 know only the old one.
         command.env("VK_DRIVER_FILES", &drivers).env("VK_ICD_FILENAMES", &drivers);

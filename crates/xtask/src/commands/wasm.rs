@@ -67,9 +67,7 @@ impl Module {
                 .args(["build", "--profile", "wasm", "--target", "wasm32-unknown-unknown", "--lib"])
                 .args(["--package", self.package]),
         )?;
-        let compiled = workspace::target_dir()
-            .join("wasm32-unknown-unknown/wasm")
-            .join(format!("{}.wasm", self.package.replace('-', "_")));
+        let compiled = workspace::compiled_wasm(self.package);
         let stamp_file = workspace::target_dir().join("xtask").join(format!("{}.stamp", self.package));
         let mut settings = vec![self.out_name, env!("CARGO_PKG_VERSION")];
         if optimise {
