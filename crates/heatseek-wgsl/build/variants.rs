@@ -11,9 +11,11 @@ pub struct Variant {
     pub parameters: Vec<(&'static str, u32)>,
 }
 
-/// GEMM tiles: rows of the tile, rows and columns of one invocation. 64 columns and 64 invocations in
-/// all of them: packed weights fit every tile.
-const GEMM_TILES: [[u32; 3]; 2] = [[16, 4, 4], [64, 8, 8]];
+/// GEMM tiles: rows of the tile, rows and columns of one invocation, whether the weight is staged. 64
+/// columns and 64 invocations in all of them: packed weights fit every tile. The short tile reads a weight
+/// four times, from the cache; its workgroup memory would take longer to fill, and on SwiftShader, whose
+/// compile time grows with it, twice as long to compile.
+const GEMM_TILES: [[u32; 4]; 2] = [[16, 4, 4, 0], [64, 8, 8, 1]];
 
 /// GEMM epilogues: name, `norm_in`, `act`, `add`, `add_normalized`.
 const GEMM_EPILOGUES: [(&str, [u32; 4]); 6] = [
@@ -42,7 +44,7 @@ pub fn all() -> Vec<Variant> {
         variant("pool_f32".into(), "pool.wgsl", &[("norm_in", 0)]),
         variant("pool_f32_norm_in".into(), "pool.wgsl", &[("norm_in", 1)]),
     ];
-    for [tile_rows, thread_rows, thread_columns] in GEMM_TILES {
+    for [tile_rows, thread_rows, thread_columns, stage_weight] in GEMM_TILES {
         for (suffix, [norm_in, act, add, add_normalized]) in GEMM_EPILOGUES {
             all.push(variant(
                 format!("gemm_f32_m{tile_rows}{suffix}"),
@@ -51,6 +53,7 @@ pub fn all() -> Vec<Variant> {
                     ("tile_rows", tile_rows),
                     ("thread_rows", thread_rows),
                     ("thread_columns", thread_columns),
+                    ("stage_weight", stage_weight),
                     ("norm_in", norm_in),
                     ("act", act),
                     ("add", add),

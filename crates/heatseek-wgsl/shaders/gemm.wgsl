@@ -5,8 +5,8 @@
 //! colsum, the two rows of residual_affine: n padded to 64s; residual, y [rows, n]; stats,
 //! residual_stats [rows, 2]: mean, rstd.
 //! Who owns what: one workgroup of 64 invocations a tile of {{ tile_rows }} rows by 64 columns; each invocation
-//! {{ thread_rows }} rows by {{ thread_columns }} columns, in named accumulators (an indexed array would live in memory). Both
-//! operands are staged 16 deep; of x, one padding vector a row keeps rows on different banks.
+//! {{ thread_rows }} rows by {{ thread_columns }} columns, in named accumulators (an indexed array would live in memory). x is
+//! staged 16 deep, with one padding vector a row that keeps rows on different banks{% if stage_weight %}; so is the weight{% endif %}.
 //! Numerics: f32 throughout. The moments of x come from sum and sum of squares taken while its tile is
 //! staged (variance clamped at 0); the first column tile writes them to stats.
 //! Source: register tiling as in "Fast CUDA SGEMM" (siboehm.com/articles/22/CUDA-MMM); the LayerNorm
@@ -49,9 +49,8 @@ override eps: f32;
 @group(0) @binding({{ outputs + 1 + norm_in }}) var<uniform> params: Params;
 
 var<workgroup> x_tile: array<vec4<f32>, {{ tile_rows * 5 }}>; // [rows][4 + 1 padding]
+{% if stage_weight %}
 var<workgroup> weight_tile: array<vec4<f32>, 256>; // [16 deep][16 vectors], 4 KiB
-{% if norm_in %}
-var<workgroup> sums: array<vec2<f32>, {{ tile_rows * 4 }}>; // sum and sum of squares, a quarter of a row each
 {% endif %}
 
 // Four columns of x; zeros past the end of the row. The first condition is constant.
@@ -88,7 +87,7 @@ fn gemm(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     if (row_0 >= params.rows) { return; }
     let column = lane % {{ across }}u;
     let row = lane / {{ across }}u;
-    let weight_0 = group.x * ((k + 15u) / 16u * 256u) + lane;
+    let weight_0 = group.x * ((k + 15u) / 16u * 256u);
 {% for i in range(thread_rows) %}
 {% for j in range(vectors) %}
     var acc_{{ i }}_{{ j }} = vec4<f32>();
@@ -109,12 +108,14 @@ fn gemm(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         sum_{{ p }} += vec2<f32>(dot(x_{{ p }}, vec4<f32>(1.0)), dot(x_{{ p }}, x_{{ p }}));
 {% endif %}
 {% endfor %}
-        for (var p = 0u; p < 256u; p += 64u) { weight_tile[lane + p] = weight[weight_0 + step * 256u + p]; }
+{% if stage_weight %}
+        for (var p = lane; p < 256u; p += 64u) { weight_tile[p] = weight[weight_0 + step * 256u + p]; }
+{% endif %}
         workgroupBarrier();
         for (var q = 0u; q < 4u; q++) {
 {% for j in range(vectors) %}
 {% for e in range(4) %}
-            let w_{{ e }}_{{ j }} = weight_tile[q * 64u + column + {{ e * 16 + j * across }}u];
+            let w_{{ e }}_{{ j }} = {{ "weight_tile[" if stage_weight else "weight[weight_0 + step * 256u + " }}q * 64u + column + {{ e * 16 + j * across }}u];
 {% endfor %}
 {% endfor %}
 {% for i in range(thread_rows) %}
@@ -127,8 +128,9 @@ fn gemm(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         workgroupBarrier();
     }
 {% if norm_in %}
+    // x is done with: its tile takes the sum and the sum of squares of each quarter of a row.
 {% for p in range(staged) %}
-    sums[lane + {{ p * 64 }}u] = sum_{{ p }};
+    x_tile[(lane / 4u + {{ p * 16 }}u) * 5u + lane % 4u] = vec4<f32>(sum_{{ p }}, 0.0, 0.0);
 {% endfor %}
     workgroupBarrier();
 {% endif %}
@@ -139,8 +141,8 @@ fn gemm(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         if (row_0 + tile_row >= params.rows) { break; }
         var moments = vec2<f32>();
 {% if norm_in %}
-        let at = tile_row * 4u;
-        let mean = (sums[at] + sums[at + 1u] + sums[at + 2u] + sums[at + 3u]) / f32(k);
+        let at = tile_row * 5u;
+        let mean = (x_tile[at] + x_tile[at + 1u] + x_tile[at + 2u] + x_tile[at + 3u]) / f32(k);
         moments = vec2<f32>(mean.x, inverseSqrt(max(mean.y - mean.x * mean.x, 0.0) + eps));
         if (group.x == 0u && column == 0u) { stats[row_0 + tile_row] = moments; }
 {% endif %}
