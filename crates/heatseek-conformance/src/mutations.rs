@@ -26,7 +26,7 @@ pub const MUTATIONS: &[Mutation] = &[
     Mutation {
         name: "gemm: dropped barrier",
         kernels: "gemm_f32",
-        edits: &[("+ step * 256u + p]; }\nworkgroupBarrier();", "+ step * 256u + p]; }")],
+        edits: &[("workgroupBarrier();\nfor (var q = 0u;", "for (var q = 0u;")],
         at_load: true,
     },
     Mutation {
