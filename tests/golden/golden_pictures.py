@@ -101,8 +101,11 @@ def gif_with_clear_pixels():
     return encoded(image, "GIF", transparency=int(np.asarray(image)[14, 20]))
 
 
+PART = (4, 3, 44, 31)  # left, top, right, bottom of the frame below
+
+
 def gif_of_a_part():
-    """A first frame that covers only a part of the screen: 10 columns and 6 rows more than it."""
+    """A first frame that covers only a part of the screen, which is 10 columns and 6 rows larger."""
     data = bytearray(encoded(arrow().quantize(8), "GIF"))
     data[6:10] = bytes([50, 0, 34, 0])
     at = data.index(b"\x2c", 13 + 3 * 8)

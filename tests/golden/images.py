@@ -103,7 +103,13 @@ def main():
             # `convert` clips 16-bit grey at 255, all but the darkest pixels to white. Heatseek keeps the upper 8 bits,
             # as Pillow itself does for 16-bit colour.
             image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
-        tensors[f"decoded/{name}"] = np.asarray(image.convert("RGB"))
+        image_rgb = image.convert("RGB")
+        if name == "part.gif":
+            # Around a first frame that does not fill the screen Pillow puts colour 0 of the palette, Heatseek black.
+            frame = image_rgb.crop(pictures.PART)
+            image_rgb = Image.new("RGB", image.size)
+            image_rgb.paste(frame, pictures.PART)
+        tensors[f"decoded/{name}"] = np.asarray(image_rgb)
         if "A" in image.getbands() or "transparency" in image.info:
             tensors[f"on_white/{name}"] = convert_to_rgb(image, return_numpy=True)
 

@@ -247,9 +247,8 @@ impl<'a> Fields<'a> {
     fn size(&self, field: &str, square_of_integer: bool) -> Result<Option<Size>, ImageError> {
         let Some(value) = self.get(field) else { return Ok(None) };
         let side = |value: &Value| value.as_u64().and_then(|v| u32::try_from(v).ok()).filter(|v| *v > 0);
-        let exact = |height: &Value, width: &Value| {
-            Some(Size::Exact { width: side(width)?, height: side(height)? })
-        };
+        let exact =
+            |height: &Value, width: &Value| Some(Size::Exact { width: side(width)?, height: side(height)? });
         let size = match value {
             Value::Array(sides) => match &sides[..] {
                 [height, width] => exact(height, width),
@@ -313,7 +312,10 @@ mod tests {
         }
         for (json, expected) in [
             ("{}", "has image_processor_type = null, but it must be the name of an image processor"),
-            (r#"{"image_processor_type": "X"}"#, r#"image_processor_type = "X", which is not supported; the"#),
+            (
+                r#"{"image_processor_type": "X"}"#,
+                r#"image_processor_type = "X", which is not supported; the"#,
+            ),
             ("[]", "cannot be read: it must be an object"),
             ("{", "cannot be read: EOF"),
             (r#"{"image_processor_type": "ViTImageProcessor", "do_center_crop": true}"#, "crop_size = null"),

@@ -32,10 +32,8 @@ pub(crate) fn decode(bytes: &[u8], options: &DecodeOptions) -> Result<Picture, I
     }
     buffer.resize(size_bytes, 0);
     decoder.read_image_boxed(&mut buffer).map_err(fault)?;
-    let rgb = to_rgb(buffer, color, options.alpha).ok_or_else(|| ImageError::Feature {
-        format,
-        why: format!("pixels of the kind {color:?}"),
-    })?;
+    let rgb = to_rgb(buffer, color, options.alpha)
+        .ok_or_else(|| ImageError::Feature { format, why: format!("pixels of the kind {color:?}") })?;
     let (width, height, rgb) = orient::turned(rgb, width, height, orientation);
     Picture::from_rgb(width, height, rgb)
 }
@@ -86,6 +84,10 @@ fn fault(error: image::ImageError, format: Format, size_bytes: usize) -> ImageEr
     let why = error.to_string();
     match error {
         E::IoError(error) if error.kind() == ErrorKind::UnexpectedEof => {
+            ImageError::Truncated { format, size_bytes }
+        }
+        // The GIF decoder has an error of its own for this, and shows it to nobody.
+        E::Decoding(_) if why.ends_with("Unexpected End of File") => {
             ImageError::Truncated { format, size_bytes }
         }
         E::Unsupported(_) => ImageError::Feature { format, why },

@@ -168,8 +168,13 @@ impl Preprocessor {
         };
         let (crop_width, crop_height) = self.config.crop.unwrap_or(resized);
         for (width, height) in [resized, (crop_width, crop_height)] {
-            // A long side is no harm here; the resizer's other buffer is as tall as the picture.
-            DecodeOptions { max_side: u32::MAX, ..self.limits }.check("the resized picture", width, height)?;
+            // A long side alone is no harm. What the resizer holds in between is never larger than the picture or
+            // the result, whichever side it begins with.
+            DecodeOptions { max_side: u32::MAX, ..self.limits }.check(
+                "the resized picture",
+                width,
+                height,
+            )?;
         }
         // transformers' `center_crop`: (of − cut) // 2, which Python rounds down also below zero.
         let start = |of: u32, cut: u32| (i64::from(of) - i64::from(cut)).div_euclid(2);

@@ -1,5 +1,7 @@
 //! Resizing with Pillow's results: `fast_image_resize` computes, this file gives it Pillow's order of steps.
 
+use std::borrow::Cow;
+
 use fast_image_resize::images::{TypedImage, TypedImageRef};
 use fast_image_resize::pixels::U8x3;
 use fast_image_resize::{FilterType, ResizeAlg, ResizeOptions, Resizer};
@@ -8,8 +10,10 @@ use crate::{Filter, ImageError, Picture};
 
 /// `picture` as `width` by `height` pixels; both at least 1.
 ///
-/// The columns are done before the rows, with 8 bits kept in between, as Pillow does (`Resample.c`). The
-/// resizer's own order is the other one: where a cubic overshoots, clipping in between then differs.
+/// One side is done after the other, with 8 bits kept in between. Where a cubic overshoots, what is clipped in
+/// between depends on the order, so it is Pillow's and not the resizer's own: the width first, or since Pillow 13
+/// (pull request 9549) the height first where more than twice as many rows as columns go. Pillow up to 12 always
+/// began with the width.
 pub(crate) fn resize(
     picture: &Picture,
     width: u32,
@@ -22,13 +26,24 @@ pub(crate) fn resize(
         Filter::Bicubic => FilterType::CatmullRom,
         Filter::Lanczos => FilterType::Lanczos3,
     };
-    let wide = pass(picture, width, picture.height(), filter)?;
-    pass(&wide, width, height, filter)
+    let lost = |from: u32, to: u32| u64::from(from.saturating_sub(to));
+    let rows_first = lost(picture.height(), height) > 2 * lost(picture.width(), width);
+    let between = if rows_first { (picture.width(), height) } else { (width, picture.height()) };
+    let half_done = pass(picture, between.0, between.1, filter)?;
+    Ok(pass(&half_done, width, height, filter)?.into_owned())
 }
 
-/// Changes one side; the other stays.
-fn pass(picture: &Picture, width: u32, height: u32, filter: FilterType) -> Result<Picture, ImageError> {
+/// Changes one side at most; the other stays.
+fn pass(
+    picture: &Picture,
+    width: u32,
+    height: u32,
+    filter: FilterType,
+) -> Result<Cow<'_, Picture>, ImageError> {
     let failed = |why: String| ImageError::Internal { width: picture.width(), height: picture.height(), why };
+    if (width, height) == (picture.width(), picture.height()) {
+        return Ok(Cow::Borrowed(picture));
+    }
     let mut rgb = buffer(width, height)?;
     let source = TypedImageRef::<U8x3>::from_buffer(picture.width(), picture.height(), picture.rgb())
         .map_err(|e| failed(e.to_string()))?;
@@ -36,7 +51,7 @@ fn pass(picture: &Picture, width: u32, height: u32, filter: FilterType) -> Resul
         TypedImage::<U8x3>::from_buffer(width, height, &mut rgb).map_err(|e| failed(e.to_string()))?;
     let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(filter));
     Resizer::new().resize_typed(&source, &mut target, &options).map_err(|e| failed(e.to_string()))?;
-    Picture::from_rgb(width, height, rgb)
+    Picture::from_rgb(width, height, rgb).map(Cow::Owned)
 }
 
 /// The pixel under the centre of each new one. The steps are added up in f64, as in Pillow's

@@ -36,8 +36,9 @@ fn a_file_cut_short_is_an_error() {
         for place in random(SEED, 24) {
             let length = (place % bytes.len() as u64) as usize;
             let result = Picture::decode(&bytes[..length], &small());
-            // The last bytes of a file may be an end marker or a checksum that decoders do without.
-            if length + 16 < bytes.len() && !name.contains("animated") && !name.contains("turned8.webp") {
+            // The last bytes of a file may be an end marker or a checksum that decoders do without, or the second
+            // frame of an animation.
+            if length + 16 < bytes.len() && !name.contains("animated") {
                 let error = result.expect_err(&format!("{name} cut to {length} bytes"));
                 assert!(!matches!(error, ImageError::Internal { .. }), "{name}: {error}");
             }
@@ -89,12 +90,14 @@ fn a_size_beyond_the_limits_is_refused_from_the_header() {
     let just = DecodeOptions { max_pixels: 40 * 28, max_side: 40, ..DecodeOptions::default() };
     assert!(Picture::decode(&png, &just).is_ok());
 
-    // A GIF of 65535 x 65535 and one of 0 x 5, in their headers alone.
-    let gif = |w: u16, h: u16| {
-        let head = [&b"GIF89a"[..], &w.to_le_bytes(), &h.to_le_bytes(), &[0, 0, 0, 0x3b]].concat();
-        Picture::decode(&head, &DecodeOptions::default()).unwrap_err()
+    let (_, gif) = files().into_iter().find(|(name, _)| name == "still.gif").unwrap();
+    let gif = |width: u16, height: u16| {
+        let mut gif = gif.clone();
+        gif[6..8].copy_from_slice(&width.to_le_bytes());
+        gif[8..10].copy_from_slice(&height.to_le_bytes());
+        Picture::decode(&gif, &DecodeOptions::default()).unwrap_err()
     };
-    assert!(matches!(gif(65_535, 65_535), ImageError::TooLarge { .. }));
+    assert!(matches!(gif(65_535, 65_535), ImageError::TooLarge { width: 65_535, .. }));
     assert!(matches!(gif(0, 5), ImageError::NoPixels { width: 0, height: 5, .. }));
 }
 
