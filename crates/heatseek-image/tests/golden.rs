@@ -65,7 +65,6 @@ fn decoder_levels(name: &str) -> u8 {
     match name {
         _ if !name.ends_with(".jpg") => 0,
         "422.jpg" => 6,
-        "cmyk.jpg" => 4,
         _ => 3,
     }
 }
