@@ -1,9 +1,10 @@
 //! Resizing with Pillow's results: `fast_image_resize` computes, this file gives it Pillow's order of steps.
 
 use std::borrow::Cow;
+use std::ops::Range;
 
 use fast_image_resize::images::{TypedImage, TypedImageRef};
-use fast_image_resize::pixels::U8x3;
+use fast_image_resize::pixels::F32x3;
 use fast_image_resize::{FilterType, ResizeAlg, ResizeOptions, Resizer};
 
 use crate::{Filter, ImageError, Picture};
@@ -33,40 +34,73 @@ pub(crate) fn resize(
     Ok(pass(&half_done, width, height, filter)?.into_owned())
 }
 
+/// Pixels of a strip: 12 MB as f32, so that a photograph is never held in floats as a whole.
+const STRIP_PIXELS: u32 = 1 << 20;
+
 /// Changes one side at most; the other stays.
+///
+/// Computed in floats and rounded here, half up. The resizer's own 8-bit arithmetic has 16-bit weights where Pillow
+/// has 22 bits; its roundings add up to two levels where a cubic enlarges noise.
 fn pass(
     picture: &Picture,
     width: u32,
     height: u32,
     filter: FilterType,
 ) -> Result<Cow<'_, Picture>, ImageError> {
-    let failed = |why: String| ImageError::Internal { width: picture.width(), height: picture.height(), why };
     if (width, height) == (picture.width(), picture.height()) {
         return Ok(Cow::Borrowed(picture));
     }
-    let mut rgb = buffer(width, height)?;
-    let source = TypedImageRef::<U8x3>::from_buffer(picture.width(), picture.height(), picture.rgb())
-        .map_err(|e| failed(e.to_string()))?;
-    let mut target =
-        TypedImage::<U8x3>::from_buffer(width, height, &mut rgb).map_err(|e| failed(e.to_string()))?;
+    let failed = |why: String| ImageError::Internal { width: picture.width(), height: picture.height(), why };
     let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(filter));
-    Resizer::new().resize_typed(&source, &mut target, &options).map_err(|e| failed(e.to_string()))?;
+    let mut resizer = Resizer::new();
+    let mut rgb = buffer(width, height)?;
+    let widens = width != picture.width();
+    // The side that stays is walked in strips.
+    let (stays, longest) =
+        if widens { (height, width.max(picture.width())) } else { (width, height.max(picture.height())) };
+    let strip = (STRIP_PIXELS / longest).max(1);
+    for start in (0..stays).step_by(strip as usize) {
+        let end = stays.min(start.saturating_add(strip));
+        // Columns and rows of the strip, before and after.
+        let (from, to) = if widens {
+            ((0..picture.width(), start..end), (0..width, start..end))
+        } else {
+            ((start..end, 0..picture.height()), (start..end, 0..height))
+        };
+        let pixels: Vec<F32x3> = places(picture.width(), &from)
+            .map(|at| F32x3::new([0, 1, 2].map(|channel| f32::from(picture.rgb()[at + channel]))))
+            .collect();
+        let source = TypedImageRef::new(from.0.len() as u32, from.1.len() as u32, &pixels)
+            .map_err(|e| failed(e.to_string()))?;
+        let mut target = TypedImage::new(to.0.len() as u32, to.1.len() as u32);
+        resizer.resize_typed(&source, &mut target, &options).map_err(|e| failed(e.to_string()))?;
+        for (at, pixel) in places(width, &to).zip(target.pixels()) {
+            // A float to u8 saturates: what overshoots is clipped.
+            rgb[at..][..3].copy_from_slice(&pixel.0.map(|v| (v + 0.5) as u8));
+        }
+    }
     Picture::from_rgb(width, height, rgb).map(Cow::Owned)
+}
+
+/// Where the pixels of `columns` and `rows` begin in the bytes of a picture of this width, row by row.
+fn places(width: u32, (columns, rows): &(Range<u32>, Range<u32>)) -> impl Iterator<Item = usize> {
+    let (columns, width) = (columns.clone(), width as usize);
+    rows.clone().flat_map(move |y| columns.clone().map(move |x| (y as usize * width + x as usize) * 3))
 }
 
 /// The pixel under the centre of each new one. The steps are added up in f64, as in Pillow's
 /// `ImagingScaleAffine`: where a centre falls on the edge of two pixels, the rounding of the sum decides.
 fn nearest(picture: &Picture, width: u32, height: u32) -> Result<Picture, ImageError> {
-    let places = |from: u32, to: u32| -> Vec<usize> {
+    let nearest_of = |from: u32, to: u32| -> Vec<usize> {
         let step = f64::from(from) / f64::from(to);
         let centres = std::iter::successors(Some(step * 0.5), |at| Some(at + step));
         centres.take(to as usize).map(|at| (at as usize).min(from as usize - 1)).collect()
     };
-    let columns = places(picture.width(), width);
+    let columns = nearest_of(picture.width(), width);
     let mut rgb = buffer(width, height)?;
     let stride = picture.width() as usize * 3;
     let rows = rgb.chunks_exact_mut(width as usize * 3);
-    for (row, from_y) in rows.zip(places(picture.height(), height)) {
+    for (row, from_y) in rows.zip(nearest_of(picture.height(), height)) {
         let from = &picture.rgb()[from_y * stride..][..stride];
         for (pixel, from_x) in row.chunks_exact_mut(3).zip(&columns) {
             pixel.copy_from_slice(&from[from_x * 3..][..3]);
