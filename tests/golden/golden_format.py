@@ -171,8 +171,13 @@ def write(path, tensors, model, folder, texts, regenerate):
         "safetensors": safetensors.__version__,
         "numpy": np.__version__,
     }
+    save(path, tensors, metadata)
+
+
+def save(path, tensors, metadata):
+    """Writes tensors and metadata (all strings) as safetensors; two runs give the same bytes."""
     blob = safetensors.numpy.save(tensors)
-    # The library orders metadata at random; written here, two runs give the same bytes.
+    # The library orders metadata at random, so the header is written here.
     (size,) = struct.unpack("<Q", blob[:8])
     header = {"__metadata__": metadata, **json.loads(blob[8:8 + size])}
     text = json.dumps(header, separators=(",", ":")).encode("ascii")
