@@ -57,6 +57,7 @@ impl Capacity {
         let words = match buffer {
             Buffer::Weight(_) => 0,
             Buffer::Activation { rows, width } => self.count(*rows) as u64 * *width as u64,
+            Buffer::Input { width, .. } => self.rows as u64 * *width as u64,
             Buffer::Table(Table::Tokens) => 4 * self.rows as u64,
             Buffer::Table(Table::Sequences) => 2 * self.sequences as u64,
             // Each sequence ends in at most one tile that is not full.
@@ -125,16 +126,16 @@ impl Arena {
         self.buffers[id.0].as_ref().map(|b| &b.0)
     }
 
-    /// Writes the tables and parameters of `batch`.
+    /// Writes the tables, inputs and parameters of `batch`.
     pub(crate) fn write_batch(&self, queue: &wgpu::Queue, program: &Program, batch: &Batch) {
         for (index, (_, buffer)) in program.buffers().iter().enumerate() {
-            let (Buffer::Table(table), Some(target)) = (buffer, self.buffer(BufferId(index))) else {
-                continue;
-            };
-            match table {
-                Table::Tokens => write(queue, target, batch.token_table()),
-                Table::Sequences => write(queue, target, &batch.sequence_table()),
-                Table::AttentionTiles => write(queue, target, &batch.attention_tiles()),
+            let Some(target) = self.buffer(BufferId(index)) else { continue };
+            match buffer {
+                Buffer::Table(Table::Tokens) => write(queue, target, batch.token_table()),
+                Buffer::Table(Table::Sequences) => write(queue, target, &batch.sequence_table()),
+                Buffer::Table(Table::AttentionTiles) => write(queue, target, &batch.attention_tiles()),
+                Buffer::Input { index, .. } => write(queue, target, batch.input(*index)),
+                Buffer::Activation { .. } | Buffer::Weight(_) => {}
             }
         }
         // One set of parameters for the ops over tokens and one for those over sequences.

@@ -33,6 +33,7 @@ pub(crate) async fn run(
             got: id.0.to_string(),
         });
     }
+    plan.program.accepts(batch)?;
     if batch.sequences().is_empty() {
         return Ok(vec![Vec::new(); outputs.len()]);
     }

@@ -3,6 +3,7 @@
 use heatseek_ops::Activation;
 
 use crate::ModelError;
+use crate::builder::Sizes;
 use crate::json::{Object, parse};
 
 /// The `model_type`s that [`Config::parse`] reads.
@@ -99,9 +100,14 @@ impl Config {
         })
     }
 
-    /// Width of one head.
-    pub fn head_dim(&self) -> usize {
-        self.hidden_size / self.num_attention_heads
+    pub(crate) fn sizes(&self) -> Sizes {
+        Sizes {
+            hidden_size: self.hidden_size,
+            num_attention_heads: self.num_attention_heads,
+            intermediate_size: self.intermediate_size,
+            activation: self.activation,
+            layer_norm_eps: self.layer_norm_eps,
+        }
     }
 }
 

@@ -6,6 +6,7 @@
 //! what it says that we cannot do is an error, never ignored. No device and no shader is known here, and
 //! nothing but [`ModelFiles::from_dir`] touches a file system.
 
+mod builder;
 mod bytes;
 mod checkpoint;
 mod config;
@@ -23,6 +24,7 @@ mod spec;
 pub mod synthetic;
 mod weights;
 
+pub use builder::Norm;
 pub use bytes::SharedBytes;
 pub use checkpoint::Checkpoint;
 pub use config::{Config, SUPPORTED_MODEL_TYPES};
@@ -30,6 +32,5 @@ pub use error::{ErrorKind, ModelError};
 pub use files::{ModelFiles, WantedFile};
 pub use model::TextModel;
 pub use modules::{DenseConfig, Pipeline, PipelineStep};
-pub use program::Norm;
 pub use prompts::Prompts;
 pub use spec::ModelSpec;

@@ -2,10 +2,11 @@
 
 use heatseek_ops::{Batch, Buffer, Op, POOLED, Pooling, Program, Tensor};
 
+use crate::builder::{Norm, vector_output};
 use crate::files::SENTENCE_TRANSFORMERS;
 use crate::json::{Object, parse};
 use crate::modules::read_modules;
-use crate::program::{Norm, Parts, build, vector_output};
+use crate::program::{Parts, build};
 use crate::weights::{BertWeights, Linear, outline_dense, read_dense};
 use crate::{Config, ModelError, ModelFiles, ModelSpec, Pipeline, PipelineStep, Prompts};
 

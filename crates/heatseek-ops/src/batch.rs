@@ -14,10 +14,12 @@ pub struct Sequence {
     pub len: usize,
 }
 
-/// Token sequences packed into `sum(len)` rows.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+/// Sequences packed into `sum(len)` rows: of tokens, which a Program looks up, or of floats (the patches of a
+/// picture), which it takes as they are.
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Batch {
     tokens: Vec<[u32; 4]>,
+    inputs: Vec<Vec<f32>>,
     sequences: Vec<Sequence>,
 }
 
@@ -32,6 +34,14 @@ pub enum BatchError {
         ids: usize,
         /// Token type ids given.
         type_ids: usize,
+    },
+    /// The sequences of a batch have different numbers of float inputs.
+    #[error("a sequence came with {got} float inputs; those before it in the batch had {expected}")]
+    InputCount {
+        /// Inputs of the earlier sequences.
+        expected: usize,
+        /// Inputs of this one.
+        got: usize,
     },
 }
 
@@ -57,16 +67,45 @@ impl Batch {
     /// `first_position` (0 for BERT).
     ///
     /// # Errors
-    /// [`BatchError::LengthMismatch`] if the two differ in length.
+    /// [`BatchError::LengthMismatch`] if the two differ in length; [`BatchError::InputCount`] if the batch has
+    /// sequences given as floats.
     pub fn push(&mut self, ids: &[u32], type_ids: &[u32], first_position: u32) -> Result<(), BatchError> {
         if ids.len() != type_ids.len() {
             return Err(BatchError::LengthMismatch { ids: ids.len(), type_ids: type_ids.len() });
+        }
+        if !self.inputs.is_empty() {
+            return Err(BatchError::InputCount { expected: self.inputs.len(), got: 0 });
         }
         let start = self.tokens.len();
         let rows = ids.iter().zip(type_ids).zip(first_position..);
         self.tokens.extend(rows.map(|((&id, &kind), position)| [id, position, kind, 0]));
         self.sequences.push(Sequence { start, len: ids.len() });
         Ok(())
+    }
+
+    /// Appends one sequence of `len` rows given as floats: input `i` is `inputs[i]`, `[len, width of that
+    /// input]` row-major.
+    ///
+    /// # Errors
+    /// [`BatchError::InputCount`] if an earlier sequence came with another number of inputs.
+    pub fn push_rows(&mut self, len: usize, inputs: &[&[f32]]) -> Result<(), BatchError> {
+        if self.sequences.is_empty() {
+            self.inputs = vec![Vec::new(); inputs.len()];
+        }
+        if self.inputs.len() != inputs.len() {
+            return Err(BatchError::InputCount { expected: self.inputs.len(), got: inputs.len() });
+        }
+        for (all, new) in self.inputs.iter_mut().zip(inputs) {
+            all.extend_from_slice(new);
+        }
+        self.sequences.push(Sequence { start: self.tokens.len(), len });
+        self.tokens.resize(self.tokens.len() + len, [0; 4]);
+        Ok(())
+    }
+
+    /// Float input `index` of all sequences, one after another; empty if they came without.
+    pub fn input(&self, index: usize) -> &[f32] {
+        self.inputs.get(index).map_or(&[], Vec::as_slice)
     }
 
     /// Packed rows: the sum of all lengths.
@@ -118,6 +157,21 @@ mod tests {
             seen[q0 as usize..(q0 + queries) as usize].iter_mut().for_each(|n| *n += 1);
         }
         assert!(seen.iter().all(|&n| n == 1));
+    }
+
+    #[test]
+    fn floats_are_packed_like_tokens_and_never_mixed_with_them() {
+        let mut batch = Batch::new();
+        batch.push_rows(2, &[&[1.0, 2.0], &[3.0; 4]]).unwrap();
+        batch.push_rows(1, &[&[5.0], &[6.0; 2]]).unwrap();
+        assert_eq!((batch.rows(), batch.input(0), batch.input(1).len()), (3, &[1.0, 2.0, 5.0][..], 6));
+        assert_eq!(batch.sequences()[1], Sequence { start: 2, len: 1 });
+        let mixed = BatchError::InputCount { expected: 2, got: 0 };
+        assert_eq!(batch.push(&[1], &[0], 0).unwrap_err(), mixed);
+        let mut tokens = Batch::new();
+        tokens.push(&[1], &[0], 0).unwrap();
+        let mixed = BatchError::InputCount { expected: 0, got: 1 };
+        assert_eq!(tokens.push_rows(1, &[&[1.0]]).unwrap_err(), mixed);
     }
 
     #[test]

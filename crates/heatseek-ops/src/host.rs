@@ -164,6 +164,7 @@ impl<K: HostKernels> HostPlan<K> {
     /// # Errors
     /// As [`Plan::run`].
     pub fn run_now(&self, batch: &Batch, outputs: &[OutputId]) -> Result<Vec<Vec<f32>>, ExecutorError> {
+        self.program.accepts(batch)?;
         let tables = Tables::new(batch);
         let mut activations: HashMap<BufferId, Vec<f32>> = HashMap::new();
         let needed = |s: &Step| s.only_for.is_none_or(|o| outputs.contains(&o));
@@ -206,6 +207,7 @@ impl<K: HostKernels> HostPlan<K> {
         for (binding, id) in bound().filter(|(b, _)| !is_output(b)) {
             let operand = match &self.program.buffers()[id.0].1 {
                 Buffer::Table(table) => Operand::U32(tables.get(*table)),
+                Buffer::Input { index, .. } => Operand::F32(batch.input(*index)),
                 Buffer::Activation { .. } => {
                     let len = self.program.len_elems(*id, batch);
                     Operand::F32(activations.get(id).map_or(&[][..], |v| &v[..len]))

@@ -2,7 +2,7 @@
 
 use thiserror::Error;
 
-use crate::{Batch, Binding, Dim, Direction, Element, Op, Tensor};
+use crate::{Batch, Binding, Dim, Direction, Element, ExecutorError, Op, Tensor};
 
 /// Name of the output that holds one vector per sequence.
 pub const POOLED: &str = "pooled";
@@ -54,6 +54,13 @@ pub enum Buffer {
     Weight(Tensor),
     /// Filled from the batch before each run.
     Table(Table),
+    /// `[tokens, width]` f32 that come with the batch: its [`Batch::input`] of this index.
+    Input {
+        /// Which.
+        index: usize,
+        /// Elements a row.
+        width: usize,
+    },
     /// `[rows, width]` f32, written by one step and read by later ones.
     Activation {
         /// What its rows are.
@@ -146,6 +153,12 @@ impl Program {
         self.add(name.into(), Buffer::Activation { rows, width })
     }
 
+    /// Adds the next float input of the batch, `[tokens, width]`: the first is input 0.
+    pub fn input(&mut self, name: impl Into<String>, width: usize) -> BufferId {
+        let index = self.inputs().count();
+        self.add(name.into(), Buffer::Input { index, width })
+    }
+
     /// The buffer of a batch table; one per table however often it is asked for.
     pub fn table(&mut self, table: Table) -> BufferId {
         let found = self.buffers.iter().position(|(_, b)| matches!(b, Buffer::Table(t) if *t == table));
@@ -217,10 +230,37 @@ impl Program {
         match &self.buffers[buffer.0].1 {
             Buffer::Weight(tensor) => tensor.len(),
             Buffer::Activation { rows, width } => rows.count(batch) * width,
+            Buffer::Input { width, .. } => batch.rows() * width,
             Buffer::Table(Table::Tokens) => batch.rows() * 4,
             Buffer::Table(Table::Sequences) => batch.sequences().len() * 2,
             Buffer::Table(Table::AttentionTiles) => batch.attention_tiles().len() * 4,
         }
+    }
+
+    /// Fails unless `batch` has the float inputs that this Program reads, as long as its rows say. Executors
+    /// call it before they run anything.
+    ///
+    /// # Errors
+    /// [`ExecutorError::Invalid`].
+    pub fn accepts(&self, batch: &Batch) -> Result<(), ExecutorError> {
+        for (name, index, width) in self.inputs() {
+            let (expected, got) = (batch.rows() * width, batch.input(index).len());
+            if expected != got {
+                return Err(ExecutorError::Invalid {
+                    what: format!("the batch's input `{name}`"),
+                    expected: format!("{expected} values, {width} a row"),
+                    got: got.to_string(),
+                });
+            }
+        }
+        Ok(())
+    }
+
+    fn inputs(&self) -> impl Iterator<Item = (&str, usize, usize)> {
+        self.buffers.iter().filter_map(|(name, buffer)| match buffer {
+            Buffer::Input { index, width } => Some((name.as_str(), *index, *width)),
+            _ => None,
+        })
     }
 
     /// Floating-point operations of a run of `batch` (a multiply-add counts two).
@@ -269,6 +309,7 @@ fn describe(buffer: &Buffer) -> String {
         Buffer::Weight(tensor) => format!("a weight {:?}", tensor.shape()),
         Buffer::Table(table) => format!("the {table:?} table"),
         Buffer::Activation { rows, width } => format!("an activation [{rows:?}, {width}]"),
+        Buffer::Input { width, .. } => format!("an input [Tokens, {width}]"),
     }
 }
 
@@ -293,6 +334,10 @@ fn fits(binding: &Binding, buffer: &Buffer, step_rows: Rows) -> bool {
                 Table::AttentionTiles => [Dim::Tiles, Dim::Fixed(4)],
             };
             binding.element == Element::U32 && binding.direction == Direction::Input && binding.shape == rows
+        }
+        Buffer::Input { .. } if binding.direction == Direction::Output => false,
+        Buffer::Input { width, .. } => {
+            fits(binding, &Buffer::Activation { rows: Rows::Tokens, width: *width }, step_rows)
         }
         Buffer::Activation { rows, width } => {
             let rows_fit = |dim: &Dim| match dim {

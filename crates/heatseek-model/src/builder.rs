@@ -1,0 +1,241 @@
+//! What the Programs of all encoders have in common: their layers' steps, pooling and what follows it.
+
+use heatseek_ops::{
+    Activation, Attention, BufferId, Gemm, HIDDEN, L2Normalize, LayerNorm, Op, POOLED, Pool, Pooling,
+    Program, ProgramError, Residual, Rows, Table,
+};
+
+use crate::DenseConfig;
+use crate::fold::{affine, fold};
+use crate::modules::{Pipeline, PipelineStep};
+use crate::weights::{Linear, NormWeights};
+
+/// How LayerNorms are computed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Norm {
+    /// Folded into the weights of the GEMM that follows: five steps a layer. Loses accuracy where the
+    /// mean of a row is far larger than its deviation.
+    #[default]
+    Folded,
+    /// As steps of their own: seven a layer.
+    Plain,
+}
+
+/// The sizes of an encoder, named as in `config.json`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Sizes {
+    pub(crate) hidden_size: usize,
+    pub(crate) num_attention_heads: usize,
+    pub(crate) intermediate_size: usize,
+    pub(crate) activation: Activation,
+    pub(crate) layer_norm_eps: f32,
+}
+
+/// The output that holds vectors pooled in this way, whatever the model's own is; that one is
+/// [`POOLED`](heatseek_ops::POOLED) instead.
+pub(crate) fn vector_output(pooling: Pooling, normalize: bool) -> String {
+    format!("{POOLED}.{}.{}", pooling.name(), if normalize { "normalized" } else { "raw" })
+}
+
+/// The encoder's output: rows, and the LayerNorm still to be applied to them, if any.
+pub(crate) struct Encoded {
+    pub(crate) rows: BufferId,
+    pub(crate) norm: Option<BufferId>,
+}
+
+/// A Program being built. An encoder's own file adds the steps up to [`Encoded`].
+pub(crate) struct Builder {
+    pub(crate) program: Program,
+    pub(crate) sizes: Sizes,
+    tiles: BufferId,
+    /// The residual stream.
+    pub(crate) z: BufferId,
+    /// The same between attention and the feed-forward block.
+    pub(crate) z_mid: BufferId,
+    pub(crate) qkv: BufferId,
+    pub(crate) attention: BufferId,
+    pub(crate) ffn: BufferId,
+}
+
+impl Builder {
+    pub(crate) fn new(sizes: Sizes) -> Self {
+        let mut program = Program::new();
+        let width = sizes.hidden_size;
+        let tiles = program.table(Table::AttentionTiles);
+        let z = program.activation("z", Rows::Tokens, width);
+        let z_mid = program.activation("z_mid", Rows::Tokens, width);
+        let qkv = program.activation("qkv", Rows::Tokens, 3 * width);
+        let attention = program.activation("attention", Rows::Tokens, width);
+        let ffn = program.activation("ffn", Rows::Tokens, sizes.intermediate_size);
+        Self { program, sizes, tiles, z, z_mid, qkv, attention, ffn }
+    }
+
+    /// Pooling and what follows; declares all outputs.
+    ///
+    /// `dense` holds the Dense layers of `pipeline`, in order.
+    pub(crate) fn pool(
+        &mut self,
+        pipeline: &Pipeline,
+        dense: &[Linear],
+        encoded: &Encoded,
+    ) -> Result<(), ProgramError> {
+        let width = self.sizes.hidden_size;
+        match encoded.norm {
+            None => {
+                self.program.output(HIDDEN, encoded.rows);
+            }
+            Some(norm) => {
+                let hidden = self.program.activation("hidden", Rows::Tokens, width);
+                let output = self.program.output(HIDDEN, hidden);
+                let op = LayerNorm { width, eps: self.sizes.layer_norm_eps };
+                self.program.push_for(output, op, Rows::Tokens, &[encoded.rows, norm, hidden])?;
+            }
+        }
+        let dense: Vec<[BufferId; 2]> = dense.iter().enumerate().map(|(i, l)| self.dense(i, l)).collect();
+        let own = (pipeline.pooling, pipeline.ends_normalized());
+        for pooling in Pooling::ALL {
+            for normalize in [true, false] {
+                let name = vector_output(pooling, normalize);
+                let name = if (pooling, normalize) == own { POOLED.to_owned() } else { name };
+                self.vector(name, pipeline, &dense, (pooling, normalize), encoded)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// One way from rows to vectors, run only when its output is asked for.
+    fn vector(
+        &mut self,
+        name: String,
+        pipeline: &Pipeline,
+        dense: &[[BufferId; 2]],
+        (pooling, normalize): (Pooling, bool),
+        encoded: &Encoded,
+    ) -> Result<(), ProgramError> {
+        let mut steps: Vec<&PipelineStep> = pipeline.steps.iter().collect();
+        while steps.last() == Some(&&PipelineStep::Normalize) {
+            steps.pop();
+        }
+        if normalize {
+            steps.push(&PipelineStep::Normalize);
+        }
+        let at_once = steps.first() == Some(&&PipelineStep::Normalize);
+        let mut width = self.sizes.hidden_size;
+        let norm_in = encoded.norm.map(|_| self.sizes.layer_norm_eps);
+        let mut y = self.program.activation(format!("{name}.pool"), Rows::Sequences, width);
+        let mut buffers = vec![encoded.rows];
+        buffers.extend(encoded.norm);
+        buffers.extend([self.program.table(Table::Sequences), y]);
+        let mut ops: Vec<(Op, Vec<BufferId>)> =
+            vec![(Pool { width, pooling, norm_in, normalize: at_once }.into(), buffers)];
+        let mut dense = dense.iter();
+        for step in &steps[usize::from(at_once)..] {
+            let x = y;
+            match step {
+                PipelineStep::Normalize => {
+                    y = self.program.activation(format!("{name}.normalized"), Rows::Sequences, width);
+                    ops.push((L2Normalize { width }.into(), vec![x, y]));
+                }
+                PipelineStep::Dense(DenseConfig { in_features, out_features, activation, .. }) => {
+                    let Some(&[weight, bias]) = dense.next() else { continue };
+                    width = *out_features;
+                    y = self.program.activation(format!("{name}.dense"), Rows::Sequences, width);
+                    let op = Gemm { activation: *activation, ..Gemm::linear(*in_features, width) };
+                    ops.push((op.into(), vec![x, weight, bias, y]));
+                }
+            }
+        }
+        let output = self.program.output(name, y);
+        ops.into_iter()
+            .try_for_each(|(op, buffers)| self.program.push_for(output, op, Rows::Sequences, &buffers))
+    }
+
+    fn dense(&mut self, index: usize, linear: &Linear) -> [BufferId; 2] {
+        let weight = self.program.weight(format!("dense.{index}.weight"), linear.weight.clone());
+        [weight, self.program.weight(format!("dense.{index}.bias"), linear.bias.clone())]
+    }
+
+    pub(crate) fn attend(&mut self) -> Result<(), ProgramError> {
+        let Sizes { hidden_size, num_attention_heads, .. } = self.sizes;
+        let op = Attention { num_attention_heads, head_dim: hidden_size / num_attention_heads };
+        self.program.push(op, Rows::Tokens, &[self.qkv, self.tiles, self.attention])
+    }
+
+    pub(crate) fn affine(&mut self, name: &str, norm: &NormWeights) -> BufferId {
+        self.program.weight(name, affine(norm))
+    }
+
+    /// `x` normalised into `y`.
+    pub(crate) fn layer_norm(
+        &mut self,
+        name: &str,
+        norm: &NormWeights,
+        [x, y]: [BufferId; 2],
+    ) -> Result<(), ProgramError> {
+        let op = LayerNorm { width: self.sizes.hidden_size, eps: self.sizes.layer_norm_eps };
+        let affine = self.affine(name, norm);
+        self.program.push(op, Rows::Tokens, &[x, affine, y])
+    }
+
+    /// A GEMM with a LayerNorm folded in.
+    pub(crate) fn linear(&self, k: usize, n: usize) -> Gemm {
+        Gemm { norm_in: Some(self.sizes.layer_norm_eps), ..Gemm::linear(k, n) }
+    }
+
+    /// A GEMM with `norm` folded in; `buffers` are its input, output and the statistics it writes.
+    pub(crate) fn folded(
+        &mut self,
+        name: &str,
+        norm: &NormWeights,
+        parts: &[Linear],
+        op: Gemm,
+        [x, y, stats]: [BufferId; 3],
+    ) -> Result<(), ProgramError> {
+        let folded = fold(norm, parts);
+        let weight = self.program.weight(format!("{name}.weight"), folded.weight);
+        let bias = self.program.weight(format!("{name}.bias"), folded.bias);
+        let colsum = self.program.weight(format!("{name}.colsum"), folded.colsum);
+        self.program.push(op, Rows::Tokens, &[x, weight, bias, colsum, y, stats])
+    }
+
+    /// A GEMM back to the residual stream, to which the LayerNorm of the stream is added; `residual` is
+    /// the stream, its statistics and the LayerNorm's gamma and beta.
+    pub(crate) fn normalized(
+        &mut self,
+        name: &str,
+        linear: &Linear,
+        x: BufferId,
+        [z, stats, affine]: [BufferId; 3],
+        y: BufferId,
+    ) -> Result<(), ProgramError> {
+        let k = linear.weight.len() / linear.bias.len().max(1);
+        let op = Gemm { residual: Residual::AddNormalized, ..Gemm::linear(k, self.sizes.hidden_size) };
+        let weight = self.program.weight(format!("{name}.weight"), linear.weight.clone());
+        let bias = self.program.weight(format!("{name}.bias"), linear.bias.clone());
+        self.program.push(op, Rows::Tokens, &[x, weight, bias, z, stats, affine, y])
+    }
+
+    #[allow(
+        clippy::too_many_arguments,
+        reason = "an op, its name and its buffers; a struct would only rename them"
+    )]
+    pub(crate) fn gemm(
+        &mut self,
+        name: &str,
+        linear: &Linear,
+        op: Gemm,
+        x: BufferId,
+        residual: Option<BufferId>,
+        y: BufferId,
+        rows: Rows,
+    ) -> Result<(), ProgramError> {
+        let mut buffers = vec![
+            x,
+            self.program.weight(format!("{name}.weight"), linear.weight.clone()),
+            self.program.weight(format!("{name}.bias"), linear.bias.clone()),
+        ];
+        buffers.extend(residual);
+        buffers.push(y);
+        self.program.push(op, rows, &buffers)
+    }
+}
