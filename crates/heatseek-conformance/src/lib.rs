@@ -8,6 +8,7 @@ mod ops;
 mod properties;
 mod recovery;
 mod report;
+mod vision;
 #[cfg(target_arch = "wasm32")]
 mod wasm;
 
@@ -18,3 +19,4 @@ pub use ops::check_ops;
 pub use properties::check_properties;
 pub use recovery::{check_lost_device, check_norm_choice, check_wrong_gpu};
 pub use report::Report;
+pub use vision::{VisionCase, check_vision, read_vision_golden};

@@ -54,6 +54,14 @@ pub async fn golden(backend: &str, texts: &[u8], tensors: &[u8]) -> Result<JsVal
     to_js(&report.map_err(js_error)?)
 }
 
+/// A golden file of pictures against the vision model whose files were added.
+#[wasm_bindgen]
+pub async fn vision(backend: &str, tensors: &[u8]) -> Result<JsValue, JsError> {
+    let cases = crate::read_vision_golden(tensors).map_err(|e| JsError::new(&e))?;
+    let report = crate::check_vision(files(), &cases, named(backend)?.load_options()).await;
+    to_js(&report.map_err(js_error)?)
+}
+
 /// The self-check against a spoiled kernel.
 #[wasm_bindgen]
 pub async fn wrong_gpu() -> Result<JsValue, JsError> {

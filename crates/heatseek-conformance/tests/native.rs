@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use heatseek::{ModelFiles, block_on};
 use heatseek_conformance::{
     Backend, Golden, MUTATIONS, check_golden, check_lost_device, check_mutation, check_norm_choice,
-    check_ops, check_properties, check_wrong_gpu,
+    check_ops, check_properties, check_vision, check_wrong_gpu, read_vision_golden,
 };
 use heatseek_model::synthetic::SyntheticBert;
 
@@ -76,6 +76,25 @@ fn golden(backend: Backend) {
     }
 }
 
+/// Small random vision models against transformers.
+fn vision(backend: Backend) {
+    if !available(&backend) {
+        return;
+    }
+    let mut folders: Vec<_> =
+        std::fs::read_dir(root().join("tests/golden/vision")).unwrap().map(|e| e.unwrap().path()).collect();
+    folders.sort();
+    assert!(!folders.is_empty());
+    for dir in folders {
+        println!("{}", dir.display());
+        let files = ModelFiles::from_dir(&dir).unwrap_or_else(|e| panic!("{e}"));
+        let tensors = std::fs::read(dir.join("golden.safetensors")).unwrap();
+        let cases = read_vision_golden(&tensors).unwrap_or_else(|e| panic!("{}: {e}", dir.display()));
+        let report = block_on(check_vision(files, &cases, backend.load_options()));
+        report.unwrap_or_else(|e| panic!("{}: {e}", dir.display())).assert();
+    }
+}
+
 fn check_folder(
     backend: &Backend,
     dir: &std::path::Path,
@@ -95,6 +114,7 @@ macro_rules! on_every_backend {
         mod op_cases { $(#[test] fn $name() { super::ops($backend); })* use super::Backend; }
         mod batch_properties { $(#[test] fn $name() { super::properties($backend); })* use super::Backend; }
         mod goldens { $(#[test] fn $name() { super::golden($backend); })* use super::Backend; }
+        mod pictures { $(#[test] fn $name() { super::vision($backend); })* use super::Backend; }
     };
 }
 

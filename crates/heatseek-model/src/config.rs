@@ -68,22 +68,8 @@ impl Config {
             });
         }
         reject_variants(&json)?;
-        let hidden_size = json.size("hidden_size")?;
-        let num_attention_heads = json.size("num_attention_heads")?;
-        if !hidden_size.is_multiple_of(num_attention_heads) {
-            return Err(
-                json.wrong("num_attention_heads", &format!("a divisor of `hidden_size` {hidden_size}"))
-            );
-        }
-        let hidden_act = json.optional_str("hidden_act")?.unwrap_or("gelu");
-        let Some(&(_, activation)) = ACTIVATIONS.iter().find(|(name, _)| *name == hidden_act) else {
-            let names: Vec<&str> = ACTIVATIONS.iter().map(|(name, _)| *name).collect();
-            return Err(json.unsupported("hidden_act", &names.join(", ")));
-        };
-        let eps = json.optional_number("layer_norm_eps")?.unwrap_or(1e-12);
-        if !(0.0..1.0).contains(&eps) {
-            return Err(json.wrong("layer_norm_eps", "a number from 0 to 1"));
-        }
+        let (hidden_size, num_attention_heads) = read_heads(&json)?;
+        let (hidden_act, activation) = read_activation(&json)?;
         Ok(Self {
             file: file.to_owned(),
             model_type: model_type.to_owned(),
@@ -94,7 +80,7 @@ impl Config {
             intermediate_size: json.size("intermediate_size")?,
             hidden_act: hidden_act.to_owned(),
             activation,
-            layer_norm_eps: eps as f32,
+            layer_norm_eps: read_eps(&json, 1e-12)?,
             max_position_embeddings: json.size("max_position_embeddings")?,
             type_vocab_size: json.optional_size("type_vocab_size")?.unwrap_or(2),
         })
@@ -109,6 +95,34 @@ impl Config {
             layer_norm_eps: self.layer_norm_eps,
         }
     }
+}
+
+/// `hidden_size` and `num_attention_heads`.
+pub(crate) fn read_heads(json: &Object<'_>) -> Result<(usize, usize), ModelError> {
+    let hidden_size = json.size("hidden_size")?;
+    let num_attention_heads = json.size("num_attention_heads")?;
+    if !hidden_size.is_multiple_of(num_attention_heads) {
+        return Err(json.wrong("num_attention_heads", &format!("a divisor of `hidden_size` {hidden_size}")));
+    }
+    Ok((hidden_size, num_attention_heads))
+}
+
+/// `hidden_act` as written and as computed.
+pub(crate) fn read_activation<'a>(json: &Object<'a>) -> Result<(&'a str, Activation), ModelError> {
+    let name = json.optional_str("hidden_act")?.unwrap_or("gelu");
+    match ACTIVATIONS.iter().find(|(known, _)| *known == name) {
+        Some(&(_, activation)) => Ok((name, activation)),
+        None => Err(json.unsupported("hidden_act", &ACTIVATIONS.map(|(known, _)| known).join(", "))),
+    }
+}
+
+/// `layer_norm_eps`.
+pub(crate) fn read_eps(json: &Object<'_>, default: f64) -> Result<f32, ModelError> {
+    let eps = json.optional_number("layer_norm_eps")?.unwrap_or(default);
+    if !(0.0..1.0).contains(&eps) {
+        return Err(json.wrong("layer_norm_eps", "a number from 0 to 1"));
+    }
+    Ok(eps as f32)
 }
 
 /// Settings that change what a BERT computes.

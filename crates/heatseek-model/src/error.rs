@@ -167,6 +167,28 @@ pub enum ModelError {
         /// The configuration that says so.
         field: String,
     },
+    /// A picture smaller than a patch.
+    #[error(
+        "a picture of {width} x {height} pixels is smaller than one patch of {patch_size} x {patch_size}; make it larger"
+    )]
+    PictureTooSmall {
+        /// Its width.
+        width: usize,
+        /// Its height.
+        height: usize,
+        /// Side of a patch.
+        patch_size: usize,
+    },
+    /// Pixels of the wrong number.
+    #[error("a picture of {width} x {height} pixels has {} values in three channels, but {got} were given", 3 * width * height)]
+    PixelCount {
+        /// Its width.
+        width: usize,
+        /// Its height.
+        height: usize,
+        /// Values given.
+        got: usize,
+    },
     /// The checkpoint has a weight that the model as configured would not use.
     #[error("`{file}`: tensor `{tensor}` belongs to no part of the model that {expected}")]
     UnexpectedTensor {

@@ -6,12 +6,14 @@ use crate::checkpoint::Checkpoint;
 use crate::config::Config;
 use crate::modules::{Kind, MODULES, Pipeline, is_inside, read_modules};
 use crate::prompts::Prompts;
-use crate::{ModelError, SharedBytes, json};
+use crate::{ModelError, SharedBytes, VisionConfig, json};
 
 /// Model-wide settings of sentence-transformers.
 pub(crate) const SENTENCE_TRANSFORMERS: &str = "config_sentence_transformers.json";
 /// Weights of a module, below its folder.
 pub(crate) const WEIGHTS: &str = "model.safetensors";
+/// What an image processor does to pictures.
+const PREPROCESSOR: &str = "preprocessor_config.json";
 const WEIGHTS_INDEX: &str = "model.safetensors.index.json";
 const PICKLED_WEIGHTS: &str = "pytorch_model.bin";
 
@@ -94,13 +96,14 @@ impl ModelFiles {
         }
         let modules = read_modules(self)?;
         let transformer = modules.first().map_or("", |m| &m.folder);
-        for (name, required) in [
-            ("config.json", true),
-            ("tokenizer.json", true),
-            ("tokenizer_config.json", false),
-            ("sentence_bert_config.json", false),
-        ] {
-            wanted.add(&format!("{transformer}{name}"), required);
+        let config_file = format!("{transformer}config.json");
+        wanted.add(&config_file, true);
+        // Before the configuration is there nobody knows which kind of model it is of, and to ask for it alone
+        // would cost a round trip: a model of texts misses its tokenizer later.
+        if !self.is_vision() {
+            for name in ["tokenizer.json", "tokenizer_config.json", "sentence_bert_config.json"] {
+                wanted.add(&format!("{transformer}{name}"), false);
+            }
         }
         for module in modules.iter().filter(|m| matches!(m.kind, Kind::Pooling | Kind::Dense)) {
             wanted.add(&format!("{}config.json", module.folder), true);
@@ -108,7 +111,12 @@ impl ModelFiles {
         if !wanted.list.is_empty() {
             return Ok(wanted.list);
         }
-        let config_file = format!("{transformer}config.json");
+        if self.is_vision() {
+            VisionConfig::parse(&config_file, self.require(&config_file, "the model's sizes")?)?;
+            wanted.add(PREPROCESSOR, true);
+            wanted.add_weights(transformer)?;
+            return Ok(wanted.list);
+        }
         let config = Config::parse(&config_file, self.require(&config_file, "the model's sizes")?)?;
         Pipeline::read(self, config.hidden_size)?;
         self.require(&format!("{transformer}tokenizer.json"), "the model's tokenizer")?;
@@ -122,18 +130,22 @@ impl ModelFiles {
             }
             wanted.add(&weights, true);
         }
-        let single = format!("{transformer}{WEIGHTS}");
-        wanted.add(&single, false);
-        if self.absent.contains(&single) {
-            let index = format!("{transformer}{WEIGHTS_INDEX}");
-            wanted.add(&index, false);
-            if let Some(bytes) = self.get(&index) {
-                shards(&index, transformer, bytes)?.iter().for_each(|shard| wanted.add(shard, true));
-            } else if self.absent.contains(&index) {
-                return Err(self.no_weights(transformer));
-            }
-        }
+        wanted.add_weights(transformer)?;
         Ok(wanted.list)
+    }
+
+    /// Whether these are the files of a vision model ([`crate::VisionModel`]), as far as its `config.json` is
+    /// there to tell.
+    pub fn is_vision(&self) -> bool {
+        self.get("config.json").is_some_and(|bytes| VisionConfig::is_vision(bytes))
+    }
+
+    /// The bytes of a vision model's `preprocessor_config.json`.
+    ///
+    /// # Errors
+    /// [`ModelError::MissingFile`].
+    pub fn preprocessor(&self) -> Result<&SharedBytes, ModelError> {
+        self.require(PREPROCESSOR, "how pictures are made the model's input")
     }
 
     /// The weights in `folder`: one file, or shards by an index.
@@ -173,6 +185,23 @@ impl Wanted<'_> {
         if !known && !self.list.iter().any(|w| w.path == path) {
             self.list.push(WantedFile { path: path.to_owned(), required });
         }
+    }
+
+    /// The weights in `folder`, and what is known to be missing of them.
+    fn add_weights(&mut self, folder: &str) -> Result<(), ModelError> {
+        let files = self.files;
+        let single = format!("{folder}{WEIGHTS}");
+        self.add(&single, false);
+        if files.absent.contains(&single) {
+            let index = format!("{folder}{WEIGHTS_INDEX}");
+            self.add(&index, false);
+            if let Some(bytes) = files.get(&index) {
+                shards(&index, folder, bytes)?.iter().for_each(|shard| self.add(shard, true));
+            } else if files.absent.contains(&index) {
+                return Err(files.no_weights(folder));
+            }
+        }
+        Ok(())
     }
 }
 

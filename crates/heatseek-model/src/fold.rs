@@ -28,6 +28,20 @@ pub(crate) fn stack(parts: &[Linear]) -> Linear {
     }
 }
 
+/// A linear layer whose outputs are multiplied by `scale [n]`: a layer scale behind it.
+pub(crate) fn scale_rows(linear: &Linear, scale: &Tensor) -> Linear {
+    let scaled = |tensor: &Tensor| {
+        let (values, scale, shape) = (tensor.clone(), scale.clone(), tensor.shape().to_vec());
+        Tensor::computed(&shape, move || {
+            let (values, scale) = (values.values(), scale.values());
+            let width = (values.len() / scale.len().max(1)).max(1);
+            let rows = values.chunks_exact(width).zip(&*scale);
+            rows.flat_map(|(row, s)| row.iter().map(move |v| v * s)).collect()
+        })
+    };
+    Linear { weight: scaled(&linear.weight), bias: scaled(&linear.bias) }
+}
+
 /// A linear layer of normalised rows as `heatseek_ops::Gemm` with `norm_in` wants it.
 pub(crate) struct Folded {
     /// `gamma ⊙ W`, `[n, k]`.

@@ -1,7 +1,7 @@
-//! Text embedding models: from files to Programs.
+//! Embedding models of texts and pictures: from files to Programs.
 //!
-//! [`ModelFiles`] holds a model's files by relative path, [`TextModel::load`] reads and checks all of
-//! them, and [`TextModel::program`] makes the [`heatseek_ops::Program`] that an executor runs. What a
+//! [`ModelFiles`] holds a model's files by relative path, [`TextModel::load`] or [`VisionModel::load`] reads
+//! and checks all of them, and [`TextModel::program`] or [`VisionModel::program`] makes the [`heatseek_ops::Program`] that an executor runs. What a
 //! sentence-transformers folder says (pooling, Dense, Normalize, prompts, maximum length) is followed;
 //! what it says that we cannot do is an error, never ignored. No device and no shader is known here, and
 //! nothing but [`ModelFiles::from_dir`] touches a file system.
@@ -18,10 +18,12 @@ mod model;
 mod modules;
 mod program;
 mod prompts;
+mod reader;
 mod safetensors;
 mod spec;
 #[cfg(feature = "synthetic")]
 pub mod synthetic;
+mod vision;
 mod weights;
 
 pub use builder::Norm;
@@ -34,3 +36,4 @@ pub use model::TextModel;
 pub use modules::{DenseConfig, Pipeline, PipelineStep};
 pub use prompts::Prompts;
 pub use spec::ModelSpec;
+pub use vision::{PatchGrid, VISION_MODEL_TYPES, VisionConfig, VisionModel, VisionSpec};

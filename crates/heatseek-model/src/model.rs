@@ -7,7 +7,7 @@ use crate::files::SENTENCE_TRANSFORMERS;
 use crate::json::{Object, parse};
 use crate::modules::read_modules;
 use crate::program::{Parts, build};
-use crate::weights::{BertWeights, Linear, outline_dense, read_dense};
+use crate::weights::{BertWeights, Linear, read_dense};
 use crate::{Config, ModelError, ModelFiles, ModelSpec, Pipeline, PipelineStep, Prompts};
 
 /// A text embedding model: its configuration, its pipeline and its weights, ready to be made a Program.
@@ -107,7 +107,7 @@ impl TextModel {
             .steps
             .iter()
             .filter_map(|step| match step {
-                PipelineStep::Dense(dense) => Some(outline_dense(dense)),
+                PipelineStep::Dense(dense) => Some(Linear::outline(dense.out_features, dense.in_features)),
                 PipelineStep::Normalize => None,
             })
             .collect();

@@ -4,8 +4,10 @@ use std::sync::Arc;
 
 use futures_lite::future;
 use heatseek_gpu::{AdapterChoice, GpuDevice, GpuExecutor, GpuOptions};
-use heatseek_model::{Norm, TextModel};
-use heatseek_ops::{Executor, ExecutorError, HostExecutor, Plan, PlanOptions, Program, ReferenceExecutor};
+use heatseek_model::{ModelError, Norm};
+use heatseek_ops::{
+    Batch, Executor, ExecutorError, HostExecutor, Plan, PlanOptions, Program, ReferenceExecutor,
+};
 
 use crate::self_check::{self, Verdict};
 use crate::{Control, DeviceChoice, DeviceReport, Error, LoadOptions, Progress, Stage};
@@ -18,12 +20,22 @@ pub(crate) struct Active {
     pub(crate) gpu: Option<GpuDevice>,
 }
 
-/// Rows that a first query has about: what pipelines are made ready for first.
-pub(crate) const QUERY_ROWS: usize = 16;
+/// What devices need to know about a model, of whatever kind.
+pub(crate) trait Encoder {
+    /// What it runs.
+    fn program(&self, norm: Norm) -> Result<Program, ModelError>;
+
+    /// A batch to compare devices with: two sequences of different lengths, so that a kernel that mixes
+    /// sequences, rows or columns up is seen.
+    fn probe(&self) -> Result<Batch, Error>;
+
+    /// Rows that a first query has about: what pipelines are made ready for first.
+    fn query_rows(&self) -> usize;
+}
 
 /// Opens the chosen device for `model`. `gpu` is a device opened earlier, while weights were downloading.
 pub(crate) async fn open(
-    model: &TextModel,
+    model: &dyn Encoder,
     options: &LoadOptions,
     gpu: Option<Result<GpuExecutor, ExecutorError>>,
     control: &dyn Control,
@@ -62,7 +74,7 @@ pub(crate) async fn request_gpu(options: &LoadOptions) -> Result<GpuExecutor, Ex
 
 /// The CPU kernels; `fallback` says why, if they were not the first choice.
 pub(crate) async fn cpu(
-    model: &TextModel,
+    model: &dyn Encoder,
     options: &LoadOptions,
     fallback: Option<String>,
 ) -> Result<Active, Error> {
@@ -70,7 +82,7 @@ pub(crate) async fn cpu(
 }
 
 async fn host(
-    model: &TextModel,
+    model: &dyn Encoder,
     executor: &dyn Executor,
     options: &LoadOptions,
     fallback: Option<String>,
@@ -79,14 +91,14 @@ async fn host(
 }
 
 async fn prepare(
-    model: &TextModel,
+    model: &dyn Encoder,
     executor: &dyn Executor,
     norm: Norm,
     options: &LoadOptions,
     fallback: Option<String>,
 ) -> Result<Active, Error> {
     let program = Arc::new(model.program(norm)?);
-    let plan_options = PlanOptions { expected_rows: QUERY_ROWS, checked: options.checked };
+    let plan_options = PlanOptions { expected_rows: model.query_rows(), checked: options.checked };
     let plan = executor.prepare(program.clone(), plan_options).await?;
     let report = DeviceReport::new(executor.device(), norm, fallback);
     Ok(Active { program, plan, report, gpu: None })
@@ -95,12 +107,12 @@ async fn prepare(
 /// A GPU plan that agrees with the CPU: LayerNorm folded into the GEMMs where that is accurate for these
 /// weights, as an op of its own where it is not, and the CPU instead where the GPU is simply wrong.
 async fn checked_gpu(
-    model: &TextModel,
+    model: &dyn Encoder,
     executor: &GpuExecutor,
     options: &LoadOptions,
     control: &dyn Control,
 ) -> Result<Active, Error> {
-    let probe = self_check::probe(model)?;
+    let probe = model.probe()?;
     let mut expected = None;
     let mut why = String::new();
     for norm in [Norm::Folded, Norm::Plain] {

@@ -43,8 +43,8 @@ impl Model {
     ) -> Result<Embeddings, Error> {
         let prompt = self.prompt(options)?;
         let max_length = self.max_length(options)?;
-        let spec = self.text_model.spec();
-        let pooled = self.text_model.vector_output(options.pooling, options.normalize);
+        let spec = self.text_model().spec();
+        let pooled = self.text_model().vector_output(options.pooling, options.normalize);
         let mut outputs = vec![pooled.as_str()];
         if options.hidden {
             outputs.push(HIDDEN);
@@ -60,7 +60,7 @@ impl Model {
         let mut next = 0;
         while next < texts.len() {
             control.checkpoint().await?;
-            let budget = self.active().plan.preferred_rows();
+            let budget = self.runner.active().plan.preferred_rows();
             let mut batch = Batch::new();
             while next < texts.len() && batch.rows() < budget {
                 let text = texts[next].as_ref();
@@ -69,15 +69,15 @@ impl Model {
                 if batch.rows() > 0 && batch.rows() + encoding.ids.len() > budget {
                     break;
                 }
-                self.text_model.push_sequence(&mut batch, &encoding.ids, &encoding.type_ids)?;
+                self.text_model().push_sequence(&mut batch, &encoding.ids, &encoding.type_ids)?;
                 result.tokens.push(encoding.ids.len());
                 result.truncated.push(encoding.truncated);
                 result.ids.push(encoding.ids);
                 next += 1;
             }
-            let mut values = self.run(&batch, &outputs, control).await?;
+            let mut values = self.runner.run(&batch, &outputs, control).await?;
             if let (Some(all), Some(hidden)) = (&mut result.hidden, values.get(1)) {
-                let width = self.text_model.config().hidden_size;
+                let width = self.text_model().config().hidden_size;
                 let rows = |s: &heatseek_ops::Sequence| hidden[s.start * width..][..s.len * width].to_vec();
                 all.extend(batch.sequences().iter().map(rows));
             }
@@ -106,13 +106,13 @@ impl Model {
                 expected: "one of them".into(),
             }),
             (None, Some(prompt)) => Ok(prompt.clone()),
-            (name, None) => Ok(self.text_model.prompts().resolve(name.as_deref())?.to_owned()),
+            (name, None) => Ok(self.text_model().prompts().resolve(name.as_deref())?.to_owned()),
         }
     }
 
     fn max_length(&self, options: &EmbedOptions) -> Result<usize, Error> {
-        let Some(wanted) = options.max_length else { return Ok(self.text_model.spec().max_length) };
-        let limit = self.text_model.config().max_position_embeddings;
+        let Some(wanted) = options.max_length else { return Ok(self.text_model().spec().max_length) };
+        let limit = self.text_model().config().max_position_embeddings;
         if wanted == 0 || wanted > limit {
             return Err(Error::InvalidInput {
                 what: "max_length".into(),

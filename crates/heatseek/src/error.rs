@@ -1,5 +1,6 @@
 //! One error for everything a caller can meet, with a code that survives every boundary.
 
+use heatseek_image::ImageError;
 use heatseek_model::ModelError;
 use heatseek_ops::{BatchError, ExecutorError, ProgramError};
 use heatseek_search::SearchError;
@@ -18,6 +19,9 @@ pub enum Error {
     /// The tokenizer or a text.
     #[error(transparent)]
     Text(#[from] TextError),
+    /// A picture, or what a model's files say about pictures.
+    #[error(transparent)]
+    Image(#[from] ImageError),
     /// The device.
     #[error(transparent)]
     Executor(#[from] ExecutorError),
@@ -57,13 +61,20 @@ impl Error {
     pub fn code(&self) -> &'static str {
         match self {
             // A fault of the call, not of the files.
-            Error::Model(ModelError::UnknownPrompt { .. } | ModelError::TooLong { .. }) => "invalid_input",
+            Error::Model(
+                ModelError::UnknownPrompt { .. }
+                | ModelError::TooLong { .. }
+                | ModelError::PictureTooSmall { .. }
+                | ModelError::PixelCount { .. },
+            ) => "invalid_input",
             Error::Model(error) => match error.kind() {
                 heatseek_model::ErrorKind::Unsupported => "unsupported",
                 heatseek_model::ErrorKind::NotFound => "not_found",
                 heatseek_model::ErrorKind::Internal => "internal",
                 _ => "model_invalid",
             },
+            Error::Image(error) if error.is_model_file() => "model_invalid",
+            Error::Image(_) => "invalid_input",
             Error::Text(error) if error.is_model_file() => "model_invalid",
             Error::Text(_) | Error::Search(_) | Error::InvalidInput { .. } => "invalid_input",
             Error::Aborted => "aborted",

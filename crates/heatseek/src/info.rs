@@ -40,10 +40,10 @@ impl DeviceReport {
 
 /// What a model is and how it is run; as JSON, the fields of both side by side.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct ModelInfo {
-    /// What its files say.
+pub struct ModelInfo<S = ModelSpec> {
+    /// What its files say: a [`ModelSpec`], or a [`VisionSpec`](heatseek_model::VisionSpec).
     #[serde(flatten)]
-    pub spec: ModelSpec,
+    pub spec: S,
     /// The device in use.
     pub device: DeviceReport,
 }

@@ -20,19 +20,25 @@ mod control;
 mod device;
 mod embed;
 mod error;
+mod image;
 mod index;
 mod info;
 mod model;
 mod options;
+mod runner;
 mod self_check;
 
 pub use control::{Cancelled, Control, NoControl, Progress, Stage};
 pub use embed::Embeddings;
 pub use error::Error;
 pub use futures_lite::future::block_on;
-pub use heatseek_model::{ModelError, ModelFiles, ModelSpec, Norm, WantedFile};
+pub use heatseek_image::{DecodeOptions, ImageError, Picture, Pixels, Preprocessor};
+pub use heatseek_model::{
+    ModelError, ModelFiles, ModelSpec, Norm, PatchGrid, VisionModel, VisionSpec, WantedFile,
+};
 pub use heatseek_ops::{LocalFuture, Pooling};
 pub use heatseek_search::Metric;
+pub use image::{ImageEmbeddings, ImageModel, ImageOptions};
 pub use index::{ChunkOptions, Document, Hit, HitChunk, Index};
 pub use info::{DeviceReport, ModelInfo};
 pub use model::{Loader, Model};

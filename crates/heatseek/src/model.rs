@@ -1,21 +1,48 @@
-//! A loaded model.
-
-use std::cell::{Cell, RefCell};
-use std::rc::Rc;
+//! A loaded model of texts.
 
 use heatseek_gpu::GpuExecutor;
-use heatseek_model::{ModelFiles, Norm, TextModel};
-use heatseek_ops::{Batch, ExecutorError, OutputId};
+use heatseek_model::{ModelError, ModelFiles, Norm, TextModel, VisionModel};
+use heatseek_ops::{Batch, ExecutorError, Program};
 use heatseek_text::Tokenizer;
 
-use crate::device::{self, Active};
-use crate::{Control, DeviceChoice, Error, LoadOptions, ModelInfo, Progress, Stage};
+use crate::device::{self, Encoder};
+use crate::runner::Runner;
+use crate::{Control, DeviceChoice, Error, LoadOptions, ModelInfo, Progress, Stage, image};
 
 /// A model that is being loaded: the device is opened and its pipelines compile while the weights are still
 /// on their way.
 pub struct Loader {
-    options: LoadOptions,
-    gpu: Option<Result<GpuExecutor, ExecutorError>>,
+    pub(crate) options: LoadOptions,
+    pub(crate) gpu: Option<Result<GpuExecutor, ExecutorError>>,
+}
+
+/// Rows that a query has about.
+const QUERY_ROWS: usize = 16;
+
+impl Encoder for TextModel {
+    fn program(&self, norm: Norm) -> Result<Program, ModelError> {
+        TextModel::program(self, norm)
+    }
+
+    /// Ids from all over the vocabulary. The first text is longer than the 16 keys that attention takes at a
+    /// time; together they are few enough for the kernels of a query, which are the first to be compiled.
+    fn probe(&self) -> Result<Batch, Error> {
+        let vocab = self.config().vocab_size as u32;
+        let limit = self.config().max_position_embeddings;
+        let mut batch = Batch::new();
+        for (seed, len) in [(1u32, 21usize), (2, 6)] {
+            let len = len.min(limit);
+            // Knuth's multiplicative hash spreads consecutive numbers over the vocabulary.
+            let ids: Vec<u32> =
+                (0..len as u32).map(|i| (i + 64 * seed).wrapping_mul(2_654_435_761) % vocab).collect();
+            self.push_sequence(&mut batch, &ids, &vec![0; len])?;
+        }
+        Ok(batch)
+    }
+
+    fn query_rows(&self) -> usize {
+        QUERY_ROWS
+    }
 }
 
 impl Loader {
@@ -26,9 +53,13 @@ impl Loader {
             DeviceChoice::Auto | DeviceChoice::Gpu => Some(device::request_gpu(&options).await),
             DeviceChoice::Cpu | DeviceChoice::Reference => None,
         };
-        if let (Some(Ok(gpu)), Ok(ops)) = (&gpu, TextModel::ops(files, Norm::Folded)) {
+        let (ops, rows) = match files.is_vision() {
+            true => (VisionModel::ops(files, Norm::Folded), image::QUERY_ROWS),
+            false => (TextModel::ops(files, Norm::Folded), QUERY_ROWS),
+        };
+        if let (Some(Ok(gpu)), Ok(ops)) = (&gpu, ops) {
             // An op this device cannot run is told when the plan is made.
-            let _ = gpu.compile(&ops, device::QUERY_ROWS);
+            let _ = gpu.compile(&ops, rows);
         }
         Self { options, gpu }
     }
@@ -48,23 +79,14 @@ impl Loader {
         control.progress(Progress { stage: Stage::Read, loaded: steps, total: steps });
         control.checkpoint().await?;
         let active = device::open(&text_model, &self.options, self.gpu, control).await?;
-        Ok(Model {
-            text_model,
-            tokenizer,
-            options: self.options,
-            active: RefCell::new(Rc::new(active)),
-            recovered: Cell::new(false),
-        })
+        Ok(Model { runner: Runner::new(text_model, self.options, active), tokenizer })
     }
 }
 
-/// A loaded model on the device that runs it.
+/// A loaded model of texts on the device that runs it.
 pub struct Model {
-    pub(crate) text_model: TextModel,
+    pub(crate) runner: Runner<TextModel>,
     pub(crate) tokenizer: Tokenizer,
-    options: LoadOptions,
-    active: RefCell<Rc<Active>>,
-    recovered: Cell<bool>,
 }
 
 impl Model {
@@ -82,7 +104,7 @@ impl Model {
 
     /// What it is and where it runs.
     pub fn info(&self) -> ModelInfo {
-        ModelInfo { spec: self.text_model.spec().clone(), device: self.active().report.clone() }
+        ModelInfo { spec: self.text_model().spec().clone(), device: self.runner.active().report.clone() }
     }
 
     /// Counts the tokens of `text`, special ones included, without any limit.
@@ -93,59 +115,13 @@ impl Model {
         Ok(self.tokenizer.count_tokens(text)?)
     }
 
-    pub(crate) fn active(&self) -> Rc<Active> {
-        self.active.borrow().clone()
-    }
-
-    /// Runs a batch. A device lost on the way is opened again, once in a model's life; after that, or if it
-    /// cannot be, the CPU takes over. Either way the batch is answered.
-    pub(crate) async fn run(
-        &self,
-        batch: &Batch,
-        outputs: &[&str],
-        control: &dyn Control,
-    ) -> Result<Vec<Vec<f32>>, Error> {
-        loop {
-            let active = self.active();
-            let ids: Vec<OutputId> =
-                outputs.iter().map(|name| active.program.output_named(name)).collect::<Result<_, _>>()?;
-            match active.plan.run(batch, &ids).await {
-                Ok(values) => return Ok(values),
-                Err(ExecutorError::Lost { device, reason }) => {
-                    let why = format!("{device} was lost ({reason})");
-                    drop(active);
-                    self.recover(why, control).await?;
-                }
-                Err(error) => return Err(error.into()),
-            }
-        }
-    }
-
-    async fn recover(&self, why: String, control: &dyn Control) -> Result<(), Error> {
-        let again = if self.recovered.replace(true) {
-            None
-        } else {
-            let opened = device::open(&self.text_model, &self.options, None, control).await;
-            match opened {
-                Err(Error::Aborted) => return Err(Error::Aborted),
-                opened => opened.ok(),
-            }
-        };
-        let active = match again {
-            Some(active) => active,
-            None => {
-                device::cpu(&self.text_model, &self.options, Some(format!("{why}; using the CPU"))).await?
-            }
-        };
-        self.active.replace(Rc::new(active));
-        Ok(())
+    pub(crate) fn text_model(&self) -> &TextModel {
+        &self.runner.encoder
     }
 
     /// For tests: makes the device fail as a driver reset would.
     #[doc(hidden)]
     pub fn lose_device(&self) {
-        if let Some(gpu) = &self.active().gpu {
-            gpu.destroy();
-        }
+        self.runner.lose_device();
     }
 }

@@ -1,6 +1,6 @@
 //! The self-check at load: a fixed probe through the device and the CPU.
 
-use heatseek_model::{Norm, TextModel};
+use heatseek_model::Norm;
 use heatseek_ops::{Batch, HIDDEN, POOLED};
 
 use crate::Error;
@@ -29,23 +29,6 @@ pub(crate) enum Verdict {
     Right,
     /// Do not, and why.
     Wrong(String),
-}
-
-/// Two sequences of different lengths with ids from all over the vocabulary, so that a kernel that mixes
-/// sequences, rows or columns up is seen. The first is longer than the 16 keys that attention takes at a time;
-/// together they are few enough for the kernels of a query, which are the first to be compiled.
-pub(crate) fn probe(model: &TextModel) -> Result<Batch, Error> {
-    let vocab = model.config().vocab_size as u32;
-    let limit = model.config().max_position_embeddings;
-    let mut batch = Batch::new();
-    for (seed, len) in [(1u32, 21usize), (2, 6)] {
-        let len = len.min(limit);
-        // Knuth's multiplicative hash spreads consecutive numbers over the vocabulary.
-        let ids: Vec<u32> =
-            (0..len as u32).map(|i| (i + 64 * seed).wrapping_mul(2_654_435_761) % vocab).collect();
-        model.push_sequence(&mut batch, &ids, &vec![0; len])?;
-    }
-    Ok(batch)
 }
 
 /// Runs the probe.

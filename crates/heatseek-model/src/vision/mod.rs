@@ -1,0 +1,14 @@
+//! Vision transformers: ViT, DeiT, DINOv2 with and without registers.
+//!
+//! A picture becomes a sequence of prefix tokens and patches. Cutting it up is moving numbers, so the batch
+//! carries the patches as rows, and with them what is added to each: its position (interpolated for the
+//! picture's grid) and, for prefix tokens, the token itself. One GEMM then makes the embeddings.
+
+mod config;
+mod model;
+mod positions;
+mod program;
+mod weights;
+
+pub use config::{VISION_MODEL_TYPES, VisionConfig};
+pub use model::{PatchGrid, VisionModel, VisionSpec};

@@ -1,0 +1,238 @@
+//! A vision transformer, read and checked.
+
+use heatseek_ops::{Batch, Buffer, Op, POOLED, Pooling, Program, Tensor};
+use serde::Serialize;
+
+use crate::builder::{Norm, vector_output};
+use crate::modules::Pipeline;
+use crate::vision::VisionConfig;
+use crate::vision::positions::interpolate;
+use crate::vision::program::build;
+use crate::vision::weights::VisionWeights;
+use crate::{ModelError, ModelFiles};
+
+const CONFIG: &str = "config.json";
+
+/// What a picture's patches are: `rows × columns` of them, from left to right and then down, behind the
+/// prefix tokens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct PatchGrid {
+    /// Patches from top to bottom.
+    pub rows: usize,
+    /// Patches from left to right.
+    pub columns: usize,
+}
+
+/// Everything the files say about a vision model. Sizes are named as in `config.json`.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct VisionSpec {
+    /// `model_type`, e.g. `dinov2`.
+    pub model_type: String,
+    /// Width of a token's vector.
+    pub hidden_size: usize,
+    /// Layers.
+    pub num_hidden_layers: usize,
+    /// Attention heads.
+    pub num_attention_heads: usize,
+    /// Width inside the feed-forward block.
+    pub intermediate_size: usize,
+    /// The feed-forward block's activation.
+    pub hidden_act: String,
+    /// Added to the variance in every LayerNorm.
+    pub layer_norm_eps: f32,
+    /// Side, in pixels, of the pictures the position embeddings were made for.
+    pub image_size: usize,
+    /// Side of a patch in pixels.
+    pub patch_size: usize,
+    /// The tokens before the patches, in order.
+    pub prefix_tokens: Vec<&'static str>,
+    /// Width of a picture's vector.
+    pub embedding_dim: usize,
+    /// How tokens become one vector.
+    pub pooling: String,
+    /// Whether vectors have unit length.
+    pub normalize: bool,
+    /// Weights, counted one by one.
+    pub parameters: usize,
+}
+
+/// A vision transformer: its configuration and its weights, ready to be made a Program.
+#[derive(Clone, Debug)]
+pub struct VisionModel {
+    config: VisionConfig,
+    pipeline: Pipeline,
+    weights: VisionWeights,
+    spec: VisionSpec,
+}
+
+impl VisionModel {
+    /// Reads a model. Costs one pass over its weights.
+    ///
+    /// # Errors
+    /// [`ModelError`], for whatever is missing, broken, contradictory or not implemented.
+    pub fn load(files: &ModelFiles) -> Result<Self, ModelError> {
+        let config = read_config(files)?;
+        let weights = VisionWeights::read(&files.checkpoint("")?, &config)?;
+        let pipeline = class_token();
+        let spec = describe(&config, &pipeline);
+        let mut model = Self { config, pipeline, weights, spec };
+        model.spec.parameters = model.count_parameters()?;
+        Ok(model)
+    }
+
+    /// What the model is.
+    pub fn spec(&self) -> &VisionSpec {
+        &self.spec
+    }
+
+    /// The encoder's configuration.
+    pub fn config(&self) -> &VisionConfig {
+        &self.config
+    }
+
+    /// The Program, with outputs as those of [`TextModel::program`](crate::TextModel::program).
+    ///
+    /// # Errors
+    /// [`ModelError::Program`], a bug.
+    pub fn program(&self, norm: Norm) -> Result<Program, ModelError> {
+        Ok(build(&self.config, &self.weights, &self.pipeline, norm)?)
+    }
+
+    /// The output that holds vectors pooled and normalised in this way; `None` is the model's own: the class
+    /// token behind the last LayerNorm, as it is.
+    pub fn vector_output(&self, pooling: Option<Pooling>, normalize: Option<bool>) -> String {
+        let own = (self.pipeline.pooling, self.pipeline.ends_normalized());
+        let wanted = (pooling.unwrap_or(own.0), normalize.unwrap_or(own.1));
+        if wanted == own { POOLED.to_owned() } else { vector_output(wanted.0, wanted.1) }
+    }
+
+    /// The ops that embedding a picture runs, known from the configuration alone.
+    ///
+    /// # Errors
+    /// [`ModelError`], as far as the files that are there tell.
+    pub fn ops(files: &ModelFiles, norm: Norm) -> Result<Vec<Op>, ModelError> {
+        let config = read_config(files)?;
+        let program = build(&config, &VisionWeights::outline(&config), &class_token(), norm)?;
+        let pooled = [program.output_named(POOLED)?];
+        Ok(program.steps_for(&pooled).map(|step| step.op.clone()).collect())
+    }
+
+    /// The grid of a picture of this size; pixels that fill no patch, right and below, are not looked at.
+    ///
+    /// # Errors
+    /// [`ModelError::PictureTooSmall`] if not a single patch fits.
+    pub fn grid(&self, width: usize, height: usize) -> Result<PatchGrid, ModelError> {
+        let patch_size = self.config.patch_size;
+        let grid = PatchGrid { rows: height / patch_size, columns: width / patch_size };
+        match grid.rows * grid.columns {
+            0 => Err(ModelError::PictureTooSmall { width, height, patch_size }),
+            _ => Ok(grid),
+        }
+    }
+
+    /// Appends a picture to `batch`: `pixels [3, height, width]` as the model's preprocessor leaves them.
+    ///
+    /// # Errors
+    /// [`ModelError::PictureTooSmall`]; [`ModelError::PixelCount`]; [`ModelError::Batch`].
+    pub fn push_picture(
+        &self,
+        batch: &mut Batch,
+        width: usize,
+        height: usize,
+        pixels: &[f32],
+    ) -> Result<PatchGrid, ModelError> {
+        let grid = self.grid(width, height)?;
+        if pixels.len() != 3 * width * height {
+            return Err(ModelError::PixelCount { width, height, got: pixels.len() });
+        }
+        let prefix = self.weights.prefix.len();
+        let mut patches = vec![0.0; prefix * self.config.patch_width()];
+        self.cut(pixels, [width, height], grid, &mut patches);
+        let offsets = self.offsets(grid);
+        batch.push_rows(prefix + grid.rows * grid.columns, &[&patches, &offsets])?;
+        Ok(grid)
+    }
+
+    /// Appends every patch to `patches`, its values in the order channel, row, column.
+    fn cut(&self, pixels: &[f32], [width, height]: [usize; 2], grid: PatchGrid, patches: &mut Vec<f32>) {
+        let p = self.config.patch_size;
+        for (row, column) in (0..grid.rows).flat_map(|r| (0..grid.columns).map(move |c| (r, c))) {
+            for (channel, y) in (0..3).flat_map(|channel| (0..p).map(move |y| (channel, y))) {
+                let start = (channel * height + row * p + y) * width + column * p;
+                patches.extend_from_slice(&pixels[start..start + p]);
+            }
+        }
+    }
+
+    /// What is added to each projected row: prefix tokens with their positions, and for patches the
+    /// projection's bias with theirs.
+    fn offsets(&self, grid: PatchGrid) -> Vec<f32> {
+        let Self { config, weights, .. } = self;
+        let width = config.hidden_size;
+        let position = weights.position.values();
+        let (first, patches) = position.split_at(config.positioned_prefix() * width);
+        let mut offsets: Vec<f32> = Vec::new();
+        for (index, token) in weights.prefix.iter().enumerate() {
+            let token = token.values();
+            match first.get(index * width..(index + 1) * width) {
+                Some(position) => offsets.extend(token.iter().zip(position).map(|(t, p)| t + p)),
+                None => offsets.extend_from_slice(&token),
+            }
+        }
+        let (side, to) = (config.grid(), [grid.rows, grid.columns]);
+        let bias = weights.patches.bias.values();
+        let resized;
+        let patches = match to == [side, side] {
+            true => patches,
+            false => {
+                resized = interpolate(patches, side, to, width, config.interpolation());
+                &resized
+            }
+        };
+        for row in patches.chunks_exact(width) {
+            offsets.extend(row.iter().zip(&*bias).map(|(p, b)| p + b));
+        }
+        offsets
+    }
+
+    fn count_parameters(&self) -> Result<usize, ModelError> {
+        let program = self.program(Norm::Plain)?;
+        let steps = program.buffers().iter().map(|(_, buffer)| match buffer {
+            Buffer::Weight(tensor) => Tensor::len(tensor),
+            _ => 0,
+        });
+        let prefix: usize = self.weights.prefix.iter().map(Tensor::len).sum();
+        let scales = if self.config.layer_scale() { 2 * self.config.num_hidden_layers } else { 0 };
+        // The projection's bias is in the Program as zeros, and layer scales are multiplied into weights.
+        let folded = scales * self.config.hidden_size;
+        Ok(steps.sum::<usize>() + prefix + self.weights.position.len() + folded)
+    }
+}
+
+/// The class token, as it is: what these models are trained to describe a picture with.
+fn class_token() -> Pipeline {
+    Pipeline { transformer: String::new(), pooling: Pooling::Cls, steps: Vec::new() }
+}
+
+fn read_config(files: &ModelFiles) -> Result<VisionConfig, ModelError> {
+    VisionConfig::parse(CONFIG, files.require(CONFIG, "the model's sizes")?)
+}
+
+fn describe(config: &VisionConfig, pipeline: &Pipeline) -> VisionSpec {
+    VisionSpec {
+        model_type: config.model_type.clone(),
+        hidden_size: config.hidden_size,
+        num_hidden_layers: config.num_hidden_layers,
+        num_attention_heads: config.num_attention_heads,
+        intermediate_size: config.intermediate_size,
+        hidden_act: config.hidden_act.clone(),
+        layer_norm_eps: config.layer_norm_eps,
+        image_size: config.image_size,
+        patch_size: config.patch_size,
+        prefix_tokens: config.prefix_tokens(),
+        embedding_dim: config.hidden_size,
+        pooling: pipeline.pooling.name().to_owned(),
+        normalize: pipeline.ends_normalized(),
+        parameters: 0,
+    }
+}

@@ -1,0 +1,207 @@
+//! Pictures to vectors.
+
+use heatseek_image::{Picture, Pixels, Preprocessor};
+use heatseek_model::{ModelError, ModelFiles, Norm, PatchGrid, VisionModel, VisionSpec};
+use heatseek_ops::{Batch, HIDDEN, Pooling, Program};
+
+use crate::device::{self, Encoder};
+use crate::runner::Runner;
+use crate::{Control, Error, LoadOptions, Loader, ModelInfo, Progress, Stage};
+
+/// Rows of the probe, and fewer than any picture has: pictures need the kernels of many rows.
+pub(crate) const QUERY_ROWS: usize = 64;
+
+/// A loaded vision model on the device that runs it.
+pub struct ImageModel {
+    runner: Runner<VisionModel>,
+    preprocessor: Preprocessor,
+}
+
+/// How to embed pictures.
+#[derive(Clone, Debug, Default)]
+pub struct ImageOptions {
+    /// How tokens become one vector; `None` is the model's own: the class token.
+    pub pooling: Option<Pooling>,
+    /// Whether vectors have unit length; `None` is the model's own.
+    pub normalize: Option<bool>,
+    /// Whether the last hidden state comes too.
+    pub hidden: bool,
+}
+
+/// One vector per picture.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ImageEmbeddings {
+    /// The vectors, `shape[0] × shape[1]`, row-major.
+    pub data: Vec<f32>,
+    /// Pictures, elements a vector.
+    pub shape: [usize; 2],
+    /// The patches of each picture.
+    pub grids: Vec<PatchGrid>,
+    /// Tokens of each picture: prefix tokens and patches.
+    pub tokens: Vec<usize>,
+    /// If asked for: the last hidden state of each picture, `[tokens, hidden_size]` row-major.
+    pub hidden: Option<Vec<Vec<f32>>>,
+}
+
+impl ImageEmbeddings {
+    /// The vector of picture `index`.
+    pub fn row(&self, index: usize) -> &[f32] {
+        &self.data[index * self.shape[1]..][..self.shape[1]]
+    }
+}
+
+impl Encoder for VisionModel {
+    fn program(&self, norm: Norm) -> Result<Program, ModelError> {
+        VisionModel::program(self, norm)
+    }
+
+    /// Two pictures of noise: together more rows than the kernels of a query take.
+    fn probe(&self) -> Result<Batch, Error> {
+        let mut batch = Batch::new();
+        for [rows, columns] in [[6, 7], [2, 3]] {
+            let [height, width] = [rows, columns].map(|n| n * self.config().patch_size);
+            // Knuth's multiplicative hash as noise: values of −2 to 2, as normalised pixels are.
+            let value = |i: u32| (i.wrapping_mul(2_654_435_761) >> 8) as f32 / (1 << 22) as f32 - 2.0;
+            let pixels: Vec<f32> = (0..(3 * width * height) as u32).map(value).collect();
+            self.push_picture(&mut batch, width, height, &pixels)?;
+        }
+        Ok(batch)
+    }
+
+    fn query_rows(&self) -> usize {
+        QUERY_ROWS
+    }
+}
+
+impl Loader {
+    /// [`Loader::finish`] for a vision model ([`ModelFiles::is_vision`]).
+    ///
+    /// # Errors
+    /// As [`Loader::finish`].
+    pub async fn finish_images(self, files: ModelFiles, control: &dyn Control) -> Result<ImageModel, Error> {
+        let steps = 2;
+        control.progress(Progress { stage: Stage::Read, loaded: 0, total: steps });
+        let preprocessor = Preprocessor::from_json(files.preprocessor()?)?;
+        control.progress(Progress { stage: Stage::Read, loaded: 1, total: steps });
+        control.checkpoint().await?;
+        let model = VisionModel::load(&files)?;
+        control.progress(Progress { stage: Stage::Read, loaded: steps, total: steps });
+        control.checkpoint().await?;
+        let active = device::open(&model, &self.options, self.gpu, control).await?;
+        Ok(ImageModel { runner: Runner::new(model, self.options, active), preprocessor })
+    }
+}
+
+impl ImageModel {
+    /// Loads a model from its files: [`Loader::begin`] and [`Loader::finish_images`] in one.
+    ///
+    /// # Errors
+    /// As [`Loader::finish`].
+    pub async fn load(files: ModelFiles, options: LoadOptions, control: &dyn Control) -> Result<Self, Error> {
+        Loader::begin(&files, options).await.finish_images(files, control).await
+    }
+
+    /// What it is and where it runs.
+    pub fn info(&self) -> ModelInfo<VisionSpec> {
+        ModelInfo { spec: self.model().spec().clone(), device: self.runner.active().report.clone() }
+    }
+
+    /// What pictures go through before the model sees them.
+    pub fn preprocessor(&self) -> &Preprocessor {
+        &self.preprocessor
+    }
+
+    /// Embeds `pictures`, in their order, each prepared as the model's files say. A picture gets the same
+    /// vector whatever it is batched with.
+    ///
+    /// # Errors
+    /// [`Error`]: a picture that becomes too large or too small, cancellation, a device that cannot go on.
+    pub async fn embed(
+        &self,
+        pictures: &[Picture],
+        options: &ImageOptions,
+        control: &dyn Control,
+    ) -> Result<ImageEmbeddings, Error> {
+        self.embed_each(
+            pictures.len(),
+            &|index| Ok(self.preprocessor.pixels(&pictures[index])?),
+            options,
+            control,
+        )
+        .await
+    }
+
+    /// The same for pictures that are already what the model takes, of any size from one patch up.
+    ///
+    /// # Errors
+    /// As [`ImageModel::embed`].
+    pub async fn embed_pixels(
+        &self,
+        pixels: &[Pixels],
+        options: &ImageOptions,
+        control: &dyn Control,
+    ) -> Result<ImageEmbeddings, Error> {
+        self.embed_each(pixels.len(), &|index| Ok(pixels[index].clone()), options, control).await
+    }
+
+    async fn embed_each(
+        &self,
+        total: usize,
+        pixels: &dyn Fn(usize) -> Result<Pixels, Error>,
+        options: &ImageOptions,
+        control: &dyn Control,
+    ) -> Result<ImageEmbeddings, Error> {
+        let model = self.model();
+        let width = model.spec().embedding_dim;
+        let pooled = model.vector_output(options.pooling, options.normalize);
+        let mut outputs = vec![pooled.as_str()];
+        outputs.extend(options.hidden.then_some(HIDDEN));
+        let mut result = ImageEmbeddings {
+            data: Vec::with_capacity(total * width),
+            shape: [total, width],
+            hidden: options.hidden.then(Vec::new),
+            ..ImageEmbeddings::default()
+        };
+        let progress = |loaded| Progress { stage: Stage::Embed, loaded, total };
+        control.progress(progress(0));
+        let mut next = 0;
+        // A picture that was made ready and did not fit into the last batch.
+        let mut waiting = None;
+        while next < total {
+            control.checkpoint().await?;
+            let budget = self.runner.active().plan.preferred_rows();
+            let mut batch = Batch::new();
+            while next < total {
+                let picture = match waiting.take() {
+                    Some(picture) => picture,
+                    None => pixels(next)?,
+                };
+                let [width, height] = [picture.width, picture.height].map(|n| n as usize);
+                let grid = model.grid(width, height)?;
+                let tokens = model.spec().prefix_tokens.len() + grid.rows * grid.columns;
+                // A batch may exceed its budget only by being a single picture.
+                if batch.rows() > 0 && batch.rows() + tokens > budget {
+                    waiting = Some(picture);
+                    break;
+                }
+                model.push_picture(&mut batch, width, height, &picture.data)?;
+                result.grids.push(grid);
+                result.tokens.push(tokens);
+                next += 1;
+            }
+            let mut values = self.runner.run(&batch, &outputs, control).await?;
+            if let (Some(all), Some(hidden)) = (&mut result.hidden, values.get(1)) {
+                let width = model.config().hidden_size;
+                let rows = |s: &heatseek_ops::Sequence| hidden[s.start * width..][..s.len * width].to_vec();
+                all.extend(batch.sequences().iter().map(rows));
+            }
+            result.data.append(&mut values[0]);
+            control.progress(progress(next));
+        }
+        Ok(result)
+    }
+
+    fn model(&self) -> &VisionModel {
+        &self.runner.encoder
+    }
+}
