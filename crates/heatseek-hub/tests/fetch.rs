@@ -6,7 +6,9 @@ use std::net::TcpListener;
 use std::path::PathBuf;
 use std::thread;
 
-use heatseek_hub::{Error, Fetcher, FileState, KnownFile, KnownModel, Outcome, Progress, Source, check};
+use heatseek_hub::{
+    Error, Fetcher, FileState, KnownFile, KnownModel, Origin, Outcome, Progress, Source, check,
+};
 
 const CONFIG: &[u8] = b"{\"model_type\": \"bert\"}\n";
 const POOLING: &[u8] = b"{}\n";
@@ -14,7 +16,6 @@ const POOLING: &[u8] = b"{}\n";
 static MODEL: KnownModel = KnownModel {
     name: "tiny",
     repo: "owner/tiny",
-    revision: "abc123",
     license: "MIT",
     files: &[
         KnownFile {
@@ -28,7 +29,7 @@ static MODEL: KnownModel = KnownModel {
             sha256: "ca3d163bab055381827226140568f3bef7eaac187cebd76878e0b63e9e442356",
         },
     ],
-    wheel: None,
+    origins: &[Origin::Hub { revision: "abc123" }],
 };
 
 /// Status line, body, and after how many bytes of it the connection breaks.
@@ -117,17 +118,17 @@ fn a_hub_that_fails_leaves_nothing_behind() {
         |path: &str| if path.contains("Pooling") { ("404 Not Found", &b""[..], 0) } else { good(path) };
     let cut_off = |path: &str| if path.contains("Pooling") { ("200 OK", POOLING, 1) } else { good(path) };
     let wrong = |path: &str| if path.contains("Pooling") { ("200 OK", &b"[]\n"[..], 9) } else { good(path) };
-    let cases: [(&str, Hub, &str); 3] = [
-        ("missing", missing, "404"),
-        ("cut-off", cut_off, "after 1 of 3 bytes"),
-        ("wrong", wrong, "SHA-256"),
+    let cases: [(&str, Hub, &str, &str); 3] = [
+        ("missing", missing, "404", "network"),
+        ("cut-off", cut_off, "after 1 of 3 bytes", "network"),
+        ("wrong", wrong, "SHA-256", "model_invalid"),
     ];
-    for (name, answer, says) in cases {
+    for (name, answer, says, code) in cases {
         let folder = scratch(name);
         let error = Fetcher::new(&folder).with_endpoint(hub(answer)).fetch(&MODEL, &|_| {}).unwrap_err();
-        assert!(matches!(error, Error::HubOnly { .. }), "{error}");
+        assert!(matches!(error, Error::AllSources { .. }), "{error}");
         assert!(error.to_string().contains(says), "{name}: {error}");
-        assert_eq!(error.code(), "network");
+        assert_eq!(error.code(), code);
         assert!(names_in(&folder).is_empty(), "{name} left {:?}", names_in(&folder));
     }
 }
@@ -136,7 +137,15 @@ fn a_hub_that_fails_leaves_nothing_behind() {
 fn the_catalog_is_well_formed() {
     for model in heatseek_hub::catalog() {
         assert_eq!(heatseek_hub::find(model.repo).unwrap().name, model.name);
-        assert_eq!(model.revision.len(), 40, "a commit, not a branch");
+        assert!(!model.origins.is_empty(), "{} cannot be fetched", model.name);
+        for origin in model.origins {
+            match origin {
+                Origin::Hub { revision } => assert_eq!(revision.len(), 40, "a commit, not a branch"),
+                Origin::Wheel(wheel) => {
+                    assert!(wheel.requirement.contains("=="), "a version, not the newest")
+                }
+            }
+        }
         for file in model.files {
             assert!(file.sha256.len() == 64 && file.sha256.chars().all(|c| "0123456789abcdef".contains(c)));
             assert!(!file.path.starts_with('/') && !file.path.contains(".."));
