@@ -19,7 +19,7 @@ pub struct Cli {
 pub enum Command {
     /// Say what a model is and which devices could run it, as JSON.
     Info(InfoArgs),
-    /// Embed texts, one a line, to JSON Lines or a NumPy matrix.
+    /// Embed texts, one a line, or pictures, to JSON Lines or a NumPy matrix.
     Embed(EmbedArgs),
     /// Find the passages of a file or folder that answer a question.
     Search(SearchArgs),
@@ -60,6 +60,9 @@ pub struct EmbedArgs {
     /// Where the texts are, one a line, UTF-8; `-` is standard input.
     #[arg(long, value_name = "FILE|-", default_value = "-")]
     pub input: PathBuf,
+    /// Embed pictures instead of texts: PNG, JPEG, WebP or GIF. The model must be a vision model.
+    #[arg(long, value_name = "FILE", num_args = 1.., conflicts_with_all = ["input", "prompt_name", "max_length"])]
+    pub image: Vec<PathBuf>,
     /// Write the vectors to this file as a float32 matrix instead.
     #[arg(long, value_name = "FILE.npy")]
     pub output: Option<PathBuf>,

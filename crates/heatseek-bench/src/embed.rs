@@ -1,14 +1,12 @@
 //! `heatseek embed`: lines in, vectors out, in the same order, while they come.
 
-use std::io::{self, Write};
-
-use heatseek::{EmbedOptions, Embeddings, Model, NoControl, block_on};
+use heatseek::{EmbedOptions, ModelSpec, NoControl, block_on};
 use serde::Serialize;
 
 use crate::args::EmbedArgs;
 use crate::failure::Failure;
 use crate::lines::Lines;
-use crate::npy::NpyWriter;
+use crate::sink::Sink;
 use crate::{load, progress};
 
 /// One line of output. Numbers are printed with the fewest digits that read back as the same f32.
@@ -33,10 +31,8 @@ pub fn run(args: &EmbedArgs) -> Result<(), Failure> {
         hidden: args.hidden,
         ..EmbedOptions::default()
     };
-    let mut sink = match &args.output {
-        Some(path) => Sink::Npy(NpyWriter::create(path)?),
-        None => Sink::JsonLines(io::BufWriter::new(io::stdout())),
-    };
+    let mut sink = Sink::open(args.output.as_deref())?;
+    let ModelSpec { hidden_size, embedding_dim, .. } = model.info().spec;
     let bar = progress::count_bar("texts");
     let mut done = 0;
     loop {
@@ -45,41 +41,17 @@ pub fn run(args: &EmbedArgs) -> Result<(), Failure> {
             break;
         }
         let embeddings = block_on(model.embed(&texts, &options, &NoControl))?;
-        sink.write(&embeddings, done, model.info().spec.hidden_size)?;
+        sink.write_matrix(&embeddings.data, texts.len(), || {
+            (0..texts.len()).map(|at| Row {
+                index: done + at,
+                tokens: embeddings.tokens[at],
+                embedding: embeddings.row(at),
+                hidden: embeddings.hidden.as_ref().map(|all| all[at].chunks_exact(hidden_size).collect()),
+            })
+        })?;
         done += texts.len();
         bar.set_position(done as u64);
     }
     bar.finish_and_clear();
-    sink.finish(&model)
-}
-
-enum Sink {
-    JsonLines(io::BufWriter<io::Stdout>),
-    Npy(NpyWriter),
-}
-
-impl Sink {
-    fn write(&mut self, embeddings: &Embeddings, first: usize, hidden_size: usize) -> Result<(), Failure> {
-        let [rows, columns] = embeddings.shape;
-        let out = match self {
-            Self::Npy(npy) => return npy.write(&embeddings.data, rows),
-            Self::JsonLines(out) => out,
-        };
-        for (at, embedding) in embeddings.data.chunks_exact(columns).enumerate() {
-            let hidden = embeddings.hidden.as_ref().map(|all| all[at].chunks_exact(hidden_size).collect());
-            let row = Row { index: first + at, tokens: embeddings.tokens[at], embedding, hidden };
-            serde_json::to_writer(&mut *out, &row).map_err(io::Error::from)?;
-            out.write_all(b"\n")?;
-        }
-        // Whoever waits for an answer to one line should not wait for a full buffer.
-        out.flush()?;
-        Ok(())
-    }
-
-    fn finish(self, model: &Model) -> Result<(), Failure> {
-        match self {
-            Self::Npy(npy) => npy.finish(model.info().spec.embedding_dim),
-            Self::JsonLines(mut out) => Ok(out.flush()?),
-        }
-    }
+    sink.finish(embedding_dim)
 }

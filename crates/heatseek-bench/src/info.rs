@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use heatseek::{DeviceChoice, LoadOptions, Model, ModelFiles, ModelSpec, NoControl, block_on};
+use heatseek::{DeviceChoice, ImageModel, LoadOptions, Model, ModelFiles, NoControl, block_on};
 use heatseek_gpu::GpuDevice;
 use heatseek_ops::{Executor, HostExecutor, ReferenceExecutor};
 use serde::Serialize;
@@ -13,10 +13,10 @@ use crate::failure::Failure;
 
 /// What is printed, as one JSON object.
 #[derive(Serialize)]
-struct Report<'a> {
+struct Report<'a, S> {
     architecture: &'a str,
     #[serde(flatten)]
-    spec: &'a ModelSpec,
+    spec: &'a S,
     devices: Vec<Value>,
 }
 
@@ -25,9 +25,17 @@ pub fn run(args: &InfoArgs) -> Result<(), Failure> {
     let files = ModelFiles::from_dir(&args.model).map_err(heatseek::Error::from)?;
     // Loaded for real, so that a model that is described is a model that works; the reference prepares fastest.
     let options = LoadOptions { device: DeviceChoice::Reference, ..LoadOptions::default() };
-    let info = block_on(Model::load(files, options, &NoControl))?.info();
-    let report = Report { architecture: &info.spec.model_type, spec: &info.spec, devices: devices() };
+    if files.is_vision() {
+        let spec = block_on(ImageModel::load(files, options, &NoControl))?.info().spec;
+        return print(&spec.model_type, &spec);
+    }
+    let spec = block_on(Model::load(files, options, &NoControl))?.info().spec;
+    print(&spec.model_type, &spec)
+}
+
+fn print<S: Serialize>(architecture: &str, spec: &S) -> Result<(), Failure> {
     let mut out = io::stdout().lock();
+    let report = Report { architecture, spec, devices: devices() };
     serde_json::to_writer_pretty(&mut out, &report).map_err(io::Error::from)?;
     Ok(writeln!(out)?)
 }

@@ -2,6 +2,7 @@
 
 mod args;
 mod embed;
+mod embed_images;
 mod failure;
 mod info;
 mod lines;
@@ -10,6 +11,7 @@ mod models;
 mod npy;
 mod progress;
 mod search;
+mod sink;
 mod sources;
 
 use std::process::ExitCode;
@@ -23,6 +25,7 @@ fn main() -> ExitCode {
     let cli = Cli::parse();
     let done = match cli.command {
         Command::Info(args) => info::run(&args),
+        Command::Embed(args) if !args.image.is_empty() => embed_images::run(&args),
         Command::Embed(args) => embed::run(&args),
         Command::Search(args) => search::run(&args),
         Command::Models { command } => models::run(command),
