@@ -19,4 +19,4 @@ pub use ops::check_ops;
 pub use properties::check_properties;
 pub use recovery::{check_lost_device, check_norm_choice, check_wrong_gpu};
 pub use report::Report;
-pub use vision::{VisionCase, check_vision, read_vision_golden};
+pub use vision::{PictureGolden, VisionCase, check_vision, check_whole_pictures, read_vision_golden};

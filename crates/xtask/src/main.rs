@@ -42,6 +42,7 @@ mod chromium;
 mod console;
 mod npm;
 mod parts;
+mod pictures;
 mod run;
 mod stamp;
 mod tally;

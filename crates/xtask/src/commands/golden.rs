@@ -11,6 +11,15 @@ const SCRIPTS: &[&[&str]] = &[
     &["tests/golden/make_goldens.py", "--model", "models/all-MiniLM-L6-v2", "--out", "tests/golden"],
     &["tests/golden/make_models.py", "--out", "tests/golden/models"],
     &["tests/golden/make_vision.py", "--out", "tests/golden/vision"],
+    &[
+        "tests/golden/make_dinov2.py",
+        "--model",
+        "models/dinov2-small",
+        "--pictures",
+        "models/test-pictures",
+        "--out",
+        "tests/golden",
+    ],
     &["tests/golden/images.py", "--out", "tests/golden/images"],
 ];
 

@@ -3,9 +3,10 @@
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
-use heatseek_hub::{ALL_MINILM_L6_V2, Fetcher, Outcome, Progress};
+use heatseek_hub::{ALL_MINILM_L6_V2, DINOV2_SMALL, Fetcher, KnownModel, Outcome, Progress};
 
 use crate::args::Args;
+use crate::pictures::TEST_PICTURES;
 use crate::{chromium, console, npm, run, vulkan, workspace};
 
 const WASM_TARGET: &str = "wasm32-unknown-unknown";
@@ -25,11 +26,13 @@ pub fn needed() -> Result<()> {
     console::heading("setup");
     wasm_target().context("installing the wasm target")?;
     npm::install().context("installing the npm packages")?;
-    model().context("fetching the model")
+    fetch(&ALL_MINILM_L6_V2).context("fetching the model")
 }
 
-/// What the tests need on top: a browser, and a GPU that is software.
+/// What the tests need on top: a vision model, pictures, a browser, and a GPU that is software.
 pub fn for_tests() -> Result<()> {
+    fetch(&DINOV2_SMALL).context("fetching the vision model")?;
+    fetch(&TEST_PICTURES).context("fetching the pictures")?;
     let mut missing = Vec::new();
     if chromium::find().is_none() {
         missing.push("chromium");
@@ -61,8 +64,7 @@ fn wasm_target() -> Result<()> {
     run::run(run::command("rustup").args(["target", "add", WASM_TARGET]))
 }
 
-fn model() -> Result<()> {
-    let model = &ALL_MINILM_L6_V2;
+fn fetch(model: &KnownModel) -> Result<()> {
     let fetcher = Fetcher::new(workspace::models_dir());
     let outcome = fetcher.fetch(model, &|progress| {
         if let Progress::Step(step) = progress {
