@@ -25,6 +25,12 @@ const PAGE = `<!doctype html><meta charset=utf-8><link rel=icon href=data:,><tit
     for (const file of files) suite.add_file(file, await bytes(base + file));
     return suite.golden(backend, await bytes(texts), await bytes(tensors));
   };
+  // files: their paths as the suite knows them, and where they are.
+  window.vision = async (name, backend, files, tensors) => {
+    suite.clear_files();
+    for (const [path, url] of files) suite.add_file(path, await bytes(url));
+    return suite[name](backend, await bytes(tensors));
+  };
   window.ready = true;
 </script>`;
 
@@ -86,6 +92,31 @@ for (const backend of ['cpu', 'gpu']) {
         );
         check(entry.name, report);
       }
+    });
+
+    test('small vision models equal transformers', async () => {
+      for (const entry of await readdir(join(GOLDEN, 'vision'))) {
+        const base = `/golden/vision/${entry}/`;
+        const files = (await modelFiles(join(GOLDEN, 'vision', entry))).map((file) => [file, base + file]);
+        const report = await page.evaluate(
+          ([b, f, tensors]) => window.vision('vision', b, f, tensors),
+          [backend, files, `${base}golden.safetensors`],
+        );
+        check(entry, report);
+      }
+    });
+
+    test('DINOv2-small on real pictures equals transformers', async () => {
+      const model = (await modelFiles(join(MODELS, 'dinov2-small'))).map((file) => [file, `/models/dinov2-small/${file}`]);
+      const pictures = (await readdir(join(MODELS, 'test-pictures'))).map((file) => [
+        `pictures/${file}`,
+        `/models/test-pictures/${file}`,
+      ]);
+      const report = await page.evaluate(
+        ([b, f]) => window.vision('pictures', b, f, '/golden/dinov2.safetensors'),
+        [backend, [...model, ...pictures]],
+      );
+      check('dinov2-small', report);
     });
   });
 }

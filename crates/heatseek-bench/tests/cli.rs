@@ -213,3 +213,50 @@ fn a_corpus_without_text_says_so() {
     let output = heatseek(&["search", "--model", model, "--corpus", empty, "anything"], b"");
     assert_fails(&output, 1, &[empty, ".txt", "[invalid_input]"]);
 }
+
+/// A small vision model and a picture, both in the repository.
+fn golden(path: &str) -> String {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden").join(path).display().to_string()
+}
+
+#[test]
+fn pictures_are_embedded_in_order_with_their_grids() {
+    let (model, pictures) = (golden("vision/deit"), ["rgb.png", "420.jpg", "still.gif"]);
+    let paths = pictures.map(|name| golden(&format!("images/pictures/{name}")));
+    let base = ["embed", "--device", "cpu", "--model", &model, "--image", &paths[0], &paths[1], &paths[2]];
+    let all = rows(&heatseek(&base, b""));
+    assert_eq!(all.len(), 3);
+    for (index, row) in all.iter().enumerate() {
+        assert_eq!(
+            (row["index"].as_u64(), row["image"].as_str()),
+            (Some(index as u64), Some(&*paths[index]))
+        );
+        // 24 pixels a side in patches of 4, a class and a distillation token.
+        assert_eq!((row["grid"]["rows"].as_u64(), row["tokens"].as_u64()), (Some(6), Some(38)));
+        assert_eq!(vector(row).len(), 48);
+    }
+    let normalized = rows(&heatseek(&[&base[..], &["--normalize", "true", "--hidden"]].concat(), b""));
+    let length: f64 = vector(&normalized[1]).iter().map(|v| v * v).sum();
+    assert!((length - 1.0).abs() < 1e-5, "{length}");
+    assert_eq!(normalized[1]["hidden"].as_array().unwrap().len(), 38);
+
+    let info = heatseek(&["info", "--model", &model], b"");
+    let info: Value = serde_json::from_slice(&info.stdout).unwrap();
+    assert_eq!((info["architecture"].as_str(), info["patch_size"].as_u64()), (Some("deit"), Some(4)));
+}
+
+#[test]
+fn what_is_no_picture_or_no_vision_model_is_told_in_one_line() {
+    let vision = golden("vision/deit");
+    let embed = |model: &str, picture: &str| {
+        heatseek(&["embed", "--device", "cpu", "--model", model, "--image", picture], b"")
+    };
+    let config = golden("vision/deit/config.json");
+    assert_fails(&embed(&vision, &config), 1, &["config.json", "JSON", "PNG, JPEG", "invalid_input"]);
+    assert_fails(&embed(&vision, "no such.png"), 1, &["no such.png", "not_found"]);
+    let picture = golden("images/pictures/rgb.png");
+    let texts = model();
+    assert_fails(&embed(texts.to_str().unwrap(), &picture), 1, &["no vision model", "dinov2-small"]);
+    let text_to_vision = heatseek(&["embed", "--device", "cpu", "--model", &vision], b"words");
+    assert_fails(&text_to_vision, 1, &["vision model", "--image"]);
+}

@@ -7,7 +7,7 @@ use heatseek::ModelFiles;
 use heatseek_model::synthetic::SyntheticBert;
 use wasm_bindgen::prelude::*;
 
-use crate::{Backend, Golden, MUTATIONS, Report};
+use crate::{Backend, Golden, MUTATIONS, PictureGolden, Report};
 
 thread_local! {
     /// Model files handed over once and used by several suites.
@@ -59,6 +59,21 @@ pub async fn golden(backend: &str, texts: &[u8], tensors: &[u8]) -> Result<JsVal
 pub async fn vision(backend: &str, tensors: &[u8]) -> Result<JsValue, JsError> {
     let cases = crate::read_vision_golden(tensors).map_err(|e| JsError::new(&e))?;
     let report = crate::check_vision(files(), &cases, named(backend)?.load_options()).await;
+    to_js(&report.map_err(js_error)?)
+}
+
+/// The golden file of parts of real pictures. The pictures were added as `pictures/NAME`.
+#[wasm_bindgen]
+pub async fn pictures(backend: &str, tensors: &[u8]) -> Result<JsValue, JsError> {
+    let backend = named(backend)?;
+    let files = files();
+    let preprocessor = files.preprocessor().map_err(|e| JsError::new(&e.to_string()))?;
+    let picture = |name: &str| {
+        let bytes = files.get(&format!("pictures/{name}")).map(|bytes| bytes.to_vec());
+        bytes.ok_or_else(|| format!("`pictures/{name}` was not added"))
+    };
+    let golden = PictureGolden::read(tensors, preprocessor, &picture).map_err(|e| JsError::new(&e))?;
+    let report = crate::check_vision(files, &golden.cases, backend.load_options()).await;
     to_js(&report.map_err(js_error)?)
 }
 

@@ -6,7 +6,7 @@ cargo xtask COMMAND, the one door for contributors and CI
 
 Make and run it:
   setup [--tests]          install what is missing: wasm target, npm packages, the model
-                           (--tests: also Chromium and a software Vulkan driver)
+                           (--tests: also a vision model, pictures, Chromium and a software Vulkan driver)
   wasm [--no-opt] [--suites]
                            compile the browser core into pkg/wasm and check its size
                            (--suites: the conformance suites for browser tests instead)
