@@ -34,7 +34,7 @@ pub(crate) fn attention(op: &Attention, operands: &mut Operands<'_>) {
 }
 
 /// First key row and number of keys of every query row.
-fn keys_of_rows(tiles: &[u32], rows: usize) -> Vec<(usize, usize)> {
+pub(crate) fn keys_of_rows(tiles: &[u32], rows: usize) -> Vec<(usize, usize)> {
     let mut keys = vec![(0, 0); rows];
     for tile in tiles.chunks_exact(4) {
         let [q0, queries, k0, count] = [tile[0], tile[1], tile[2], tile[3]].map(|i| i as usize);

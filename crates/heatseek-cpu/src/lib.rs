@@ -3,6 +3,7 @@
 //! everything around them is written so that the compiler vectorises it.
 
 mod attention;
+mod attention_map;
 mod embed;
 mod gemm;
 mod l2_normalize;
@@ -75,6 +76,7 @@ impl HostKernels for CpuKernels {
             Op::Gemm(op) => gemm::gemm(&self.gemm, op, rows, packed, operands)?,
             Op::LayerNorm(op) => layer_norm::layer_norm(op, operands),
             Op::Attention(op) => attention::attention(op, operands),
+            Op::AttentionMap(op) => attention_map::attention_map(op, rows, operands),
             Op::Pool(op) => pool::pool(op, operands),
             Op::L2Normalize(op) => l2_normalize::l2_normalize(op, operands),
             other => {

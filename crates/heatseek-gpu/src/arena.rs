@@ -1,9 +1,10 @@
 //! Everything of a plan that depends on how large batches are: activations, tables, bind groups.
 
 use std::cell::OnceCell;
+use std::collections::HashMap;
 
 use heatseek_ops::{
-    ATTENTION_TILE_QUERIES, Batch, Buffer, BufferId, ExecutorError, Program, Rows, Step, Table,
+    ATTENTION_TILE_QUERIES, Batch, Buffer, BufferId, ExecutorError, OutputId, Program, Rows, Step, Table,
 };
 
 use heatseek_wgsl::{Kernel, Params};
@@ -49,6 +50,8 @@ impl Capacity {
         match rows {
             Rows::Tokens => self.rows,
             Rows::Sequences => self.sequences,
+            // Not the arena's: see `Captures`.
+            Rows::Pairs => 0,
         }
     }
 
@@ -105,7 +108,7 @@ impl Arena {
         let guard = if checked { GUARD_BYTES } else { 0 };
         let scopes = Scopes::open(device.raw());
         let make = |(name, buffer): &(String, Buffer)| match buffer {
-            Buffer::Weight(_) => None,
+            Buffer::Weight(_) | Buffer::Activation { rows: Rows::Pairs, .. } => None,
             _ => {
                 let bytes = capacity.bytes(buffer) + guard;
                 Some(DeviceBuffer::new(device.raw(), name, bytes, usage()))
@@ -147,7 +150,8 @@ impl Arena {
         queue.write_buffer(&self.params.0, 0, &bytes);
     }
 
-    /// The bind group of step `index` for the pipeline of row class `class`, made on first use.
+    /// The bind group of step `index` for the pipeline of row class `class`, made on first use and kept unless
+    /// it binds a buffer of `captures`.
     pub(crate) fn group(
         &self,
         device: &GpuDevice,
@@ -156,15 +160,16 @@ impl Arena {
         kernel: &'static Kernel,
         pipeline: &Pipeline,
         weights: &Weights,
-    ) -> Result<&wgpu::BindGroup, ExecutorError> {
+        captures: &Captures,
+    ) -> Result<wgpu::BindGroup, ExecutorError> {
         let (index, step) = step;
         let cell = &self.groups[index][class];
         if let Some(group) = cell.get() {
-            return Ok(group);
+            return Ok(group.clone());
         }
         let mut entries = Vec::with_capacity(kernel.bindings.len());
         for (binding, at) in kernel.bindings.iter().zip(0..) {
-            let resource = self.resource(step, binding.name, weights).ok_or_else(|| {
+            let resource = self.resource(step, binding.name, weights, captures).ok_or_else(|| {
                 let what = format!("kernel `{}` binds `{}`, which its op lacks", kernel.name, binding.name);
                 device.faults().internal(what)
             })?;
@@ -175,7 +180,10 @@ impl Arena {
             layout: &pipeline.layout,
             entries: &entries,
         });
-        Ok(cell.get_or_init(|| group))
+        if !step.buffers.iter().any(|id| captures.0.contains_key(id)) {
+            cell.get_or_init(|| group.clone());
+        }
+        Ok(group)
     }
 
     fn resource<'a>(
@@ -183,10 +191,11 @@ impl Arena {
         step: &Step,
         name: &str,
         weights: &'a Weights,
+        captures: &'a Captures,
     ) -> Option<wgpu::BindingResource<'a>> {
         if name == "params" {
             let offset = match step.rows {
-                Rows::Tokens => 0,
+                Rows::Tokens | Rows::Pairs => 0,
                 Rows::Sequences => self.params_stride,
             };
             let size = wgpu::BufferSize::new(PARAMS_BYTES);
@@ -199,7 +208,49 @@ impl Arena {
         let bindings = step.op.bindings();
         let (binding, id) = bindings.iter().zip(&step.buffers).find(|(b, _)| b.name == name)?;
         let weight = || weights.get(*id, step.op.name(), binding.name).map(|b| &b.0);
-        self.buffer(*id).or_else(weight).map(wgpu::Buffer::as_entire_binding)
+        let capture = || captures.get(*id);
+        self.buffer(*id).or_else(weight).or_else(capture).map(wgpu::Buffer::as_entire_binding)
+    }
+}
+
+/// Attention maps of one run: as large as its longest sequence squared, and needed by few runs, so they live
+/// no longer than the run that asked for them.
+#[derive(Debug, Default)]
+pub(crate) struct Captures(HashMap<BufferId, DeviceBuffer>);
+
+impl Captures {
+    /// Allocates what the steps for `outputs` write. To be called with error scopes open.
+    pub(crate) fn new(
+        device: &GpuDevice,
+        program: &Program,
+        batch: &Batch,
+        outputs: &[OutputId],
+        checked: bool,
+    ) -> Result<Self, ExecutorError> {
+        let mut all = Self::default();
+        let guard = if checked { GUARD_BYTES } else { 0 };
+        for id in program.steps_for(outputs).flat_map(|step| &step.buffers) {
+            let (name, Buffer::Activation { rows: Rows::Pairs, .. }) = &program.buffers()[id.0] else {
+                continue;
+            };
+            let bytes = 4 * program.len_elems(*id, batch) as u64 + guard;
+            let most = device.largest_binding();
+            if storage_bytes(bytes) > most {
+                let what = format!("`{name}` of a sequence of {} rows", batch.longest());
+                let why = format!(
+                    "it takes {bytes} bytes and the device binds at most {most}; fuse the heads or take a \
+                     shorter input"
+                );
+                return Err(device.faults().unsupported(what, why));
+            }
+            all.0.insert(*id, DeviceBuffer::new(device.raw(), name, bytes, usage()));
+        }
+        Ok(all)
+    }
+
+    /// The map `id`.
+    pub(crate) fn get(&self, id: BufferId) -> Option<&wgpu::Buffer> {
+        self.0.get(&id).map(|b| &b.0)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use heatseek_ops::{Batch, Buffer, BufferId, ExecutorError, Program, UNWRITTEN};
 
-use crate::arena::Arena;
+use crate::arena::{Arena, Captures};
 use crate::device::GpuDevice;
 use crate::readback::Segment;
 
@@ -15,12 +15,14 @@ pub(crate) fn fill(
     device: &GpuDevice,
     program: &Program,
     arena: &Arena,
+    captures: &Captures,
     batch: &Batch,
 ) -> Vec<(String, Segment)> {
     let mut guards = Vec::new();
     for (index, (name, buffer)) in program.buffers().iter().enumerate() {
         let id = BufferId(index);
-        let (Buffer::Activation { .. }, Some(target)) = (buffer, arena.buffer(id)) else { continue };
+        let target = arena.buffer(id).or_else(|| captures.get(id));
+        let (Buffer::Activation { .. }, Some(target)) = (buffer, target) else { continue };
         let pattern = vec![UNWRITTEN; (target.size() / 4) as usize];
         device.queue().write_buffer(target, 0, bytemuck::cast_slice(&pattern));
         let written = 4 * program.len_elems(id, batch) as u64;

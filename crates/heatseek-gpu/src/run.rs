@@ -3,7 +3,7 @@
 use heatseek_ops::{Batch, ExecutorError, OutputId, Step};
 use heatseek_wgsl::RowClass;
 
-use crate::arena::Arena;
+use crate::arena::{Arena, Captures};
 use crate::buffer::DeviceBuffer;
 use crate::checked;
 use crate::faults::Scopes;
@@ -84,12 +84,16 @@ async fn finish(
     let device = &plan.device;
     // From here to the submit nothing is awaited: what is written belongs to this run.
     let scopes = Scopes::open(device.raw());
-    let guards = if plan.checked { checked::fill(device, &plan.program, arena, batch) } else { Vec::new() };
+    let captures = Captures::new(device, &plan.program, batch, outputs, plan.checked)?;
+    let guards = match plan.checked {
+        true => checked::fill(device, &plan.program, arena, &captures, batch),
+        false => Vec::new(),
+    };
     let segments = segments(plan, batch, outputs, guards.iter().map(|(_, segment)| *segment));
     let bytes = segments.iter().map(|s| s.bytes).sum();
     let readback = plan.readbacks.take(device, bytes);
     arena.write_batch(device.queue(), &plan.program, batch);
-    let commands = encode(plan, arena, dispatches, &segments, &readback)?;
+    let commands = encode(plan, (arena, &captures), dispatches, &segments, &readback)?;
     let submission = device.queue().submit([commands]);
     let caught = scopes.close();
     let mapped = (bytes > 0).then(|| map(device, &readback, bytes, submission));
@@ -126,7 +130,7 @@ fn segments(
 
 fn encode(
     plan: &GpuPlan,
-    arena: &Arena,
+    (arena, captures): (&Arena, &Captures),
     dispatches: &[Dispatch<'_>],
     segments: &[Segment],
     readback: &DeviceBuffer,
@@ -138,11 +142,18 @@ fn encode(
         for dispatch in dispatches {
             let Stage { selection, pipeline } = dispatch.stage;
             let kernel = selection.kernel;
-            let group =
-                arena.group(device, dispatch.step, dispatch.class, kernel, pipeline, &plan.weights)?;
+            let group = arena.group(
+                device,
+                dispatch.step,
+                dispatch.class,
+                kernel,
+                pipeline,
+                &plan.weights,
+                captures,
+            )?;
             let [x, y, z] = dispatch.grid;
             pass.set_pipeline(&pipeline.raw);
-            pass.set_bind_group(0, group, &[]);
+            pass.set_bind_group(0, &group, &[]);
             pass.dispatch_workgroups(x, y, z);
         }
     }
@@ -150,6 +161,7 @@ fn encode(
     for segment in segments.iter().filter(|s| s.bytes > 0) {
         let source = arena
             .buffer(segment.buffer)
+            .or_else(|| captures.get(segment.buffer))
             .ok_or_else(|| device.faults().internal("an output is not an activation".into()))?;
         encoder.copy_buffer_to_buffer(source, segment.offset, &readback.0, offset, segment.bytes);
         offset += segment.bytes;

@@ -1,8 +1,8 @@
 //! What the Programs of all encoders have in common: their layers' steps, pooling and what follows it.
 
 use heatseek_ops::{
-    Activation, Attention, BufferId, Gemm, HIDDEN, L2Normalize, LayerNorm, Op, POOLED, Pool, Pooling,
-    Program, ProgramError, Residual, Rows, Table,
+    Activation, Attention, AttentionMap, BufferId, Gemm, HIDDEN, HeadFusion, L2Normalize, LayerNorm, Op,
+    POOLED, Pool, Pooling, Program, ProgramError, Residual, Rows, Table,
 };
 
 use crate::DenseConfig;
@@ -35,6 +35,11 @@ pub(crate) struct Sizes {
 /// [`POOLED`](heatseek_ops::POOLED) instead.
 pub(crate) fn vector_output(pooling: Pooling, normalize: bool) -> String {
     format!("{POOLED}.{}.{}", pooling.name(), if normalize { "normalized" } else { "raw" })
+}
+
+/// The output that holds the attention of layer `index`, `[tokens, heads, longest]`.
+pub(crate) fn attention_output(index: usize, fusion: HeadFusion) -> String {
+    format!("attention.{index}.{}", fusion.name())
 }
 
 /// The encoder's output: rows, and the LayerNorm still to be applied to them, if any.
@@ -155,10 +160,19 @@ impl Builder {
         [weight, self.program.weight(format!("dense.{index}.bias"), linear.bias.clone())]
     }
 
-    pub(crate) fn attend(&mut self) -> Result<(), ProgramError> {
+    /// Attention of layer `index`, and its maps for those who ask for them.
+    pub(crate) fn attend(&mut self, index: usize) -> Result<(), ProgramError> {
         let Sizes { hidden_size, num_attention_heads, .. } = self.sizes;
-        let op = Attention { num_attention_heads, head_dim: hidden_size / num_attention_heads };
-        self.program.push(op, Rows::Tokens, &[self.qkv, self.tiles, self.attention])
+        let attention = Attention { num_attention_heads, head_dim: hidden_size / num_attention_heads };
+        self.program.push(attention, Rows::Tokens, &[self.qkv, self.tiles, self.attention])?;
+        for fusion in HeadFusion::ALL {
+            let op = AttentionMap { attention, fusion };
+            let name = attention_output(index, fusion);
+            let map = self.program.activation(&name, Rows::Pairs, op.heads());
+            let output = self.program.output(name, map);
+            self.program.push_for(output, op, Rows::Tokens, &[self.qkv, self.tiles, map])?;
+        }
+        Ok(())
     }
 
     pub(crate) fn affine(&mut self, name: &str, norm: &NormWeights) -> BufferId {

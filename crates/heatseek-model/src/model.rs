@@ -1,8 +1,8 @@
 //! A text embedding model, read and checked.
 
-use heatseek_ops::{Batch, Buffer, Op, POOLED, Pooling, Program, Tensor};
+use heatseek_ops::{Batch, Buffer, HeadFusion, Op, POOLED, Pooling, Program, Tensor};
 
-use crate::builder::{Norm, vector_output};
+use crate::builder::{Norm, attention_output, vector_output};
 use crate::files::SENTENCE_TRANSFORMERS;
 use crate::json::{Object, parse};
 use crate::modules::read_modules;
@@ -91,6 +91,12 @@ impl TextModel {
         let own = (self.pipeline.pooling, self.pipeline.ends_normalized());
         let wanted = (pooling.unwrap_or(own.0), normalize.unwrap_or(own.1));
         if wanted == own { POOLED.to_owned() } else { vector_output(wanted.0, wanted.1) }
+    }
+
+    /// The output that holds the attention of layer `layer`, counted from 0: `[tokens, heads, longest]`, as
+    /// [`heatseek_ops::AttentionMap`] writes it.
+    pub fn attention_output(&self, layer: usize, fusion: HeadFusion) -> String {
+        attention_output(layer, fusion)
     }
 
     /// The ops that embedding a text runs, known from the configuration alone: pipelines can compile

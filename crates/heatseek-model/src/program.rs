@@ -41,7 +41,7 @@ impl Builder {
             let at = |part: &str| format!("layer.{index}.{part}");
             let (n, inner) = (3 * width, self.sizes.intermediate_size);
             self.folded(&at("qkv"), norm, &layer.qkv, self.linear(width, n), [self.z, self.qkv, stats])?;
-            self.attend()?;
+            self.attend(index)?;
             let residual = [self.z, stats, norm_affine];
             self.normalized(
                 &at("attention.output"),
@@ -79,7 +79,7 @@ impl Builder {
         let add = |k: usize| Gemm { residual: Residual::Add, ..Gemm::linear(k, width) };
         let qkv = stack(&layer.qkv);
         self.gemm(&at("qkv"), &qkv, Gemm::linear(width, 3 * width), h, None, self.qkv, Rows::Tokens)?;
-        self.attend()?;
+        self.attend(index)?;
         let (out, attention) = (&layer.attention_output, self.attention);
         self.gemm(&at("attention.output"), out, add(width), attention, Some(h), self.z, Rows::Tokens)?;
         self.layer_norm(&at("attention.output.LayerNorm"), &layer.attention_norm, [self.z, h])?;

@@ -113,6 +113,11 @@ impl Batch {
         self.tokens.len()
     }
 
+    /// Rows of the longest sequence.
+    pub fn longest(&self) -> usize {
+        self.sequences.iter().map(|s| s.len).max().unwrap_or(0)
+    }
+
     /// The sequences, in the order they were pushed.
     pub fn sequences(&self) -> &[Sequence] {
         &self.sequences

@@ -15,6 +15,8 @@ pub enum Dim {
     Sequences,
     /// Attention tiles of the batch.
     Tiles,
+    /// Every token with every place of the batch's longest sequence.
+    Pairs,
     /// A size fixed by the model.
     Fixed(usize),
     /// A size taken from the tensor that is bound (vocabulary, positions): at least one.

@@ -77,7 +77,11 @@ impl Case {
                     let Dim::Fixed(width) = binding.shape[1] else {
                         unreachable!("outputs have a fixed width")
                     };
-                    let rows = if binding.shape[0] == Dim::Sequences { Rows::Sequences } else { self.rows };
+                    let rows = match binding.shape[0] {
+                        Dim::Sequences => Rows::Sequences,
+                        Dim::Pairs => Rows::Pairs,
+                        _ => self.rows,
+                    };
                     let id = program.activation(binding.name, rows, width);
                     program.output(binding.name, id);
                     id
@@ -120,6 +124,7 @@ impl Case {
                 Dim::Tokens => batch.rows(),
                 Dim::Sequences => batch.sequences().len(),
                 Dim::Tiles => batch.attention_tiles().len(),
+                Dim::Pairs => Rows::Pairs.count(batch),
                 Dim::Fixed(n) => *n,
                 Dim::Any => ANY_ROWS,
             })

@@ -26,6 +26,9 @@ pub use executor::{
     DeviceInfo, DeviceKind, Executor, ExecutorError, LocalFuture, Plan, PlanOptions, UNWRITTEN,
 };
 pub use host::{HostExecutor, HostKernels, HostPlan, Operand, Operands, PackedOperand};
-pub use ops::{Activation, Attention, Embed, Gemm, L2Normalize, LayerNorm, Op, Pool, Pooling, Residual};
+pub use ops::{
+    Activation, Attention, AttentionMap, Embed, Gemm, HeadFusion, L2Normalize, LayerNorm, Op, Pool, Pooling,
+    Residual,
+};
 pub use program::{Buffer, BufferId, HIDDEN, OutputId, POOLED, Program, ProgramError, Rows, Step, Table};
 pub use reference::ReferenceExecutor;

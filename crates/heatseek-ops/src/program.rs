@@ -24,6 +24,9 @@ pub enum Rows {
     Tokens,
     /// One row per sequence.
     Sequences,
+    /// One row per packed token and place of the batch's longest sequence: attention maps. Only the output of
+    /// a step can be of this kind, and it is allocated for the runs that ask for it.
+    Pairs,
 }
 
 impl Rows {
@@ -32,6 +35,7 @@ impl Rows {
         match self {
             Rows::Tokens => batch.rows(),
             Rows::Sequences => batch.sequences().len(),
+            Rows::Pairs => batch.rows() * batch.longest(),
         }
     }
 }
@@ -344,6 +348,7 @@ fn fits(binding: &Binding, buffer: &Buffer, step_rows: Rows) -> bool {
                 Dim::Rows => step_rows == *rows,
                 Dim::Tokens => *rows == Rows::Tokens,
                 Dim::Sequences => *rows == Rows::Sequences,
+                Dim::Pairs => *rows == Rows::Pairs,
                 _ => false,
             };
             binding.element == Element::F32

@@ -65,6 +65,8 @@ pub fn all() -> Vec<Variant> {
     for head_dim in HEAD_DIMS {
         let name = format!("attention_f32_d{head_dim}");
         all.push(variant(name, "attention.wgsl", &[("max_head_dim", head_dim)]));
+        let name = format!("attention_map_f32_d{head_dim}");
+        all.push(variant(name, "attention_map.wgsl", &[("max_head_dim", head_dim)]));
     }
     all
 }

@@ -13,8 +13,8 @@ pub struct Params {
     pub sequences: u32,
     /// Attention tiles of the batch.
     pub tiles: u32,
-    /// Fills the uniform to 16 bytes; 0.
-    pub _pad: u32,
+    /// Rows of the longest sequence of the batch.
+    pub longest: u32,
 }
 
 impl Params {
@@ -24,7 +24,7 @@ impl Params {
             rows: rows as u32,
             sequences: batch.sequences().len() as u32,
             tiles: batch.attention_tiles().len() as u32,
-            _pad: 0,
+            longest: batch.longest() as u32,
         }
     }
 }

@@ -1,4 +1,4 @@
-use heatseek_ops::{Activation, Attention, Batch, Gemm, Op, Pool, Pooling, Residual};
+use heatseek_ops::{Activation, Attention, Batch, Dim, Gemm, HeadFusion, Op, Pool, Pooling, Residual};
 use thiserror::Error;
 
 use crate::kernel::{Kernel, kernel};
@@ -82,9 +82,9 @@ enum Work {
 pub fn select(op: &Op, class: RowClass) -> Result<Selection, Unsupported> {
     let no = |why: String| Err(Unsupported { op: op.name(), why });
     for binding in op.bindings() {
-        // Statistics are pairs; all other rows are read in vectors of four.
-        let is_pairs = ["stats", "residual_stats"].contains(&binding.name);
-        let fits = |width: usize| is_pairs || (width > 0 && width.is_multiple_of(4));
+        // Statistics are pairs, and maps as wide as sequences are long; all other rows are read in vectors of four.
+        let is_free = ["stats", "residual_stats"].contains(&binding.name) || binding.shape[0] == Dim::Pairs;
+        let fits = |width: usize| is_free || (width > 0 && width.is_multiple_of(4));
         if let Some(width) = last_width(&binding).filter(|&width| !fits(width)) {
             return no(format!("`{}` is {width} wide, which is not a multiple of 4", binding.name));
         }
@@ -117,12 +117,22 @@ pub fn select(op: &Op, class: RowClass) -> Result<Selection, Unsupported> {
                 let heads = attention.num_attention_heads;
                 (format!("attention_f32_d{class}"), attention_constants(attention), Work::HeadTile { heads })
             }
-            None => {
-                let Attention { num_attention_heads: heads, head_dim } = attention;
-                return no(format!(
-                    "{heads} heads of {head_dim}; heads must be a multiple of 4 and at most 128 wide"
-                ));
+            None => return no(head_limits(attention)),
+        },
+        Op::AttentionMap(map) => match head_class(&map.attention) {
+            Some(class) => {
+                let mut constants = attention_constants(&map.attention);
+                // The numbers of `shaders/attention_map.wgsl`.
+                let fusion = match map.fusion {
+                    HeadFusion::Each => 0.0,
+                    HeadFusion::Mean => 1.0,
+                    HeadFusion::Max => 2.0,
+                    HeadFusion::Min => 3.0,
+                };
+                constants.push(("fusion", fusion));
+                (format!("attention_map_f32_d{class}"), constants, Work::HeadTile { heads: map.heads() })
             }
+            None => return no(head_limits(&map.attention)),
         },
         Op::Pool(pool) if pool.width > POOL_WIDTH => {
             return no(format!("rows of {} are wider than {POOL_WIDTH}", pool.width));
@@ -212,6 +222,11 @@ fn gemm_constants(gemm: &Gemm) -> Vec<(&'static str, f64)> {
 fn head_class(attention: &Attention) -> Option<usize> {
     let fits = attention.head_dim > 0 && attention.head_dim.is_multiple_of(4);
     [16, 32, 64, 128].into_iter().find(|&class| fits && attention.head_dim <= class)
+}
+
+fn head_limits(attention: &Attention) -> String {
+    let Attention { num_attention_heads: heads, head_dim } = attention;
+    format!("{heads} heads of {head_dim}; heads must be a multiple of 4 and at most 128 wide")
 }
 
 fn attention_constants(attention: &Attention) -> Vec<(&'static str, f64)> {

@@ -109,7 +109,7 @@ fn params_have_the_layout_of_their_wgsl_twin() {
         ("rows", std::mem::offset_of!(Params, rows)),
         ("sequences", std::mem::offset_of!(Params, sequences)),
         ("tiles", std::mem::offset_of!(Params, tiles)),
-        ("pad", std::mem::offset_of!(Params, _pad)),
+        ("longest", std::mem::offset_of!(Params, longest)),
     ];
     for kernel in kernels() {
         let (module, _) = parsed(kernel);

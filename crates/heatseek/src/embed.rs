@@ -87,6 +87,11 @@ impl Model {
         Ok(result)
     }
 
+    /// `text` with its prompt, cut to its length, as tokens.
+    pub(crate) fn encoding(&self, text: &str, options: &EmbedOptions) -> Result<Encoding, Error> {
+        self.encode(&self.prompt(options)?, text, self.max_length(options)?)
+    }
+
     fn encode(&self, prompt: &str, text: &str, max_length: usize) -> Result<Encoding, Error> {
         let prompted;
         let text = if prompt.is_empty() {

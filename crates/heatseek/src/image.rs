@@ -13,7 +13,7 @@ pub(crate) const QUERY_ROWS: usize = 64;
 
 /// A loaded vision model on the device that runs it.
 pub struct ImageModel {
-    runner: Runner<VisionModel>,
+    pub(crate) runner: Runner<VisionModel>,
     preprocessor: Preprocessor,
 }
 
@@ -201,7 +201,7 @@ impl ImageModel {
         Ok(result)
     }
 
-    fn model(&self) -> &VisionModel {
+    pub(crate) fn model(&self) -> &VisionModel {
         &self.runner.encoder
     }
 }

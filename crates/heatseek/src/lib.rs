@@ -16,6 +16,7 @@
 //! Everything is async because GPUs in browsers are; natively [`block_on`] is all it takes. Pooling, Dense
 //! layers, normalisation, prompts and lengths come from the model's own files.
 
+mod attention;
 mod control;
 mod device;
 mod embed;
@@ -28,6 +29,7 @@ mod options;
 mod runner;
 mod self_check;
 
+pub use attention::{AttentionMaps, AttentionOptions, MapLayout};
 pub use control::{Cancelled, Control, NoControl, Progress, Stage};
 pub use embed::Embeddings;
 pub use error::Error;
@@ -36,7 +38,7 @@ pub use heatseek_image::{DecodeOptions, ImageError, Picture, Pixels, Preprocesso
 pub use heatseek_model::{
     ModelError, ModelFiles, ModelSpec, Norm, PatchGrid, VisionModel, VisionSpec, WantedFile,
 };
-pub use heatseek_ops::{LocalFuture, Pooling};
+pub use heatseek_ops::{HeadFusion, LocalFuture, Pooling};
 pub use heatseek_search::Metric;
 pub use image::{ImageEmbeddings, ImageModel, ImageOptions};
 pub use index::{ChunkOptions, Document, Hit, HitChunk, Index};

@@ -49,7 +49,7 @@ impl Builder {
             let at = |part: &str| format!("layer.{index}.{part}");
             let qkv = self.linear(width, 3 * width);
             self.folded(&at("qkv"), &layer.attention_norm, &layer.qkv, qkv, [self.z, self.qkv, stats])?;
-            self.attend()?;
+            self.attend(index)?;
             let out = &layer.attention_output;
             self.add(&at("attention.output"), out, [self.attention, self.z, self.z_mid])?;
             let up = Gemm { activation: self.sizes.activation, ..self.linear(width, inner) };
@@ -70,7 +70,7 @@ impl Builder {
             self.layer_norm(&at("attention.norm"), &layer.attention_norm, [self.z, h])?;
             let (qkv, op) = (stack(&layer.qkv), Gemm::linear(width, 3 * width));
             self.gemm(&at("qkv"), &qkv, op, h, None, self.qkv, Rows::Tokens)?;
-            self.attend()?;
+            self.attend(index)?;
             let out = &layer.attention_output;
             self.add(&at("attention.output"), out, [self.attention, self.z, self.z_mid])?;
             self.layer_norm(&at("ffn.norm"), &layer.ffn_norm, [self.z_mid, h])?;

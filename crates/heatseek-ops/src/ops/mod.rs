@@ -1,6 +1,7 @@
 //! The ops: one file each, with its bindings, its cost and (feature `cases`) its case table.
 
 mod attention;
+mod attention_map;
 mod embed;
 mod gemm;
 mod l2_normalize;
@@ -8,6 +9,7 @@ mod layer_norm;
 mod pool;
 
 pub use attention::Attention;
+pub use attention_map::{AttentionMap, HeadFusion};
 pub use embed::Embed;
 pub use gemm::{Activation, Gemm, Residual};
 pub use l2_normalize::L2Normalize;
@@ -67,6 +69,7 @@ registry! {
     Gemm => gemm,
     LayerNorm => layer_norm,
     Attention => attention,
+    AttentionMap => attention_map,
     Pool => pool,
     L2Normalize => l2_normalize,
 }

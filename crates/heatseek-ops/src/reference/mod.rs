@@ -2,6 +2,7 @@
 //! truth is better than anything compared with it. Never optimised beyond a cache-friendly loop order.
 
 mod attention;
+mod attention_map;
 mod embed;
 mod gemm;
 mod l2_normalize;
@@ -9,6 +10,7 @@ mod layer_norm;
 mod pool;
 
 pub use attention::attention;
+pub use attention_map::attention_map;
 pub use embed::embed;
 pub use gemm::{activation, gemm};
 pub use l2_normalize::l2_normalize;

@@ -3,5 +3,5 @@ struct Params {
     rows: u32,      // rows the op works on
     sequences: u32, // sequences of the batch
     tiles: u32,     // attention tiles of the batch
-    pad: u32,
+    longest: u32,   // rows of the longest sequence of the batch
 }

@@ -1,0 +1,98 @@
+//! `attention_map`: the probabilities of an attention, for people to look at.
+
+use crate::{Attention, Batch, Binding, Dim};
+
+/// What becomes of the heads of a map.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum HeadFusion {
+    /// Each is kept.
+    #[default]
+    Each,
+    /// Their mean.
+    Mean,
+    /// The largest of them, which is no distribution any more.
+    Max,
+    /// The smallest of them, which is no distribution any more.
+    Min,
+}
+
+impl HeadFusion {
+    /// All of them.
+    pub const ALL: [HeadFusion; 4] = [Self::Each, Self::Mean, Self::Max, Self::Min];
+
+    /// The name, as the command line and JavaScript spell it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Each => "none",
+            Self::Mean => "mean",
+            Self::Max => "max",
+            Self::Min => "min",
+        }
+    }
+}
+
+/// `softmax(q kᵀ · scale)` of [`Attention`], each sequence among itself, on the same `qkv` rows: what that op
+/// multiplies the values with and never stores.
+///
+/// | binding | shape |
+/// | --- | --- |
+/// | `qkv` | `[rows, 3 · num_attention_heads · head_dim]` |
+/// | `tiles` | the attention tile table, `[tiles, 4]` u32 |
+/// | out `y` | `[rows, heads, longest]` |
+///
+/// `heads` is `num_attention_heads`, or 1 where they are fused, and `longest` the length of the batch's longest
+/// sequence; behind the keys of a shorter one there are zeros.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct AttentionMap {
+    /// The attention looked at.
+    pub attention: Attention,
+    /// What becomes of its heads.
+    pub fusion: HeadFusion,
+}
+
+impl AttentionMap {
+    /// Maps that are written.
+    pub fn heads(&self) -> usize {
+        if self.fusion == HeadFusion::Each { self.attention.num_attention_heads } else { 1 }
+    }
+
+    /// The buffers it binds.
+    pub fn bindings(&self) -> Vec<Binding> {
+        vec![
+            Binding::input("qkv", &[Dim::Rows, Dim::Fixed(3 * self.attention.width())]),
+            Binding::table("tiles", Dim::Tiles, 4),
+            Binding::output("y", &[Dim::Pairs, Dim::Fixed(self.heads())]),
+        ]
+    }
+
+    pub(crate) fn flops(&self, rows: usize, batch: &Batch) -> u64 {
+        // Scores are computed twice: for their maximum and sum, and for what is written.
+        self.attention.flops(rows, batch)
+    }
+}
+
+#[cfg(feature = "cases")]
+pub(crate) fn cases() -> Vec<crate::cases::Case> {
+    use crate::Rows;
+    use crate::cases::Case;
+    let case = |heads: usize, head_dim: usize, lengths: &[usize], fusion: HeadFusion, scale: f32| {
+        let attention = Attention { num_attention_heads: heads, head_dim };
+        let name = format!("{heads}x{head_dim}_{lengths:?}_{}_scale_{scale}", fusion.name());
+        let op = AttentionMap { attention, fusion };
+        Case::new(&name, op, Rows::Tokens, lengths).with_scale("qkv", scale)
+    };
+    let mut all = Vec::new();
+    for fusion in HeadFusion::ALL {
+        // Tiles of 64 queries; sequences that must not see each other, and the zeros behind short ones.
+        for lengths in [&[0][..], &[1], &[64], &[65], &[3, 0, 70, 1, 16]] {
+            all.push(case(3, 32, lengths, fusion, 1.0));
+        }
+    }
+    for head_dim in [4, 12, 16, 20, 36, 64, 68, 128] {
+        all.push(case(2, head_dim, &[5, 33], HeadFusion::Each, 1.0));
+    }
+    // Scores far beyond where an exponential overflows. Such a score is only good to 2⁻²⁴ of itself.
+    let tolerance = heatseek_testkit::Tolerance::RelAbs { rel: 1e-4, abs: 1e-5 };
+    all.push(case(2, 32, &[40], HeadFusion::Each, 12.0).with_tolerance(tolerance));
+    all
+}

@@ -1,0 +1,73 @@
+//! attention_map: y = softmax(q kT * scale) per head, each sequence among itself: what attention never stores.
+//!
+//! Shapes (row-major): qkv [rows, 3 * num_attention_heads * head_dim] f32; tiles [tiles, 4] u32: first
+//! query row, queries (1..=64), first key row, keys (>= 1); y [rows, heads, longest] f32, zeros behind the keys.
+//! Who owns what: one workgroup of 64 invocations one head of one tile, or all heads of it where they are
+//! fused; each invocation one query, whose part of y nobody else touches. No workgroup memory: keys come from
+//! the cache.
+//! Numerics: f32; the maximum and the sum first (online), then every score again.
+//! Limits: head_dim a multiple of 4, at most {{ max_head_dim }}.
+
+{% include "shared/params.wgsl" %}
+{% include "shared/grid.wgsl" %}
+{% set vectors = max_head_dim // 4 %}
+
+override num_attention_heads: u32;
+override head_dim: u32; // elements
+override scale: f32;    // 1 / sqrt(head_dim)
+override fusion: u32;   // 0 each head, 1 mean, 2 max, 3 min: the numbers of src/select.rs
+
+@group(0) @binding(0) var<storage, read> qkv: array<vec4<f32>>;
+@group(0) @binding(1) var<storage, read> tiles: array<vec4<u32>>;
+@group(0) @binding(2) var<storage, read_write> y: array<f32>;
+@group(0) @binding(3) var<uniform> params: Params;
+
+// Vector `i` of the head that starts at `first`; zeros past its end.
+fn load(first: u32, i: u32) -> vec4<f32> {
+    if (i >= head_dim / 4u) { return vec4<f32>(); }
+    return qkv[first + i];
+}
+
+@compute @workgroup_size(64)
+fn attention_map(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+    let tile_index = folded(group.y, group.z);
+    if (tile_index >= params.tiles) { return; }
+    let tile = tiles[tile_index];
+    if (lane >= tile.y) { return; }
+    let width = num_attention_heads * head_dim / 4u;
+    let query = tile.x + lane;
+    let heads = select(1u, num_attention_heads, fusion == 0u);
+    let out = (query * heads + group.x) * params.longest;
+    let end = select(num_attention_heads, group.x + 1u, fusion == 0u);
+    for (var head = group.x; head < end; head++) {
+        let first = head * (head_dim / 4u);
+{% for v in range(vectors) %}
+        let q_{{ v }} = load(query * 3u * width + first, {{ v }}u) * scale;
+{% endfor %}
+        var highest = -1e30;
+        var total = 0.0;
+        for (var key = 0u; key < tile.w; key++) {
+            let at = ((tile.z + key) * 3u + 1u) * width + first;
+            let s = {% for v in range(vectors) %}{{ " + " if v }}dot(q_{{ v }}, load(at, {{ v }}u)){% endfor %};
+            let now = max(highest, s);
+            total = total * exp(highest - now) + exp(s - now);
+            highest = now;
+        }
+        for (var key = 0u; key < tile.w; key++) {
+            let at = ((tile.z + key) * 3u + 1u) * width + first;
+            let s = {% for v in range(vectors) %}{{ " + " if v }}dot(q_{{ v }}, load(at, {{ v }}u)){% endfor %};
+            var p = exp(s - highest) / total;
+            if (fusion == 1u) { p = p / f32(num_attention_heads); }
+            if (fusion != 0u && head != 0u) {
+                let before = y[out + key];
+                switch fusion {
+                    case 1u: { p += before; }
+                    case 2u: { p = max(p, before); }
+                    default: { p = min(p, before); }
+                }
+            }
+            y[out + key] = p;
+        }
+    }
+    for (var key = tile.w; key < params.longest; key++) { y[out + key] = 0.0; }
+}
