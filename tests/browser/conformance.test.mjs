@@ -26,7 +26,7 @@ const PAGE = `<!doctype html><meta charset=utf-8><link rel=icon href=data:,><tit
     return suite.golden(backend, await bytes(texts), await bytes(tensors));
   };
   // files: their paths as the suite knows them, and where they are.
-  window.vision = async (name, backend, files, tensors) => {
+  window.suiteOn = async (name, backend, files, tensors) => {
     suite.clear_files();
     for (const [path, url] of files) suite.add_file(path, await bytes(url));
     return suite[name](backend, await bytes(tensors));
@@ -55,7 +55,7 @@ afterAll(async () => {
 async function modelFiles(dir) {
   const entries = await readdir(dir, { recursive: true, withFileTypes: true });
   const names = entries.filter((e) => e.isFile()).map((e) => relative(dir, join(e.parentPath ?? e.path, e.name)));
-  return names.filter((name) => /\.(json|txt|safetensors)$/.test(name) && !/golden|texts\.json/.test(name));
+  return names.filter((name) => /\.(json|txt|safetensors)$/.test(name) && !/golden|attention|texts\.json/.test(name));
 }
 
 function check(name, report) {
@@ -99,10 +99,29 @@ for (const backend of ['cpu', 'gpu']) {
         const base = `/golden/vision/${entry}/`;
         const files = (await modelFiles(join(GOLDEN, 'vision', entry))).map((file) => [file, base + file]);
         const report = await page.evaluate(
-          ([b, f, tensors]) => window.vision('vision', b, f, tensors),
+          ([b, f, tensors]) => window.suiteOn('vision', b, f, tensors),
           [backend, files, `${base}golden.safetensors`],
         );
         check(entry, report);
+      }
+    });
+
+    test('attention equals PyTorch', async () => {
+      const suites = [
+        ['models', 'text_attention', 'attention'],
+        ['vision', 'picture_attention', 'golden'],
+      ];
+      for (const [folder, suite, golden] of suites) {
+        for (const entry of await readdir(join(GOLDEN, folder), { withFileTypes: true })) {
+          if (!entry.isDirectory()) continue;
+          const base = `/golden/${folder}/${entry.name}/`;
+          const files = (await modelFiles(join(GOLDEN, folder, entry.name))).map((file) => [file, base + file]);
+          const report = await page.evaluate(
+            ([s, b, f, tensors]) => window.suiteOn(s, b, f, tensors),
+            [suite, backend, files, `${base}${golden}.safetensors`],
+          );
+          check(`attention of ${entry.name}`, report);
+        }
       }
     });
 
@@ -113,7 +132,7 @@ for (const backend of ['cpu', 'gpu']) {
         `/models/test-pictures/${file}`,
       ]);
       const report = await page.evaluate(
-        ([b, f]) => window.vision('pictures', b, f, '/golden/dinov2.safetensors'),
+        ([b, f]) => window.suiteOn('pictures', b, f, '/golden/dinov2.safetensors'),
         [backend, [...model, ...pictures]],
       );
       check('dinov2-small', report);

@@ -220,3 +220,9 @@ def report(path, model, cases):
     worst, pooled, hidden = check(path, model, cases)
     print(f"{path}: {len(cases)} cases, {Path(path).stat().st_size:,} bytes; padded batches agree: "
           f"cosine >= {worst:.9f}, pooled max abs {pooled:.1e}, hidden max abs {hidden:.1e}")
+
+
+def read_ids(path):
+    """Token ids of all cases of a golden file, and where those of each begin."""
+    file = safetensors.numpy.load_file(path)
+    return file["ids"].tolist(), file["ids_start"].tolist()

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
-use heatseek::{DeviceChoice, Pooling};
+use heatseek::{DeviceChoice, HeadFusion, Pooling};
 
 /// Search text by meaning, on your own machine.
 #[derive(Parser)]
@@ -21,6 +21,8 @@ pub enum Command {
     Info(InfoArgs),
     /// Embed texts, one a line, or pictures, to JSON Lines or a NumPy matrix.
     Embed(EmbedArgs),
+    /// Say what a model looked at: the attention of any layer and head, as JSON, a NumPy array or a picture.
+    Attention(AttentionArgs),
     /// Find the passages of a file or folder that answer a question.
     Search(SearchArgs),
     /// Get real models into a folder, or list those there are.
@@ -69,6 +71,38 @@ pub struct EmbedArgs {
     /// Add the last hidden state: one list a token.
     #[arg(long, conflicts_with = "output")]
     pub hidden: bool,
+}
+
+/// `heatseek attention`.
+#[derive(Args)]
+pub struct AttentionArgs {
+    #[command(flatten)]
+    pub model: ModelArgs,
+    /// The text to look at.
+    #[arg(long, required_unless_present = "image", conflicts_with = "image")]
+    pub text: Option<String>,
+    /// The picture to look at: PNG, JPEG, WebP or GIF.
+    #[arg(long, value_name = "FILE")]
+    pub image: Option<PathBuf>,
+    /// Layers, counted from 0, with commas between them [default: all].
+    #[arg(long, value_delimiter = ',', value_name = "LIST")]
+    pub layers: Option<Vec<usize>>,
+    /// Heads, counted from 0, with commas between them [default: all].
+    #[arg(long, value_delimiter = ',', value_name = "LIST", conflicts_with = "reduce")]
+    pub heads: Option<Vec<usize>>,
+    /// What becomes of the heads: none (each is kept), mean, max or min.
+    #[arg(long, default_value = "none", value_parser = fusion)]
+    pub reduce: HeadFusion,
+    /// A prompt of the model, by name, put before the text.
+    #[arg(long, value_name = "NAME", conflicts_with = "image")]
+    pub prompt_name: Option<String>,
+    /// The most tokens of the text, special ones included [default: the model's own].
+    #[arg(long, value_name = "TOKENS", conflicts_with = "image")]
+    pub max_length: Option<usize>,
+    /// Write to this file instead of stdout: .json, .npy ([layers, heads, tokens, tokens]), or .png (one panel
+    /// for each layer and head: of a text the whole map, of a picture what its class token looked at).
+    #[arg(long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
 }
 
 /// `heatseek search`.
@@ -122,6 +156,11 @@ pub struct PoolingChoice(pub Option<Pooling>);
 
 fn pooling(name: &str) -> Result<PoolingChoice, String> {
     heatseek::pooling_from_name(name).map(PoolingChoice).map_err(|error| error.to_string())
+}
+
+fn fusion(name: &str) -> Result<HeadFusion, String> {
+    let found = HeadFusion::ALL.into_iter().find(|fusion| fusion.name() == name);
+    found.ok_or_else(|| "expected none, mean, max or min".to_owned())
 }
 
 fn device(name: &str) -> Result<DeviceChoice, String> {

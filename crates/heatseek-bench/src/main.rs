@@ -1,6 +1,7 @@
 //! `heatseek`: embed texts, search folders and fetch models from the command line.
 
 mod args;
+mod attention;
 mod embed;
 mod embed_images;
 mod failure;
@@ -9,6 +10,7 @@ mod lines;
 mod load;
 mod models;
 mod npy;
+mod panels;
 mod progress;
 mod search;
 mod sink;
@@ -27,6 +29,7 @@ fn main() -> ExitCode {
         Command::Info(args) => info::run(&args),
         Command::Embed(args) if !args.image.is_empty() => embed_images::run(&args),
         Command::Embed(args) => embed::run(&args),
+        Command::Attention(args) => attention::run(&args),
         Command::Search(args) => search::run(&args),
         Command::Models { command } => models::run(command),
     };

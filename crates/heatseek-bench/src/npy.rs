@@ -11,7 +11,7 @@ use crate::failure::Failure;
 const HEADER_BYTES: usize = 128;
 const MAGIC: &[u8] = b"\x93NUMPY\x01\x00";
 
-/// A matrix written row by row. It appears under its name when it is complete.
+/// A matrix, or an array of more extents, written row by row. It appears under its name when it is complete.
 pub struct NpyWriter {
     out: BufWriter<File>,
     partial: PathBuf,
@@ -20,7 +20,7 @@ pub struct NpyWriter {
 }
 
 impl NpyWriter {
-    /// Begins the matrix that will be `path`.
+    /// Begins the array that will be `path`.
     pub fn create(path: &Path) -> Result<Self, Failure> {
         let mut partial = path.as_os_str().to_owned();
         partial.push(".partial");
@@ -44,12 +44,12 @@ impl NpyWriter {
         Ok(())
     }
 
-    /// Writes the header for rows of `columns` values and gives the file its name.
-    pub fn finish(mut self, columns: usize) -> Result<(), Failure> {
+    /// Writes the header for rows of the shape `row` and gives the file its name.
+    pub fn finish(mut self, row: &[usize]) -> Result<(), Failure> {
         let done = self
             .out
             .seek(SeekFrom::Start(0))
-            .and_then(|_| self.out.write_all(&header(self.rows, columns)))
+            .and_then(|_| self.out.write_all(&header(self.rows, row)))
             .and_then(|()| self.out.flush())
             .and_then(|()| fs::rename(&self.partial, &self.path));
         self.told(done)
@@ -60,8 +60,9 @@ impl NpyWriter {
     }
 }
 
-fn header(rows: usize, columns: usize) -> Vec<u8> {
-    let dict = format!("{{'descr': '<f4', 'fortran_order': False, 'shape': ({rows}, {columns}), }}");
+fn header(rows: usize, row: &[usize]) -> Vec<u8> {
+    let extents: String = row.iter().map(|n| format!(", {n}")).collect();
+    let dict = format!("{{'descr': '<f4', 'fortran_order': False, 'shape': ({rows}{extents}), }}");
     let dict_bytes = HEADER_BYTES - MAGIC.len() - 2;
     let mut header = MAGIC.to_vec();
     header.extend((dict_bytes as u16).to_le_bytes());
@@ -75,8 +76,9 @@ mod tests {
 
     #[test]
     fn headers_are_as_long_as_promised_and_end_the_line() {
-        for (rows, columns) in [(0, 384), (1, 1), (usize::MAX, usize::MAX)] {
-            let header = header(rows, columns);
+        for (rows, row) in [(0, &[384][..]), (1, &[1]), (usize::MAX, &[usize::MAX]), (48, &[12, 1370, 1370])]
+        {
+            let header = header(rows, row);
             assert_eq!(header.len(), HEADER_BYTES);
             assert_eq!(header.last(), Some(&b'\n'));
             assert_eq!(u16::from_le_bytes([header[8], header[9]]) as usize, HEADER_BYTES - 10);

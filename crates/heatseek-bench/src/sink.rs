@@ -48,7 +48,7 @@ impl Sink {
     /// Completes the file; `width` is that of a vector.
     pub fn finish(self, width: usize) -> Result<(), Failure> {
         match self {
-            Self::Npy(npy) => npy.finish(width),
+            Self::Npy(npy) => npy.finish(&[width]),
             Self::JsonLines(mut out) => Ok(out.flush()?),
         }
     }

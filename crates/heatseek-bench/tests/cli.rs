@@ -260,3 +260,56 @@ fn what_is_no_picture_or_no_vision_model_is_told_in_one_line() {
     let text_to_vision = heatseek(&["embed", "--device", "cpu", "--model", &vision], b"words");
     assert_fails(&text_to_vision, 1, &["vision model", "--image"]);
 }
+
+#[test]
+fn attention_comes_as_json_numbers_and_a_picture() {
+    let vision = golden("vision/deit");
+    let picture = golden("images/pictures/rgb.png");
+    let base = ["attention", "--device", "cpu", "--model", &vision, "--image", &picture];
+    let json = |more: &[&str]| {
+        let output = heatseek(&[&base[..], more].concat(), b"");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        serde_json::from_slice::<Value>(&output.stdout).unwrap()
+    };
+    let one = json(&["--layers", "1", "--heads", "2,0"]);
+    assert_eq!(one["shape"], serde_json::json!([1, 2, 38, 38]));
+    assert_eq!(one["heads"], serde_json::json!([2, 0]));
+    assert_eq!(one["prefix_tokens"], serde_json::json!(["cls", "distillation"]));
+    let row = one["attention"][0][1][37].as_array().unwrap();
+    let sum: f64 = row.iter().map(|v| v.as_f64().unwrap()).sum();
+    assert!((sum - 1.0).abs() < 1e-5, "{sum}");
+    assert_eq!(json(&["--reduce", "mean"])["shape"], serde_json::json!([2, 1, 38, 38]));
+
+    let folder = std::env::temp_dir().join(format!("heatseek-attention-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    for (name, begins) in [("map.npy", &b"\x93NUMPY"[..]), ("map.png", b"\x89PNG"), ("map.json", b"{")] {
+        let path = folder.join(name);
+        let output = heatseek(&[&base[..], &["--output", path.to_str().unwrap()]].concat(), b"");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        assert!(std::fs::read(&path).unwrap().starts_with(begins), "{name}");
+    }
+    let bytes = std::fs::read(folder.join("map.npy")).unwrap();
+    assert!(String::from_utf8_lossy(&bytes[..128]).contains("(2, 3, 38, 38)"));
+    assert_eq!(bytes.len(), 128 + 4 * 2 * 3 * 38 * 38);
+    std::fs::remove_dir_all(&folder).unwrap();
+
+    let wrong = |more: &[&str]| heatseek(&[&base[..], more].concat(), b"");
+    assert_fails(&wrong(&["--layers", "2"]), 1, &["layers", "got 2", "0 to 1", "invalid_input"]);
+    assert_fails(&wrong(&["--heads", "3"]), 1, &["heads", "0 to 2"]);
+    assert_fails(&wrong(&["--output", "map.gif"]), 1, &["map.gif", ".json, .npy or .png"]);
+}
+
+#[test]
+fn attention_of_a_text_says_what_each_token_covers() {
+    let text = golden("models/bert-cls-normalize");
+    let args = ["attention", "--device", "cpu", "--model", &text, "--text", "é bees", "--layers", "0"];
+    let output = heatseek(&args, b"");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let tokens = report["tokens"].as_array().unwrap();
+    assert_eq!(report["shape"], serde_json::json!([1, 4, tokens.len(), tokens.len()]));
+    assert_eq!(tokens[0]["special"], true);
+    // Characters, not bytes: the accented letter is one.
+    let bees = tokens.iter().find(|token| token["text"].as_str().unwrap().starts_with("bee")).unwrap();
+    assert_eq!(bees["start"], 2, "{tokens:?}");
+}

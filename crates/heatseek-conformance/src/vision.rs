@@ -112,11 +112,11 @@ impl PictureGolden {
     }
 }
 
-fn integers(bytes: &[u8]) -> Vec<usize> {
+pub(crate) fn integers(bytes: &[u8]) -> Vec<usize> {
     bytes.as_chunks().0.iter().map(|&b| i32::from_le_bytes(b) as usize).collect()
 }
 
-fn read_metadata(tensors: &[u8], format: &str) -> Result<HashMap<String, String>, String> {
+pub(crate) fn read_metadata(tensors: &[u8], format: &str) -> Result<HashMap<String, String>, String> {
     let (_, header) = SafeTensors::read_metadata(tensors).map_err(|e| e.to_string())?;
     let metadata = header.metadata().clone().unwrap_or_default();
     if metadata.get("format").map(String::as_str) != Some(format) {
@@ -126,7 +126,7 @@ fn read_metadata(tensors: &[u8], format: &str) -> Result<HashMap<String, String>
     Ok(metadata.into_iter().collect())
 }
 
-fn floats(bytes: &[u8]) -> Vec<f32> {
+pub(crate) fn floats(bytes: &[u8]) -> Vec<f32> {
     bytes.as_chunks().0.iter().map(|&b| f32::from_le_bytes(b)).collect()
 }
 

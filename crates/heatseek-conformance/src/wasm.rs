@@ -77,6 +77,20 @@ pub async fn pictures(backend: &str, tensors: &[u8]) -> Result<JsValue, JsError>
     to_js(&report.map_err(js_error)?)
 }
 
+/// The attention of the model of texts whose files were added.
+#[wasm_bindgen]
+pub async fn text_attention(backend: &str, tensors: &[u8]) -> Result<JsValue, JsError> {
+    let options = named(backend)?.load_options();
+    to_js(&crate::check_text_attention(files(), tensors, options).await.map_err(|e| JsError::new(&e))?)
+}
+
+/// The attention of the vision model whose files were added.
+#[wasm_bindgen]
+pub async fn picture_attention(backend: &str, tensors: &[u8]) -> Result<JsValue, JsError> {
+    let options = named(backend)?.load_options();
+    to_js(&crate::check_picture_attention(files(), tensors, options).await.map_err(|e| JsError::new(&e))?)
+}
+
 /// The self-check against a spoiled kernel.
 #[wasm_bindgen]
 pub async fn wrong_gpu() -> Result<JsValue, JsError> {

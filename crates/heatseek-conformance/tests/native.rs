@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use heatseek::{ModelFiles, block_on};
 use heatseek_conformance::{
     Backend, Golden, MUTATIONS, PictureGolden, check_golden, check_lost_device, check_mutation,
-    check_norm_choice, check_ops, check_properties, check_vision, check_whole_pictures, check_wrong_gpu,
-    read_vision_golden,
+    check_norm_choice, check_ops, check_picture_attention, check_properties, check_text_attention,
+    check_vision, check_whole_pictures, check_wrong_gpu, read_vision_golden,
 };
 use heatseek_model::synthetic::SyntheticBert;
 
@@ -71,12 +71,39 @@ fn golden(backend: Backend) {
     if let Some(dir) = real_model() {
         check_folder(&backend, &dir, &golden.join("texts.json"), &golden.join("minilm.safetensors"));
     }
-    let mut folders: Vec<_> =
-        std::fs::read_dir(golden.join("models")).unwrap().map(|e| e.unwrap().path()).collect();
-    folders.sort();
-    for dir in folders.iter().filter(|d| d.is_dir()) {
+    for dir in small_models("models") {
         println!("{}", dir.display());
-        check_folder(&backend, dir, &dir.join("texts.json"), &dir.join("golden.safetensors"));
+        check_folder(&backend, &dir, &dir.join("texts.json"), &dir.join("golden.safetensors"));
+    }
+}
+
+/// The folders of small models below `tests/golden/`.
+fn small_models(kind: &str) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(root().join("tests/golden").join(kind)).unwrap();
+    let mut folders: Vec<_> = entries.map(|e| e.unwrap().path()).filter(|path| path.is_dir()).collect();
+    assert!(!folders.is_empty());
+    folders.sort();
+    folders
+}
+
+/// Every head of every small model against PyTorch's eager attention.
+fn attention(backend: Backend) {
+    if !available(&backend) {
+        return;
+    }
+    let load = |dir: &PathBuf, name: &str| {
+        let files = ModelFiles::from_dir(dir).unwrap_or_else(|e| panic!("{e}"));
+        (files, std::fs::read(dir.join(name)).unwrap())
+    };
+    for dir in small_models("models") {
+        let (files, tensors) = load(&dir, "attention.safetensors");
+        let report = block_on(check_text_attention(files, &tensors, backend.load_options()));
+        report.unwrap_or_else(|e| panic!("{}: {e}", dir.display())).assert();
+    }
+    for dir in small_models("vision") {
+        let (files, tensors) = load(&dir, "golden.safetensors");
+        let report = block_on(check_picture_attention(files, &tensors, backend.load_options()));
+        report.unwrap_or_else(|e| panic!("{}: {e}", dir.display())).assert();
     }
 }
 
@@ -112,11 +139,7 @@ fn vision(backend: Backend) {
         let report = block_on(check_vision(files, &golden.cases, backend.load_options()));
         report.unwrap_or_else(|e| panic!("{}: {e}", dir.display())).assert();
     }
-    let mut folders: Vec<_> =
-        std::fs::read_dir(root().join("tests/golden/vision")).unwrap().map(|e| e.unwrap().path()).collect();
-    folders.sort();
-    assert!(!folders.is_empty());
-    for dir in folders {
+    for dir in small_models("vision") {
         println!("{}", dir.display());
         let files = ModelFiles::from_dir(&dir).unwrap_or_else(|e| panic!("{e}"));
         let tensors = std::fs::read(dir.join("golden.safetensors")).unwrap();
@@ -145,6 +168,7 @@ macro_rules! on_every_backend {
         mod op_cases { $(#[test] fn $name() { super::ops($backend); })* use super::Backend; }
         mod batch_properties { $(#[test] fn $name() { super::properties($backend); })* use super::Backend; }
         mod goldens { $(#[test] fn $name() { super::golden($backend); })* use super::Backend; }
+        mod attention { $(#[test] fn $name() { super::attention($backend); })* use super::Backend; }
         mod pictures { $(#[test] fn $name() { super::vision($backend); })* use super::Backend; }
     };
 }

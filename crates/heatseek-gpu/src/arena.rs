@@ -7,13 +7,13 @@ use heatseek_ops::{
     ATTENTION_TILE_QUERIES, Batch, Buffer, BufferId, ExecutorError, OutputId, Program, Rows, Step, Table,
 };
 
-use heatseek_wgsl::{Kernel, Params};
+use heatseek_wgsl::Params;
 
 use crate::buffer::{DeviceBuffer, storage_bytes};
 use crate::checked::GUARD_BYTES;
 use crate::device::GpuDevice;
 use crate::faults::Scopes;
-use crate::pipeline::Pipeline;
+use crate::plan::Stage;
 use crate::weights::Weights;
 
 const PARAMS_BYTES: u64 = size_of::<Params>() as u64;
@@ -157,12 +157,12 @@ impl Arena {
         device: &GpuDevice,
         step: (usize, &Step),
         class: usize,
-        kernel: &'static Kernel,
-        pipeline: &Pipeline,
+        stage: &Stage,
         weights: &Weights,
         captures: &Captures,
     ) -> Result<wgpu::BindGroup, ExecutorError> {
         let (index, step) = step;
+        let kernel = stage.selection.kernel;
         let cell = &self.groups[index][class];
         if let Some(group) = cell.get() {
             return Ok(group.clone());
@@ -177,7 +177,7 @@ impl Arena {
         }
         let group = device.raw().create_bind_group(&wgpu::BindGroupDescriptor {
             label: Some(kernel.name),
-            layout: &pipeline.layout,
+            layout: &stage.pipeline.layout,
             entries: &entries,
         });
         if !step.buffers.iter().any(|id| captures.0.contains_key(id)) {

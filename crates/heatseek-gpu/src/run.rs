@@ -140,19 +140,10 @@ fn encode(
     if !dispatches.is_empty() {
         let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
         for dispatch in dispatches {
-            let Stage { selection, pipeline } = dispatch.stage;
-            let kernel = selection.kernel;
-            let group = arena.group(
-                device,
-                dispatch.step,
-                dispatch.class,
-                kernel,
-                pipeline,
-                &plan.weights,
-                captures,
-            )?;
+            let stage = dispatch.stage;
+            let group = arena.group(device, dispatch.step, dispatch.class, stage, &plan.weights, captures)?;
             let [x, y, z] = dispatch.grid;
-            pass.set_pipeline(&pipeline.raw);
+            pass.set_pipeline(&stage.pipeline.raw);
             pass.set_bind_group(0, &group, &[]);
             pass.dispatch_workgroups(x, y, z);
         }

@@ -2,6 +2,7 @@
 
 use heatseek_model::PatchGrid;
 use heatseek_ops::{Batch, HeadFusion};
+use heatseek_text::Encoding;
 
 use crate::device::Encoder;
 use crate::runner::Runner;
@@ -24,10 +25,14 @@ pub struct AttentionOptions {
 pub enum MapLayout {
     /// The tokens of a text.
     Text {
+        /// The text they were made of: the prompt, if there is one, and what was given.
+        text: String,
         /// Their ids.
         ids: Vec<u32>,
-        /// First and last (exclusive) byte of the text that each covers; both 0 for special tokens.
+        /// First and last (exclusive) byte of `text` that each covers; both 0 for special tokens.
         offsets: Vec<(usize, usize)>,
+        /// Whether each was added and does not come from the text.
+        special: Vec<bool>,
     },
     /// The tokens of a picture: first prefix tokens, then patches from left to right and down.
     Picture {
@@ -76,14 +81,15 @@ impl Model {
         embed: &EmbedOptions,
         control: &dyn Control,
     ) -> Result<AttentionMaps, Error> {
-        let encoding = self.encoding(text, embed)?;
+        let (text, encoding) = self.encoding(text, embed)?;
         let mut batch = Batch::new();
         let model = self.text_model();
         model.push_sequence(&mut batch, &encoding.ids, &encoding.type_ids)?;
         let spec = model.spec();
         let wanted = Wanted::new(options, spec.num_hidden_layers, spec.num_attention_heads)?;
         let name = |layer| model.attention_output(layer, options.fusion);
-        let layout = MapLayout::Text { ids: encoding.ids, offsets: encoding.offsets };
+        let Encoding { ids, offsets, special, .. } = encoding;
+        let layout = MapLayout::Text { text, ids, offsets, special };
         wanted.run(&self.runner, &batch, &name, layout, control).await
     }
 }

@@ -87,9 +87,11 @@ impl Model {
         Ok(result)
     }
 
-    /// `text` with its prompt, cut to its length, as tokens.
-    pub(crate) fn encoding(&self, text: &str, options: &EmbedOptions) -> Result<Encoding, Error> {
-        self.encode(&self.prompt(options)?, text, self.max_length(options)?)
+    /// `text` behind its prompt, and the same as tokens, cut to its length.
+    pub(crate) fn encoding(&self, text: &str, options: &EmbedOptions) -> Result<(String, Encoding), Error> {
+        let text = format!("{}{text}", self.prompt(options)?);
+        let encoding = self.tokenizer.encode(&text, Some(self.max_length(options)?))?;
+        Ok((text, encoding))
     }
 
     fn encode(&self, prompt: &str, text: &str, max_length: usize) -> Result<Encoding, Error> {

@@ -10,6 +10,7 @@ use crate::{console, run, workspace};
 const SCRIPTS: &[&[&str]] = &[
     &["tests/golden/make_goldens.py", "--model", "models/all-MiniLM-L6-v2", "--out", "tests/golden"],
     &["tests/golden/make_models.py", "--out", "tests/golden/models"],
+    &["tests/golden/make_attention.py", "--models", "tests/golden/models"],
     &["tests/golden/make_vision.py", "--out", "tests/golden/vision"],
     &[
         "tests/golden/make_dinov2.py",

@@ -1,0 +1,158 @@
+//! `heatseek attention`: what a model looked at, as numbers or as a picture.
+
+use std::fs::File;
+use std::io::{self, BufWriter, Write};
+use std::path::Path;
+
+use heatseek::{AttentionMaps, AttentionOptions, EmbedOptions, MapLayout, NoControl, PatchGrid, block_on};
+use serde::Serialize;
+
+use crate::args::AttentionArgs;
+use crate::embed_images::read;
+use crate::failure::Failure;
+use crate::npy::NpyWriter;
+use crate::{load, panels};
+
+/// The JSON object that is written.
+#[derive(Serialize)]
+struct Report<'a> {
+    model: &'a Path,
+    reduce: &'static str,
+    layers: &'a [usize],
+    /// Empty where heads are fused.
+    heads: &'a [usize],
+    /// Layers, heads, tokens, tokens.
+    shape: [usize; 4],
+    #[serde(flatten)]
+    layout: Layout<'a>,
+    /// By layer, head, token that looks and token looked at.
+    attention: Vec<Vec<Vec<&'a [f32]>>>,
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Layout<'a> {
+    Text { text: &'a str, tokens: Vec<Token<'a>> },
+    Picture { prefix_tokens: &'a [&'static str], grid: PatchGrid },
+}
+
+/// A token of a text.
+#[derive(Serialize)]
+struct Token<'a> {
+    id: u32,
+    /// What it covers; nothing for special tokens.
+    text: &'a str,
+    /// Where that begins in the text, in characters (code points).
+    start: usize,
+    /// Where it ends.
+    end: usize,
+    special: bool,
+}
+
+/// Runs `heatseek attention`.
+pub fn run(args: &AttentionArgs) -> Result<(), Failure> {
+    let kind = match &args.output {
+        None => Kind::Json,
+        Some(path) => Kind::of(path)?,
+    };
+    let maps = maps(args)?;
+    match (kind, &args.output) {
+        (Kind::Json, None) => {
+            let mut out = BufWriter::new(io::stdout().lock());
+            json(args, &maps, &mut out)?;
+            Ok(out.flush()?)
+        }
+        (Kind::Json, Some(path)) => {
+            let file = File::create(path).map_err(|error| Failure::file("create", path, &error))?;
+            let mut out = BufWriter::new(file);
+            let written = json(args, &maps, &mut out).and_then(|()| out.flush());
+            written.map_err(|error| Failure::file("write", path, &error))
+        }
+        (Kind::Npy, Some(path)) => {
+            let mut npy = NpyWriter::create(path)?;
+            npy.write(&maps.data, maps.shape[0])?;
+            npy.finish(&maps.shape[1..])
+        }
+        (Kind::Png, Some(path)) => panels::write(&maps, path),
+        // Only a path can ask for these.
+        (Kind::Npy | Kind::Png, None) => Ok(()),
+    }
+}
+
+/// What is written, by the file's extension.
+#[derive(Clone, Copy)]
+enum Kind {
+    Json,
+    Npy,
+    Png,
+}
+
+impl Kind {
+    fn of(path: &Path) -> Result<Self, Failure> {
+        let extension = path.extension().unwrap_or_default().to_ascii_lowercase();
+        match extension.to_str() {
+            Some("json") => Ok(Self::Json),
+            Some("npy") => Ok(Self::Npy),
+            Some("png") => Ok(Self::Png),
+            _ => Err(Failure::invalid(format!(
+                "cannot tell what to write to {}; name it .json, .npy or .png",
+                path.display()
+            ))),
+        }
+    }
+}
+
+fn maps(args: &AttentionArgs) -> Result<AttentionMaps, Failure> {
+    let options =
+        AttentionOptions { layers: args.layers.clone(), heads: args.heads.clone(), fusion: args.reduce };
+    if let Some(path) = &args.image {
+        let model = load::image_model(&args.model, &NoControl)?;
+        return Ok(block_on(model.attention(&read(path)?, &options, &NoControl))?);
+    }
+    let model = load::model(&args.model, &NoControl)?;
+    let embed = EmbedOptions {
+        prompt_name: args.prompt_name.clone(),
+        max_length: args.max_length,
+        ..EmbedOptions::default()
+    };
+    let text = args.text.as_deref().unwrap_or_default();
+    Ok(block_on(model.attention(text, &options, &embed, &NoControl))?)
+}
+
+fn json(args: &AttentionArgs, maps: &AttentionMaps, out: &mut impl Write) -> io::Result<()> {
+    let [layers, heads, tokens, _] = maps.shape;
+    let map = |layer, head| maps.map(layer, head).chunks_exact(tokens).collect();
+    let attention = (0..layers).map(|layer| (0..heads).map(|head| map(layer, head)).collect()).collect();
+    let layout = match &maps.layout {
+        MapLayout::Text { text, ids, offsets, special } => {
+            Layout::Text { text, tokens: describe(text, ids, offsets, special) }
+        }
+        MapLayout::Picture { prefix_tokens, grid } => Layout::Picture { prefix_tokens, grid: *grid },
+    };
+    let report = Report {
+        model: &args.model.dir,
+        reduce: args.reduce.name(),
+        layers: &maps.layers,
+        heads: &maps.heads,
+        shape: maps.shape,
+        layout,
+        attention,
+    };
+    serde_json::to_writer(&mut *out, &report)?;
+    writeln!(out)
+}
+
+fn describe<'a>(text: &'a str, ids: &[u32], offsets: &[(usize, usize)], special: &[bool]) -> Vec<Token<'a>> {
+    let characters = |bytes: usize| text.get(..bytes).map_or(0, |before| before.chars().count());
+    ids.iter()
+        .zip(offsets)
+        .zip(special)
+        .map(|((&id, &(start, end)), &special)| Token {
+            id,
+            text: text.get(start..end).unwrap_or_default(),
+            start: characters(start),
+            end: characters(end),
+            special,
+        })
+        .collect()
+}

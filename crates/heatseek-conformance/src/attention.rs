@@ -1,0 +1,137 @@
+//! Attention maps against PyTorch's eager attention; `tests/golden/README.md` has the formats.
+
+use heatseek::{
+    AttentionMaps, AttentionOptions, EmbedOptions, HeadFusion, ImageModel, LoadOptions, MapLayout, Model,
+    ModelFiles, NoControl,
+};
+use heatseek_testkit::{Tolerance, compare};
+use safetensors::SafeTensors;
+use serde::Deserialize;
+
+use crate::Report;
+use crate::vision::{floats, integers, read_metadata, read_vision_golden};
+
+const FORMAT: &str = "heatseek-golden-attention-1";
+
+/// The bar of the maps, and of how near to 1 the sum of a row is.
+const PROBABILITY: Tolerance = Tolerance::Abs(1e-5);
+const MAX_SUM_ERROR: f64 = 1e-5;
+
+#[derive(Deserialize)]
+struct Text {
+    text: String,
+    prompt: Option<String>,
+    prompt_name: Option<String>,
+    max_length: Option<usize>,
+}
+
+/// Compares the maps of a model of texts with the golden file that lies beside it.
+///
+/// # Errors
+/// What is wrong with the golden file or the model.
+pub async fn check_text_attention(
+    files: ModelFiles,
+    tensors: &[u8],
+    options: LoadOptions,
+) -> Result<Report, String> {
+    let metadata = read_metadata(tensors, FORMAT)?;
+    let texts = metadata.get("texts").ok_or("the golden file names no texts")?;
+    let texts: Vec<Text> = serde_json::from_str(texts).map_err(|e| e.to_string())?;
+    let file = SafeTensors::deserialize(tensors).map_err(|e| e.to_string())?;
+    let model = Model::load(files, options, &NoControl).await.map_err(|e| e.to_string())?;
+    let mut report = Report::default();
+    for (index, Text { text, prompt, prompt_name, max_length }) in texts.into_iter().enumerate() {
+        let tensor = |name: &str| file.tensor(&format!("{name}.{index}")).map_err(|e| e.to_string());
+        let ids: Vec<u32> = integers(tensor("ids")?.data()).into_iter().map(|id| id as u32).collect();
+        let expected = floats(tensor("attention")?.data());
+        let embed = EmbedOptions { prompt, prompt_name, max_length, ..EmbedOptions::default() };
+        for fusion in HeadFusion::ALL {
+            let wanted = AttentionOptions { fusion, ..AttentionOptions::default() };
+            let maps =
+                model.attention(&text, &wanted, &embed, &NoControl).await.map_err(|e| e.to_string())?;
+            let MapLayout::Text { ids: actual, .. } = &maps.layout else { return Err("not a text".into()) };
+            let name = format!("text {index}, heads {}", fusion.name());
+            report.check(&name, if *actual == ids { Ok(()) } else { Err(format!("token ids {actual:?}")) });
+            let heads = model.info().spec.num_attention_heads;
+            report.check(&name, check_maps(&maps, &expected, heads, fusion));
+        }
+    }
+    Ok(report)
+}
+
+/// Compares the maps of a vision model with the golden file that lies beside it.
+///
+/// # Errors
+/// What is wrong with the golden file or the model.
+pub async fn check_picture_attention(
+    files: ModelFiles,
+    tensors: &[u8],
+    options: LoadOptions,
+) -> Result<Report, String> {
+    let cases = read_vision_golden(tensors)?;
+    let file = SafeTensors::deserialize(tensors).map_err(|e| e.to_string())?;
+    let model = ImageModel::load(files, options, &NoControl).await.map_err(|e| e.to_string())?;
+    let heads = model.info().spec.num_attention_heads;
+    let mut report = Report::default();
+    for (index, case) in cases.iter().enumerate() {
+        let expected = file.tensor(&format!("attention.{index}")).map_err(|e| e.to_string())?;
+        let expected = floats(expected.data());
+        for fusion in HeadFusion::ALL {
+            let wanted = AttentionOptions { fusion, ..AttentionOptions::default() };
+            let maps = model.attention_of_pixels(&case.pixels, &wanted, &NoControl).await;
+            let maps = maps.map_err(|e| e.to_string())?;
+            let name = format!("picture {index}, heads {}", fusion.name());
+            report.check(&name, check_maps(&maps, &expected, heads, fusion));
+        }
+    }
+    // Another order and fewer are the same maps.
+    if let Some(case) = cases.first() {
+        let all = model.attention_of_pixels(&case.pixels, &AttentionOptions::default(), &NoControl).await;
+        let some =
+            AttentionOptions { layers: Some(vec![1]), heads: Some(vec![2, 0]), fusion: HeadFusion::Each };
+        let some = model.attention_of_pixels(&case.pixels, &some, &NoControl).await;
+        let (all, some) = (all.map_err(|e| e.to_string())?, some.map_err(|e| e.to_string())?);
+        let same = some.map(0, 0) == all.map(1, 2) && some.map(0, 1) == all.map(1, 0) && some.shape[1] == 2;
+        report.check("a choice of maps", if same { Ok(()) } else { Err("they are others".into()) });
+    }
+    Ok(report)
+}
+
+/// `expected` holds every head, `[layers, heads, tokens, tokens]`.
+fn check_maps(
+    maps: &AttentionMaps,
+    expected: &[f32],
+    heads: usize,
+    fusion: HeadFusion,
+) -> Result<(), String> {
+    let [layers, shown, tokens, _] = maps.shape;
+    let pairs = tokens * tokens;
+    if expected.len() != layers * heads * pairs {
+        return Err(format!("the shape is {:?}", maps.shape));
+    }
+    let fuse = |values: &mut dyn Iterator<Item = f32>| match fusion {
+        HeadFusion::Each => unreachable!("nothing to fuse"),
+        HeadFusion::Mean => values.map(f64::from).sum::<f64>() as f32 / heads as f32,
+        HeadFusion::Max => values.fold(0.0, f32::max),
+        HeadFusion::Min => values.fold(1.0, f32::min),
+    };
+    let expected: Vec<f32> = match fusion {
+        HeadFusion::Each => expected.to_vec(),
+        _ => expected
+            .chunks_exact(heads * pairs)
+            .flat_map(|layer| (0..pairs).map(move |at| (layer, at)))
+            .map(|(layer, at)| fuse(&mut layer.iter().skip(at).step_by(pairs).copied()))
+            .collect(),
+    };
+    compare(&maps.data, &expected, &[layers * shown * tokens, tokens], PROBABILITY)
+        .map_err(|e| e.to_string())?;
+    if matches!(fusion, HeadFusion::Each | HeadFusion::Mean) {
+        for (row, values) in maps.data.chunks_exact(tokens).enumerate() {
+            let sum: f64 = values.iter().map(|&v| f64::from(v)).sum();
+            if !((sum - 1.0).abs() <= MAX_SUM_ERROR) {
+                return Err(format!("row {row} sums to {sum}"));
+            }
+        }
+    }
+    Ok(())
+}
