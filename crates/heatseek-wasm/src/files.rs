@@ -35,6 +35,12 @@ impl Files {
 
     /// What to fetch next, `{ path, required }[]`; see `ModelFiles::wanted`.
     pub fn wanted(&self) -> Result<JsValue, JsValue> {
+        if self.arrived.is_vision() {
+            // Said before the weights are fetched.
+            let message = "this is a vision model, and the npm package runs models of texts only; the native \
+                           binary `heatseek` runs it";
+            return Err(Thrown::new("unsupported", message).into());
+        }
         let wanted = self.arrived.wanted().map_err(Thrown::from)?;
         let wanted: Vec<_> =
             wanted.into_iter().map(|file| Wanted { path: file.path, required: file.required }).collect();

@@ -69,6 +69,13 @@ impl Loader {
     /// # Errors
     /// [`Error`]: files that are missing, broken or of an unsupported model; a device that cannot run it.
     pub async fn finish(self, files: ModelFiles, control: &dyn Control) -> Result<Model, Error> {
+        if files.is_vision() {
+            return Err(Error::InvalidInput {
+                what: "the model".into(),
+                got: "a vision model".into(),
+                expected: "a model of texts; `ImageModel` loads this one".into(),
+            });
+        }
         let steps = 2;
         control.progress(Progress { stage: Stage::Read, loaded: 0, total: steps });
         let tokenizer = Tokenizer::from_json(files.tokenizer()?)?;

@@ -92,8 +92,9 @@ fn fault_of(command: &str, scripts: &BTreeSet<String>) -> Option<String> {
             let known = NPM_OWN.contains(name) || scripts.contains(*name);
             (!known).then(|| format!("npm has no command or script {name}"))
         }
-        ["heatseek", name, ..] => (!["info", "embed", "search", "models", "--help"].contains(name))
-            .then(|| format!("heatseek has no command {name}")),
+        ["heatseek", name, ..] => (!["info", "embed", "attention", "search", "models", "--help"]
+            .contains(name))
+        .then(|| format!("heatseek has no command {name}")),
         _ => None,
     }
 }
