@@ -205,8 +205,9 @@ def make(name, spec, out):
         "tokenizers": tokenizers.__version__,
     }
     if "text" not in name:
-        write_json(folder / "preprocessor_config.json",
-                   {**PREPROCESSOR, "image_processor_type": f"{'CLIP' if clip else 'Siglip'}ImageProcessor"})
+        crop = {"crop_size": {"height": 24, "width": 24}} if clip else {}
+        kind = f"{'CLIP' if clip else 'Siglip'}ImageProcessor"
+        write_json(folder / "preprocessor_config.json", {**PREPROCESSOR, "image_processor_type": kind, **crop})
         tensors = {key: value.contiguous().float() for key, value in vision_goldens(model, generator).items()}
         golden.save(folder / "pictures.safetensors", {k: v.numpy() for k, v in tensors.items()},
                     {"format": FORMAT, **metadata})
