@@ -74,10 +74,10 @@ def randomise(model, generator):
             values = 1 + 0.3 * noise
         elif name.endswith("bias"):
             values = 0.2 * noise
-        elif "embeddings" in name and "projection" not in name:
+        elif "embeddings" in name and "projection" not in name and "patch_embedding.weight" not in name:
             values = 0.5 * noise
         else:
-            fan_in = parameter[0].numel()
+            fan_in = parameter[0].numel() if parameter.dim() else 1
             values = noise * (1.2 / fan_in**0.5)
         parameter.data.copy_(values)
 

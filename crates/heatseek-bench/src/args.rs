@@ -100,7 +100,8 @@ pub struct AttentionArgs {
     #[arg(long, value_name = "TOKENS", conflicts_with = "image")]
     pub max_length: Option<usize>,
     /// Write to this file instead of stdout: .json, .npy ([layers, heads, tokens, tokens]), or .png (one panel
-    /// for each layer and head: of a text the whole map, of a picture what its class token looked at).
+    /// for each layer and head: of a text the whole map, of a picture what its class token looked at,
+    /// or without one its patches on the average).
     #[arg(long, value_name = "FILE")]
     pub output: Option<PathBuf>,
 }

@@ -17,6 +17,9 @@ struct Report<'a, S> {
     architecture: &'a str,
     #[serde(flatten)]
     spec: &'a S,
+    /// The other half of a model of texts and pictures.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    vision: Option<Value>,
     devices: Vec<Value>,
 }
 
@@ -27,15 +30,22 @@ pub fn run(args: &InfoArgs) -> Result<(), Failure> {
     let options = LoadOptions { device: DeviceChoice::Reference, ..LoadOptions::default() };
     if files.is_vision() {
         let spec = block_on(ImageModel::load(files, options, &NoControl))?.info().spec;
-        return print(&spec.model_type, &spec);
+        return print(&spec.model_type, &spec, None);
     }
+    let vision = match files.has_vision() {
+        false => None,
+        true => Some(match block_on(ImageModel::load(files.clone(), options.clone(), &NoControl)) {
+            Ok(model) => json!(model.info().spec),
+            Err(error) => json!({ "error": error.to_string() }),
+        }),
+    };
     let spec = block_on(Model::load(files, options, &NoControl))?.info().spec;
-    print(&spec.model_type, &spec)
+    print(&spec.model_type, &spec, vision)
 }
 
-fn print<S: Serialize>(architecture: &str, spec: &S) -> Result<(), Failure> {
+fn print<S: Serialize>(architecture: &str, spec: &S, vision: Option<Value>) -> Result<(), Failure> {
     let mut out = io::stdout().lock();
-    let report = Report { architecture, spec, devices: devices() };
+    let report = Report { architecture, spec, vision, devices: devices() };
     serde_json::to_writer_pretty(&mut out, &report).map_err(io::Error::from)?;
     Ok(writeln!(out)?)
 }

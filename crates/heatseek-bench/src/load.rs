@@ -22,7 +22,7 @@ pub fn model(args: &ModelArgs, control: &dyn Control) -> Result<Model, Failure> 
 /// The same for a model of pictures.
 pub fn image_model(args: &ModelArgs, control: &dyn Control) -> Result<ImageModel, Failure> {
     let files = files(args)?;
-    if !files.is_vision() {
+    if !files.has_vision() {
         return Err(Failure::invalid(format!(
             "{} is no vision model, so it cannot take pictures; `heatseek models fetch dinov2-small` gets one",
             args.dir.display()

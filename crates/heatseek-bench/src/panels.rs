@@ -1,5 +1,6 @@
 //! Attention maps as one picture: a panel for each layer (downwards) and head (across).
 
+use std::borrow::Cow;
 use std::path::Path;
 
 use heatseek::{AttentionMaps, MapLayout};
@@ -57,12 +58,17 @@ fn extents(maps: &AttentionMaps) -> [u32; 2] {
     }
 }
 
-/// Of a text the whole map, of a picture what the class token, its first, looked at.
-fn panel(maps: &AttentionMaps, layer: usize, head: usize) -> &[f32] {
-    let map = maps.map(layer, head);
+/// Of a text the whole map, of a picture what the class token, its first, looked at; where there is none, what
+/// all patches looked at, on the average.
+fn panel(maps: &AttentionMaps, layer: usize, head: usize) -> Cow<'_, [f32]> {
+    let (map, tokens) = (maps.map(layer, head), maps.shape[3]);
     match &maps.layout {
-        MapLayout::Text { .. } => map,
-        MapLayout::Picture { prefix_tokens, .. } => &map[prefix_tokens.len()..maps.shape[3]],
+        MapLayout::Text { .. } => Cow::Borrowed(map),
+        MapLayout::Picture { prefix_tokens, .. } if prefix_tokens.is_empty() => {
+            let seen = |key: usize| map.iter().skip(key).step_by(tokens).sum::<f32>() / tokens as f32;
+            Cow::Owned((0..tokens).map(seen).collect())
+        }
+        MapLayout::Picture { prefix_tokens, .. } => Cow::Borrowed(&map[prefix_tokens.len()..tokens]),
     }
 }
 
@@ -79,19 +85,22 @@ mod tests {
     use super::*;
     use heatseek::PatchGrid;
 
+    /// The map of one head over a grid of 1 x 2.
+    fn maps(data: Vec<f32>, prefix_tokens: Vec<&'static str>) -> AttentionMaps {
+        let tokens = prefix_tokens.len() + 2;
+        let layout = MapLayout::Picture { prefix_tokens, grid: PatchGrid { rows: 1, columns: 2 } };
+        AttentionMaps { data, shape: [1, 1, tokens, tokens], layers: vec![0], heads: vec![0], layout }
+    }
+
+    #[test]
+    fn without_a_class_token_a_picture_shows_what_patches_looked_at_on_the_average() {
+        assert_eq!(panel(&maps(vec![0.5, 0.5, 0.0, 1.0], vec![]), 0, 0)[..], [0.25, 0.75]);
+    }
+
     #[test]
     fn a_picture_shows_what_the_class_token_looked_at() {
-        // One head, a class token and a grid of 1 x 2: the class token looks at the second patch only.
-        let maps = AttentionMaps {
-            data: vec![0.0, 0.0, 1.0, 1.0, 0.0, 0.0, 1.0, 0.0, 0.0],
-            shape: [1, 1, 3, 3],
-            layers: vec![0],
-            heads: vec![0],
-            layout: MapLayout::Picture {
-                prefix_tokens: vec!["cls"],
-                grid: PatchGrid { rows: 1, columns: 2 },
-            },
-        };
+        // The class token looks at the second patch only.
+        let maps = maps(vec![0.0, 0.0, 1.0, 1.0, 0.0, 0.0, 1.0, 0.0, 0.0], vec!["cls"]);
         let path = std::env::temp_dir().join(format!("heatseek-panels-{}.png", std::process::id()));
         write(&maps, &path).unwrap();
         let picture = image::open(&path).unwrap().to_rgb8();

@@ -246,6 +246,28 @@ fn pictures_are_embedded_in_order_with_their_grids() {
 }
 
 #[test]
+fn texts_and_pictures_of_one_folder_have_vectors_of_one_kind() {
+    let picture = golden("images/pictures/rgb.png");
+    for (name, width) in [("clip/clip", 24), ("clip/siglip", 48)] {
+        let model = golden(name);
+        let base = ["embed", "--device", "cpu", "--model", &model];
+        let outputs =
+            [heatseek(&base, b"honey"), heatseek(&[&base[..], &["--image", &picture]].concat(), b"")];
+        for output in outputs {
+            let vector = vector(&rows(&output)[0]);
+            let squares: f64 = vector.iter().map(|v| v * v).sum();
+            assert!(vector.len() == width && (squares - 1.0).abs() < 1e-5, "{name}: {vector:?}");
+        }
+        let info = heatseek(&["info", "--model", &model], b"");
+        let info: Value = serde_json::from_slice(&info.stdout).unwrap();
+        assert_eq!(
+            (&info["embedding_dim"], &info["vision"]["embedding_dim"]),
+            (&width.into(), &width.into())
+        );
+    }
+}
+
+#[test]
 fn what_is_no_picture_or_no_vision_model_is_told_in_one_line() {
     let vision = golden("vision/deit");
     let embed = |model: &str, picture: &str| {

@@ -59,7 +59,7 @@ pub const MUTATIONS: &[Mutation] = &[
     Mutation {
         name: "attention: skipped last tile of keys",
         kernels: "attention_f32",
-        edits: &[("key_0 < tile.w; key_0 += 16u", "key_0 + 16u <= max(tile.w, 16u); key_0 += 16u")],
+        edits: &[("key_0 < key_end; key_0 += 16u", "key_0 + 16u <= max(key_end, 16u); key_0 += 16u")],
         at_load: true,
     },
     Mutation {
@@ -74,8 +74,14 @@ pub const MUTATIONS: &[Mutation] = &[
     Mutation {
         name: "attention: mask off by one",
         kernels: "attention_f32",
-        edits: &[("let staged = min(16u, tile.w - key_0);", "let staged = min(16u, tile.w - key_0 + 1u);")],
+        edits: &[("let visible = select(tile.w,", "let visible = select(tile.w + 1u,")],
         at_load: true,
+    },
+    Mutation {
+        name: "attention: a causal row sees the next one",
+        kernels: "attention_f32",
+        edits: &[("query - tile.z + 1u, causal", "query - tile.z + 2u, causal")],
+        at_load: false,
     },
     Mutation {
         name: "pool: mean over padding",

@@ -71,7 +71,7 @@ fn golden(backend: Backend) {
     if let Some(dir) = real_model() {
         check_folder(&backend, &dir, &golden.join("texts.json"), &golden.join("minilm.safetensors"));
     }
-    for dir in small_models("models") {
+    for dir in small_models("models").into_iter().chain(halves("golden.safetensors")) {
         println!("{}", dir.display());
         check_folder(&backend, &dir, &dir.join("texts.json"), &dir.join("golden.safetensors"));
     }
@@ -86,22 +86,31 @@ fn small_models(kind: &str) -> Vec<PathBuf> {
     folders
 }
 
+/// Those of them with a text half, or with a vision half, which have goldens of this name.
+fn halves(golden: &str) -> impl Iterator<Item = PathBuf> {
+    small_models("clip").into_iter().filter(move |dir| dir.join(golden).exists())
+}
+
+/// Every small model of pictures, with its goldens.
+fn small_vision_models() -> impl Iterator<Item = (PathBuf, Vec<u8>)> {
+    let alone = small_models("vision").into_iter().map(|dir| (dir, "golden.safetensors"));
+    let all = alone.chain(halves("pictures.safetensors").map(|dir| (dir, "pictures.safetensors")));
+    all.map(|(dir, name)| (dir.clone(), std::fs::read(dir.join(name)).unwrap()))
+}
+
 /// Every head of every small model against PyTorch's eager attention.
 fn attention(backend: Backend) {
     if !available(&backend) {
         return;
     }
-    let load = |dir: &PathBuf, name: &str| {
-        let files = ModelFiles::from_dir(dir).unwrap_or_else(|e| panic!("{e}"));
-        (files, std::fs::read(dir.join(name)).unwrap())
-    };
-    for dir in small_models("models") {
-        let (files, tensors) = load(&dir, "attention.safetensors");
+    for dir in small_models("models").into_iter().chain(halves("attention.safetensors")) {
+        let files = ModelFiles::from_dir(&dir).unwrap_or_else(|e| panic!("{e}"));
+        let tensors = std::fs::read(dir.join("attention.safetensors")).unwrap();
         let report = block_on(check_text_attention(files, &tensors, backend.load_options()));
         report.unwrap_or_else(|e| panic!("{}: {e}", dir.display())).assert();
     }
-    for dir in small_models("vision") {
-        let (files, tensors) = load(&dir, "golden.safetensors");
+    for (dir, tensors) in small_vision_models() {
+        let files = ModelFiles::from_dir(&dir).unwrap_or_else(|e| panic!("{e}"));
         let report = block_on(check_picture_attention(files, &tensors, backend.load_options()));
         report.unwrap_or_else(|e| panic!("{}: {e}", dir.display())).assert();
     }
@@ -139,10 +148,9 @@ fn vision(backend: Backend) {
         let report = block_on(check_vision(files, &golden.cases, backend.load_options()));
         report.unwrap_or_else(|e| panic!("{}: {e}", dir.display())).assert();
     }
-    for dir in small_models("vision") {
+    for (dir, tensors) in small_vision_models() {
         println!("{}", dir.display());
         let files = ModelFiles::from_dir(&dir).unwrap_or_else(|e| panic!("{e}"));
-        let tensors = std::fs::read(dir.join("golden.safetensors")).unwrap();
         let cases = read_vision_golden(&tensors).unwrap_or_else(|e| panic!("{}: {e}", dir.display()));
         let report = block_on(check_vision(files, &cases, backend.load_options()));
         report.unwrap_or_else(|e| panic!("{}: {e}", dir.display())).assert();

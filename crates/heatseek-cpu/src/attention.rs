@@ -9,7 +9,7 @@ pub(crate) fn attention(op: &Attention, operands: &mut Operands<'_>) {
     let (width, d, scale) = (op.width(), op.head_dim, op.scale());
     let stride = 3 * width;
     let y = operands.output("y");
-    let keys_of_row = keys_of_rows(tiles, y.len() / width.max(1));
+    let keys_of_row = keys_of_rows(tiles, y.len() / width.max(1), op.causal);
     parallel::for_each_row(y, width, |q, out| {
         let (first, keys) = keys_of_row[q];
         let mut scores = vec![0.0f32; keys];
@@ -34,11 +34,13 @@ pub(crate) fn attention(op: &Attention, operands: &mut Operands<'_>) {
 }
 
 /// First key row and number of keys of every query row.
-pub(crate) fn keys_of_rows(tiles: &[u32], rows: usize) -> Vec<(usize, usize)> {
+pub(crate) fn keys_of_rows(tiles: &[u32], rows: usize, causal: bool) -> Vec<(usize, usize)> {
     let mut keys = vec![(0, 0); rows];
     for tile in tiles.chunks_exact(4) {
         let [q0, queries, k0, count] = [tile[0], tile[1], tile[2], tile[3]].map(|i| i as usize);
-        keys[q0..q0 + queries].fill((k0, count));
+        for (q, keys) in (q0..).zip(&mut keys[q0..q0 + queries]) {
+            *keys = (k0, if causal { q - k0 + 1 } else { count });
+        }
     }
     keys
 }

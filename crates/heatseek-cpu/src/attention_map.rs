@@ -10,7 +10,7 @@ pub(crate) fn attention_map(op: &AttentionMap, rows: usize, operands: &mut Opera
     let (heads, stride) = (op.attention.num_attention_heads, 3 * width);
     let y = operands.output("y");
     let longest = y.len() / (rows * op.heads()).max(1);
-    let keys_of_row = keys_of_rows(tiles, rows);
+    let keys_of_row = keys_of_rows(tiles, rows, op.attention.causal);
     parallel::for_each_row(y, op.heads() * longest, |q, out| {
         let (first, keys) = keys_of_row[q];
         out.fill(0.0);

@@ -81,6 +81,7 @@ fn activate(activation: Activation, n: usize, y: &mut [f32]) {
         Activation::Relu => map(y, |v| v.max(0.0)),
         Activation::Silu => map(y, |v| v / (1.0 + math::exp(-v))),
         Activation::Tanh => map(y, math::tanh),
+        Activation::QuickGelu => map(y, |v| v / (1.0 + math::exp(-1.702 * v))),
     }
 }
 

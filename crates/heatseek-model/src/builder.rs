@@ -29,12 +29,39 @@ pub(crate) struct Sizes {
     pub(crate) intermediate_size: usize,
     pub(crate) activation: Activation,
     pub(crate) layer_norm_eps: f32,
+    /// Whether a token sees only itself and those before it.
+    pub(crate) causal: bool,
 }
 
-/// The output that holds vectors pooled in this way, whatever the model's own is; that one is
-/// [`POOLED`](heatseek_ops::POOLED) instead.
-pub(crate) fn vector_output(pooling: Pooling, normalize: bool) -> String {
-    format!("{POOLED}.{}.{}", pooling.name(), if normalize { "normalized" } else { "raw" })
+/// What makes one vector of a sequence's rows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Source {
+    Rows(Pooling),
+    /// A part of the model: SigLIP's attention with one query.
+    Head,
+}
+
+impl Source {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Rows(pooling) => pooling.name(),
+            Self::Head => "attention",
+        }
+    }
+}
+
+/// The output that holds vectors made in this way by a model whose own is `own`; `None` is as `own` says.
+pub(crate) fn vector_output(
+    own: (Source, bool),
+    pooling: Option<Pooling>,
+    normalize: Option<bool>,
+) -> String {
+    let source = pooling.map_or(own.0, Source::Rows);
+    let normalize = normalize.unwrap_or(own.1);
+    match (source, normalize) == own {
+        true => POOLED.to_owned(),
+        false => format!("{POOLED}.{}.{}", source.name(), if normalize { "normalized" } else { "raw" }),
+    }
 }
 
 /// The output that holds the attention of layer `index`, `[tokens, heads, longest]`.
@@ -42,10 +69,16 @@ pub(crate) fn attention_output(index: usize, fusion: HeadFusion) -> String {
     format!("attention.{index}.{}", fusion.name())
 }
 
-/// The encoder's output: rows, and the LayerNorm still to be applied to them, if any.
+/// The encoder's output.
 pub(crate) struct Encoded {
     pub(crate) rows: BufferId,
+    /// The LayerNorm still to be applied to the rows before they are pooled.
     pub(crate) norm: Option<BufferId>,
+    /// Whether [`HIDDEN`] is the rows without that LayerNorm: what transformers calls the last hidden state of
+    /// CLIP's vision half.
+    pub(crate) hidden_before_norm: bool,
+    /// What the model's own pooling head made of each sequence, if it has one.
+    pub(crate) head: Option<BufferId>,
 }
 
 /// A Program being built. An encoder's own file adds the steps up to [`Encoded`].
@@ -85,7 +118,7 @@ impl Builder {
         encoded: &Encoded,
     ) -> Result<(), ProgramError> {
         let width = self.sizes.hidden_size;
-        match encoded.norm {
+        match encoded.norm.filter(|_| !encoded.hidden_before_norm) {
             None => {
                 self.program.output(HIDDEN, encoded.rows);
             }
@@ -97,24 +130,25 @@ impl Builder {
             }
         }
         let dense: Vec<[BufferId; 2]> = dense.iter().enumerate().map(|(i, l)| self.dense(i, l)).collect();
-        let own = (pipeline.pooling, pipeline.ends_normalized());
-        for pooling in Pooling::ALL {
+        let source = encoded.head.map_or(Source::Rows(pipeline.pooling), |_| Source::Head);
+        let own = (source, pipeline.ends_normalized());
+        let poolings = Pooling::ALL.map(Some).into_iter().chain(encoded.head.map(|_| None));
+        for pooling in poolings {
             for normalize in [true, false] {
-                let name = vector_output(pooling, normalize);
-                let name = if (pooling, normalize) == own { POOLED.to_owned() } else { name };
+                let name = vector_output(own, pooling, Some(normalize));
                 self.vector(name, pipeline, &dense, (pooling, normalize), encoded)?;
             }
         }
         Ok(())
     }
 
-    /// One way from rows to vectors, run only when its output is asked for.
+    /// One way from rows to vectors, run only when its output is asked for; without a pooling from the head's.
     fn vector(
         &mut self,
         name: String,
         pipeline: &Pipeline,
         dense: &[[BufferId; 2]],
-        (pooling, normalize): (Pooling, bool),
+        (pooling, normalize): (Option<Pooling>, bool),
         encoded: &Encoded,
     ) -> Result<(), ProgramError> {
         let mut steps: Vec<&PipelineStep> = pipeline.steps.iter().collect();
@@ -124,15 +158,18 @@ impl Builder {
         if normalize {
             steps.push(&PipelineStep::Normalize);
         }
-        let at_once = steps.first() == Some(&&PipelineStep::Normalize);
+        let at_once = pooling.is_some() && steps.first() == Some(&&PipelineStep::Normalize);
         let mut width = self.sizes.hidden_size;
-        let norm_in = encoded.norm.map(|_| self.sizes.layer_norm_eps);
-        let mut y = self.program.activation(format!("{name}.pool"), Rows::Sequences, width);
-        let mut buffers = vec![encoded.rows];
-        buffers.extend(encoded.norm);
-        buffers.extend([self.program.table(Table::Sequences), y]);
-        let mut ops: Vec<(Op, Vec<BufferId>)> =
-            vec![(Pool { width, pooling, norm_in, normalize: at_once }.into(), buffers)];
+        let mut y = encoded.head.unwrap_or(encoded.rows);
+        let mut ops: Vec<(Op, Vec<BufferId>)> = Vec::new();
+        if let Some(pooling) = pooling {
+            let norm_in = encoded.norm.map(|_| self.sizes.layer_norm_eps);
+            y = self.program.activation(format!("{name}.pool"), Rows::Sequences, width);
+            let mut buffers = vec![encoded.rows];
+            buffers.extend(encoded.norm);
+            buffers.extend([self.program.table(Table::Sequences), y]);
+            ops.push((Pool { width, pooling, norm_in, normalize: at_once }.into(), buffers));
+        }
         let mut dense = dense.iter();
         for step in &steps[usize::from(at_once)..] {
             let x = y;
@@ -162,9 +199,7 @@ impl Builder {
 
     /// Attention of layer `index`, and its maps for those who ask for them.
     pub(crate) fn attend(&mut self, index: usize) -> Result<(), ProgramError> {
-        let Sizes { hidden_size, num_attention_heads, .. } = self.sizes;
-        let attention = Attention { num_attention_heads, head_dim: hidden_size / num_attention_heads };
-        self.program.push(attention, Rows::Tokens, &[self.qkv, self.tiles, self.attention])?;
+        let attention = self.attention_of_rows()?;
         for fusion in HeadFusion::ALL {
             let op = AttentionMap { attention, fusion };
             let name = attention_output(index, fusion);
@@ -173,6 +208,15 @@ impl Builder {
             self.program.push_for(output, op, Rows::Tokens, &[self.qkv, self.tiles, map])?;
         }
         Ok(())
+    }
+
+    /// The attention of the rows of `qkv`.
+    pub(crate) fn attention_of_rows(&mut self) -> Result<Attention, ProgramError> {
+        let Sizes { hidden_size, num_attention_heads, causal, .. } = self.sizes;
+        let head_dim = hidden_size / num_attention_heads;
+        let attention = Attention { num_attention_heads, head_dim, causal };
+        self.program.push(attention, Rows::Tokens, &[self.qkv, self.tiles, self.attention])?;
+        Ok(attention)
     }
 
     pub(crate) fn affine(&mut self, name: &str, norm: &NormWeights) -> BufferId {

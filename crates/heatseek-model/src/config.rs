@@ -1,31 +1,34 @@
-//! `config.json` of the BERT family.
+//! `config.json` of models of texts.
 
 use heatseek_ops::Activation;
 
-use crate::ModelError;
 use crate::builder::Sizes;
-use crate::json::{Object, parse};
+use crate::json::{Object, is_of_type, parse};
+use crate::tower::Tower;
+use crate::{ModelError, TextEnd, text_tower};
 
-/// The `model_type`s that [`Config::parse`] reads.
-pub const SUPPORTED_MODEL_TYPES: [&str; 1] = ["bert"];
+/// The `model_type`s that [`Config::parse`] reads, or the text half of.
+pub const SUPPORTED_MODEL_TYPES: [&str; 7] =
+    ["bert", "clip", "clip_text_model", "siglip", "siglip_text_model", "siglip2", "siglip2_text_model"];
 
 /// `hidden_act` names, as in transformers' `activations.py` (`ACT2FN`).
-const ACTIVATIONS: [(&str, Activation); 6] = [
+const ACTIVATIONS: [(&str, Activation); 7] = [
     ("gelu", Activation::GeluErf),
     ("gelu_new", Activation::GeluTanh),
     ("gelu_pytorch_tanh", Activation::GeluTanh),
     ("relu", Activation::Relu),
     ("silu", Activation::Silu),
     ("swish", Activation::Silu),
+    ("quick_gelu", Activation::QuickGelu),
 ];
 
-/// The sizes and settings of a BERT encoder. Fields are named as in `config.json`; absent ones have the
-/// defaults of transformers' `BertConfig`, except sizes, which must be there.
+/// The sizes and settings of an encoder of texts. Fields are named as in `config.json`; absent ones have the
+/// defaults of the model's class in transformers, except a BERT's sizes, which must be there.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Config {
     /// The file, as errors name it.
     pub file: String,
-    /// `bert`.
+    /// One of [`SUPPORTED_MODEL_TYPES`].
     pub model_type: String,
     /// Tokens.
     pub vocab_size: usize,
@@ -45,11 +48,21 @@ pub struct Config {
     pub layer_norm_eps: f32,
     /// Positions.
     pub max_position_embeddings: usize,
-    /// Token types.
+    /// Token types; 1 where the model knows none.
     pub type_vocab_size: usize,
+    /// Width of a vector behind the linear layer that CLIP (`projection_dim`) and SigLIP (`projection_size`) end
+    /// with; `None` if there is none.
+    pub projection_dim: Option<usize>,
+    /// Where CLIP takes a text's vector from.
+    pub text_end: Option<TextEnd>,
 }
 
 impl Config {
+    /// Whether a `config.json` is of a model of texts that is read here, or has such a half.
+    pub fn is_text(bytes: &[u8]) -> bool {
+        is_of_type(bytes, &SUPPORTED_MODEL_TYPES)
+    }
+
     /// Reads a `config.json`; `file` is its name in errors.
     ///
     /// # Errors
@@ -67,9 +80,12 @@ impl Config {
                 supported: SUPPORTED_MODEL_TYPES.join(", "),
             });
         }
+        if let Some(tower) = Tower::of(model_type) {
+            return text_tower::read_config(&json, tower, model_type);
+        }
         reject_variants(&json)?;
         let (hidden_size, num_attention_heads) = read_heads(&json)?;
-        let (hidden_act, activation) = read_activation(&json)?;
+        let (hidden_act, activation) = read_activation(&json, "gelu")?;
         Ok(Self {
             file: file.to_owned(),
             model_type: model_type.to_owned(),
@@ -82,7 +98,9 @@ impl Config {
             activation,
             layer_norm_eps: read_eps(&json, 1e-12)?,
             max_position_embeddings: json.size("max_position_embeddings")?,
-            type_vocab_size: json.optional_size("type_vocab_size")?.unwrap_or(2),
+            type_vocab_size: json.size_or("type_vocab_size", 2)?,
+            projection_dim: None,
+            text_end: None,
         })
     }
 
@@ -93,6 +111,7 @@ impl Config {
             intermediate_size: self.intermediate_size,
             activation: self.activation,
             layer_norm_eps: self.layer_norm_eps,
+            causal: Tower::of(&self.model_type) == Some(Tower::Clip),
         }
     }
 }
@@ -101,15 +120,28 @@ impl Config {
 pub(crate) fn read_heads(json: &Object<'_>) -> Result<(usize, usize), ModelError> {
     let hidden_size = json.size("hidden_size")?;
     let num_attention_heads = json.size("num_attention_heads")?;
-    if !hidden_size.is_multiple_of(num_attention_heads) {
-        return Err(json.wrong("num_attention_heads", &format!("a divisor of `hidden_size` {hidden_size}")));
-    }
+    divided(json, hidden_size, num_attention_heads)?;
     Ok((hidden_size, num_attention_heads))
 }
 
+/// Fails unless every head has the same width.
+pub(crate) fn divided(
+    json: &Object<'_>,
+    hidden_size: usize,
+    num_attention_heads: usize,
+) -> Result<(), ModelError> {
+    match hidden_size.is_multiple_of(num_attention_heads) {
+        true => Ok(()),
+        false => Err(json.wrong("num_attention_heads", &format!("a divisor of `hidden_size` {hidden_size}"))),
+    }
+}
+
 /// `hidden_act` as written and as computed.
-pub(crate) fn read_activation<'a>(json: &Object<'a>) -> Result<(&'a str, Activation), ModelError> {
-    let name = json.optional_str("hidden_act")?.unwrap_or("gelu");
+pub(crate) fn read_activation<'a>(
+    json: &Object<'a>,
+    default: &'a str,
+) -> Result<(&'a str, Activation), ModelError> {
+    let name = json.optional_str("hidden_act")?.unwrap_or(default);
     match ACTIVATIONS.iter().find(|(known, _)| *known == name) {
         Some(&(_, activation)) => Ok((name, activation)),
         None => Err(json.unsupported("hidden_act", &ACTIVATIONS.map(|(known, _)| known).join(", "))),

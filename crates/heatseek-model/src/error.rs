@@ -231,6 +231,12 @@ pub enum ModelError {
         /// `max_position_embeddings`.
         limit: usize,
     },
+    /// A text without the token that CLIP takes its vector from.
+    #[error("a text has no token that ends it; `eos_token_id` of `{file}` and the tokenizer must agree")]
+    NoTextEnd {
+        /// The configuration.
+        file: String,
+    },
     /// A sequence that cannot join a batch.
     #[error(transparent)]
     Batch(#[from] BatchError),

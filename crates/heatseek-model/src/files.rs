@@ -105,6 +105,10 @@ impl ModelFiles {
                 wanted.add(&format!("{transformer}{name}"), false);
             }
         }
+        if self.has_vision() && self.has_text() {
+            // Who wants only vectors of texts can do without it.
+            wanted.add(PREPROCESSOR, false);
+        }
         for module in modules.iter().filter(|m| matches!(m.kind, Kind::Pooling | Kind::Dense)) {
             wanted.add(&format!("{}config.json", module.folder), true);
         }
@@ -118,8 +122,10 @@ impl ModelFiles {
             return Ok(wanted.list);
         }
         let config = Config::parse(&config_file, self.require(&config_file, "the model's sizes")?)?;
-        Pipeline::read(self, config.hidden_size)?;
-        self.require(&format!("{transformer}tokenizer.json"), "the model's tokenizer")?;
+        Pipeline::read(self, &config)?;
+        if !self.has_vision() {
+            self.require(&format!("{transformer}tokenizer.json"), "the model's tokenizer")?;
+        }
         if let Some(bytes) = self.get(SENTENCE_TRANSFORMERS) {
             Prompts::parse(SENTENCE_TRANSFORMERS, bytes)?;
         }
@@ -134,10 +140,21 @@ impl ModelFiles {
         Ok(wanted.list)
     }
 
-    /// Whether these are the files of a vision model ([`crate::VisionModel`]), as far as its `config.json` is
-    /// there to tell.
+    /// Whether these are the files of a model of pictures alone ([`crate::VisionModel`]), as far as its
+    /// `config.json` is there to tell.
     pub fn is_vision(&self) -> bool {
+        self.has_vision() && !self.has_text()
+    }
+
+    /// Whether [`crate::VisionModel`] is the one to load these files, or a half of them.
+    pub fn has_vision(&self) -> bool {
         self.get("config.json").is_some_and(|bytes| VisionConfig::is_vision(bytes))
+    }
+
+    /// Whether [`crate::TextModel`] is the one to load these files, or a half of them: always, unless the
+    /// `config.json` is of a model of pictures alone.
+    pub fn has_text(&self) -> bool {
+        !self.has_vision() || self.get("config.json").is_some_and(|bytes| Config::is_text(bytes))
     }
 
     /// The bytes of a vision model's `preprocessor_config.json`.

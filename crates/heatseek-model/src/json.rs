@@ -16,6 +16,13 @@ pub(crate) fn parse(file: &str, bytes: &[u8]) -> Result<Value, ModelError> {
     serde_json::from_slice(bytes).map_err(|source| ModelError::Json { file: file.to_owned(), source })
 }
 
+/// Whether `bytes` are a `config.json` with one of these `model_type`s.
+pub(crate) fn is_of_type(bytes: &[u8], model_types: &[&str]) -> bool {
+    let value: Option<Value> = serde_json::from_slice(bytes).ok();
+    let model_type = value.as_ref().and_then(|v| v.get("model_type")?.as_str());
+    model_type.is_some_and(|name| model_types.contains(&name))
+}
+
 impl<'a> Object<'a> {
     /// `value` as an object; `field` is what to call it in an error.
     pub(crate) fn new(file: &'a str, field: &str, value: &'a Value) -> Result<Self, ModelError> {
@@ -66,6 +73,11 @@ impl<'a> Object<'a> {
         // Tables index with u32, and wasm32 has no larger sizes.
         let size = value.as_u64().filter(|&n| n >= 1 && n <= u64::from(u32::MAX));
         size.map(|n| Some(n as usize)).ok_or_else(|| self.wrong(field, SIZE))
+    }
+
+    /// A whole number of at least 1, `default` if the field is not there.
+    pub(crate) fn size_or(&self, field: &str, default: usize) -> Result<usize, ModelError> {
+        Ok(self.optional_size(field)?.unwrap_or(default))
     }
 
     /// A finite number, if the field is there.

@@ -1,14 +1,17 @@
 //! A text embedding model, read and checked.
 
-use heatseek_ops::{Batch, Buffer, HeadFusion, Op, POOLED, Pooling, Program, Tensor};
+use heatseek_ops::{Batch, HeadFusion, Op, POOLED, Pooling, Program};
 
-use crate::builder::{Norm, attention_output, vector_output};
+use crate::builder::{Norm, Source, attention_output, vector_output};
 use crate::files::SENTENCE_TRANSFORMERS;
-use crate::json::{Object, parse};
+use crate::limits::Limits;
 use crate::modules::read_modules;
 use crate::program::{Parts, build};
-use crate::weights::{BertWeights, Linear, read_dense};
-use crate::{Config, ModelError, ModelFiles, ModelSpec, Pipeline, PipelineStep, Prompts};
+use crate::weights::{Linear, TextWeights, read_dense};
+use crate::{Config, ModelError, ModelFiles, ModelSpec, Pipeline, PipelineStep, Prompts, TextPadding};
+
+/// How the names of token embeddings end.
+const TOKEN_TABLES: [&str; 2] = ["word_embeddings.weight", "token_embedding.weight"];
 
 /// A text embedding model: its configuration, its pipeline and its weights, ready to be made a Program.
 #[derive(Clone, Debug)]
@@ -16,8 +19,9 @@ pub struct TextModel {
     config: Config,
     pipeline: Pipeline,
     prompts: Prompts,
-    weights: BertWeights,
+    weights: TextWeights,
     dense: Vec<Linear>,
+    padding: Option<TextPadding>,
     spec: ModelSpec,
 }
 
@@ -31,26 +35,31 @@ impl TextModel {
         let folder = modules.first().map_or("", |m| &m.folder);
         let config_file = format!("{folder}config.json");
         let config = Config::parse(&config_file, files.require(&config_file, "the model's sizes")?)?;
-        let pipeline = Pipeline::read(files, config.hidden_size)?;
+        let pipeline = Pipeline::read(files, &config)?;
         let prompts = match files.get(SENTENCE_TRANSFORMERS) {
             Some(bytes) => Prompts::parse(SENTENCE_TRANSFORMERS, bytes)?,
             None => Prompts::default(),
         };
         let limits = Limits::read(files, folder, &config)?;
         let checkpoint = files.checkpoint(folder)?;
-        let weights = BertWeights::read(&checkpoint, &config)?;
-        let mut dense = Vec::new();
+        let weights = TextWeights::read(&checkpoint, &config)?;
+        let mut dense = Vec::from_iter(weights.projection().cloned());
+        let mut parameters = weights.parameters();
         for step in &pipeline.steps {
-            if let PipelineStep::Dense(layer) = step {
-                dense.push(read_dense(&files.checkpoint(&layer.folder)?, layer)?);
+            // A tower's is part of its own file.
+            if let (PipelineStep::Dense(layer), TextWeights::Bert(_)) = (step, &weights) {
+                let (linear, read) = read_dense(&files.checkpoint(&layer.folder)?, layer)?;
+                dense.push(linear);
+                parameters += read;
             }
         }
-        let dtype = checkpoint.names().find(|name| name.ends_with("word_embeddings.weight"));
+        let dtype = checkpoint
+            .names()
+            .find(|name| name.ends_with(TOKEN_TABLES[0]) || name.ends_with(TOKEN_TABLES[1]));
         let dtype = dtype.and_then(|name| checkpoint.dtype(name)).unwrap_or("F32");
         let spec = describe(&config, &pipeline, &prompts, &limits, dtype);
-        let mut model = Self { config, pipeline, prompts, weights, dense, spec };
-        model.spec.parameters = model.count_parameters()?;
-        Ok(model)
+        let spec = ModelSpec { parameters, ..spec };
+        Ok(Self { config, pipeline, prompts, weights, dense, padding: limits.padding, spec })
     }
 
     /// What the model is.
@@ -73,6 +82,23 @@ impl TextModel {
         &self.prompts
     }
 
+    /// How texts are filled up to the length limit, if they are.
+    pub fn padding(&self) -> Option<&TextPadding> {
+        self.padding.as_ref()
+    }
+
+    /// How many tokens of a text count: of CLIP those up to the one it takes the vector from, for none of them
+    /// looks at a later one; of other models all.
+    ///
+    /// # Errors
+    /// [`ModelError::NoTextEnd`] if a text for CLIP has no end.
+    pub fn counted_tokens(&self, ids: &[u32]) -> Result<usize, ModelError> {
+        match self.config.text_end {
+            None => Ok(ids.len()),
+            Some(end) => end.length(ids).ok_or(ModelError::NoTextEnd { file: self.config.file.clone() }),
+        }
+    }
+
     /// The Program, with outputs [`heatseek_ops::POOLED`] and those of [`TextModel::vector_output`]
     /// `[sequences, embedding_dim]`, and [`heatseek_ops::HIDDEN`] `[tokens, hidden_size]`; a run computes
     /// those it is asked for. Weights stay where they are until an executor asks for them, so it costs
@@ -88,9 +114,8 @@ impl TextModel {
     /// The output that holds vectors pooled and normalised in this way; `None` is as the model's files
     /// say.
     pub fn vector_output(&self, pooling: Option<Pooling>, normalize: Option<bool>) -> String {
-        let own = (self.pipeline.pooling, self.pipeline.ends_normalized());
-        let wanted = (pooling.unwrap_or(own.0), normalize.unwrap_or(own.1));
-        if wanted == own { POOLED.to_owned() } else { vector_output(wanted.0, wanted.1) }
+        let own = (Source::Rows(self.pipeline.pooling), self.pipeline.ends_normalized());
+        vector_output(own, pooling, normalize)
     }
 
     /// The output that holds the attention of layer `layer`, counted from 0: `[tokens, heads, longest]`, as
@@ -108,7 +133,7 @@ impl TextModel {
         let modules = read_modules(files)?;
         let config_file = format!("{}config.json", modules.first().map_or("", |m| &m.folder));
         let config = Config::parse(&config_file, files.require(&config_file, "the model's sizes")?)?;
-        let pipeline = Pipeline::read(files, config.hidden_size)?;
+        let pipeline = Pipeline::read(files, &config)?;
         let dense: Vec<Linear> = pipeline
             .steps
             .iter()
@@ -117,7 +142,7 @@ impl TextModel {
                 PipelineStep::Normalize => None,
             })
             .collect();
-        let weights = BertWeights::outline(&config);
+        let weights = TextWeights::outline(&config);
         let parts = Parts { config: &config, weights: &weights, pipeline: &pipeline, dense: &dense };
         let program = build(&parts, norm)?;
         let pooled = [program.output_named(POOLED)?];
@@ -135,17 +160,8 @@ impl TextModel {
         }
         in_range("token id", ids, self.config.vocab_size)?;
         in_range("token type id", type_ids, self.config.type_vocab_size)?;
-        // BERT's positions count from 0.
+        // Positions of all of them count from 0.
         Ok(batch.push(ids, type_ids, 0)?)
-    }
-
-    fn count_parameters(&self) -> Result<usize, ModelError> {
-        let program = self.program(Norm::Plain)?;
-        let weights = program.buffers().iter().map(|(_, buffer)| match buffer {
-            Buffer::Weight(tensor) => Tensor::len(tensor),
-            _ => 0,
-        });
-        Ok(weights.sum())
     }
 }
 
@@ -153,47 +169,6 @@ fn in_range(what: &'static str, ids: &[u32], limit: usize) -> Result<(), ModelEr
     match ids.iter().position(|&id| id as usize >= limit) {
         Some(position) => Err(ModelError::IdOutOfRange { what, got: ids[position], position, limit }),
         None => Ok(()),
-    }
-}
-
-/// How texts are cut and cleaned before the encoder.
-struct Limits {
-    max_length: usize,
-    do_lower_case: bool,
-}
-
-impl Limits {
-    /// `max_seq_length` of `sentence_bert_config.json`, else the tokenizer's `model_max_length`; never
-    /// more than there are positions (sentence-transformers' `Transformer.__init__`).
-    fn read(files: &ModelFiles, folder: &str, config: &Config) -> Result<Self, ModelError> {
-        let mut limits = Self { max_length: config.max_position_embeddings, do_lower_case: false };
-        let file = format!("{folder}tokenizer_config.json");
-        if let Some(bytes) = files.get(&file) {
-            let value = parse(&file, bytes)?;
-            let json = Object::new(&file, "(the whole file)", &value)?;
-            // A float: transformers writes 1e30 for "no limit".
-            if let Some(limit) = json.optional_number("model_max_length")? {
-                if limit < 1.0 {
-                    return Err(json.wrong("model_max_length", "a number of at least 1"));
-                }
-                // The cast saturates.
-                limits.max_length = limits.max_length.min(limit as usize);
-            }
-        }
-        let file = format!("{folder}sentence_bert_config.json");
-        if let Some(bytes) = files.get(&file) {
-            let value = parse(&file, bytes)?;
-            let json = Object::new(&file, "(the whole file)", &value)?;
-            if let Some(limit) = json.optional_size("max_seq_length")? {
-                limits.max_length = limit.min(config.max_position_embeddings);
-            }
-            limits.do_lower_case = json.bool_or("do_lower_case", false)?;
-            match json.optional_str("transformer_task")? {
-                None | Some("feature-extraction") => {}
-                Some(_) => return Err(json.unsupported("transformer_task", "feature-extraction")),
-            }
-        }
-        Ok(limits)
     }
 }
 

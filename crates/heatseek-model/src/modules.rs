@@ -4,7 +4,8 @@ use heatseek_ops::{Activation, Pooling};
 use serde_json::Value;
 
 use crate::json::{Object, parse, shown};
-use crate::{ModelError, ModelFiles};
+use crate::tower::Tower;
+use crate::{Config, ModelError, ModelFiles, text_tower};
 
 /// The module list's file.
 pub(crate) const MODULES: &str = "modules.json";
@@ -135,13 +136,24 @@ impl Pipeline {
         self.steps.last() == Some(&PipelineStep::Normalize)
     }
 
-    /// Reads `modules.json` and the configurations it names. `hidden_size` is the encoder's width.
+    /// Reads `modules.json` and the configurations it names, for the encoder of this `config`. CLIP and SigLIP
+    /// say themselves what follows it.
     ///
     /// # Errors
     /// [`ModelError`] of every kind but those about weights.
-    pub fn read(files: &ModelFiles, hidden_size: usize) -> Result<Self, ModelError> {
+    pub fn read(files: &ModelFiles, config: &Config) -> Result<Self, ModelError> {
+        if Tower::of(&config.model_type).is_some() {
+            return match files.get(MODULES) {
+                None => Ok(text_tower::pipeline(config)),
+                Some(_) => Err(ModelError::ModuleOrder {
+                    file: MODULES.into(),
+                    expected: format!("no such file beside a model of type `{}`", config.model_type),
+                    got: "one".into(),
+                }),
+            };
+        }
         let mut pipeline = Self { transformer: String::new(), pooling: Pooling::Mean, steps: Vec::new() };
-        let mut width = hidden_size;
+        let mut width = config.hidden_size;
         for module in read_modules(files)? {
             match module.kind {
                 Kind::Transformer => pipeline.transformer = module.folder,

@@ -1,17 +1,17 @@
-//! The Program of a BERT encoder: LayerNorms after the residual sums.
+//! The Programs of encoders of texts, and that of BERT: LayerNorms after the residual sums.
 
-use heatseek_ops::{BufferId, Embed, Gemm, Program, ProgramError, Residual, Rows, Table};
+use heatseek_ops::{BufferId, Embed, Gemm, Program, ProgramError, Residual, Rows, Table, Tensor};
 
 use crate::Config;
 use crate::builder::{Builder, Encoded, Norm};
 use crate::fold::stack;
 use crate::modules::Pipeline;
-use crate::weights::{BertWeights, LayerWeights, Linear};
+use crate::weights::{BertWeights, LayerWeights, Linear, TextWeights};
 
 /// Everything a Program is made of.
 pub(crate) struct Parts<'a> {
     pub(crate) config: &'a Config,
-    pub(crate) weights: &'a BertWeights,
+    pub(crate) weights: &'a TextWeights,
     pub(crate) pipeline: &'a Pipeline,
     /// The Dense layers of `pipeline`, in order.
     pub(crate) dense: &'a [Linear],
@@ -20,9 +20,10 @@ pub(crate) struct Parts<'a> {
 /// Builds the Program.
 pub(crate) fn build(parts: &Parts<'_>, norm: Norm) -> Result<Program, ProgramError> {
     let mut builder = Builder::new(parts.config.sizes());
-    let encoded = match norm {
-        Norm::Folded => builder.encode_folded(parts.weights)?,
-        Norm::Plain => builder.encode_plain(parts.weights)?,
+    let encoded = match (parts.weights, norm) {
+        (TextWeights::Bert(weights), Norm::Folded) => builder.encode_folded(weights)?,
+        (TextWeights::Bert(weights), Norm::Plain) => builder.encode_plain(weights)?,
+        (TextWeights::Tower(weights), norm) => builder.encode_tower(weights, norm)?,
     };
     builder.pool(parts.pipeline, parts.dense, &encoded)?;
     Ok(builder.program)
@@ -34,7 +35,7 @@ impl Builder {
         let (width, z_mid) = (self.sizes.hidden_size, self.z_mid);
         let stats = self.program.activation("z.stats", Rows::Tokens, 2);
         let stats_mid = self.program.activation("z_mid.stats", Rows::Tokens, 2);
-        self.embed(weights)?;
+        self.embed([&weights.word, &weights.position, &weights.token_type])?;
         let mut norm = &weights.norm;
         let mut norm_affine = self.affine("embeddings.LayerNorm", norm);
         for (index, layer) in weights.layers.iter().enumerate() {
@@ -58,19 +59,19 @@ impl Builder {
             norm = &layer.output_norm;
             norm_affine = self.affine(&at("output.LayerNorm"), norm);
         }
-        Ok(Encoded { rows: self.z, norm: Some(norm_affine) })
+        Ok(Encoded { rows: self.z, norm: Some(norm_affine), hidden_before_norm: false, head: None })
     }
 
     /// Per layer: `h` holds the normalised rows, `z` the sums before a LayerNorm.
     fn encode_plain(&mut self, weights: &BertWeights) -> Result<Encoded, ProgramError> {
         let width = self.sizes.hidden_size;
         let h = self.program.activation("h", Rows::Tokens, width);
-        self.embed(weights)?;
+        self.embed([&weights.word, &weights.position, &weights.token_type])?;
         self.layer_norm("embeddings.LayerNorm", &weights.norm, [self.z, h])?;
         for (index, layer) in weights.layers.iter().enumerate() {
             self.plain_layer(index, layer, h)?;
         }
-        Ok(Encoded { rows: h, norm: None })
+        Ok(Encoded { rows: h, norm: None, hidden_before_norm: false, head: None })
     }
 
     fn plain_layer(&mut self, index: usize, layer: &LayerWeights, h: BufferId) -> Result<(), ProgramError> {
@@ -89,13 +90,13 @@ impl Builder {
         self.layer_norm(&at("output.LayerNorm"), &layer.output_norm, [self.z, h])
     }
 
-    fn embed(&mut self, weights: &BertWeights) -> Result<(), ProgramError> {
+    pub(crate) fn embed(&mut self, [word, position, token_type]: [&Tensor; 3]) -> Result<(), ProgramError> {
         let op = Embed { hidden_size: self.sizes.hidden_size };
         let buffers = [
             self.program.table(Table::Tokens),
-            self.program.weight("embeddings.word", weights.word.clone()),
-            self.program.weight("embeddings.position", weights.position.clone()),
-            self.program.weight("embeddings.token_type", weights.token_type.clone()),
+            self.program.weight("embeddings.word", word.clone()),
+            self.program.weight("embeddings.position", position.clone()),
+            self.program.weight("embeddings.token_type", token_type.clone()),
             self.z,
         ];
         self.program.push(op, Rows::Tokens, &buffers)

@@ -52,13 +52,25 @@ impl<'a> Reader<'a> {
         field: &str,
     ) -> Result<Tensor, ModelError> {
         let full: Vec<String> = names.iter().map(|n| format!("{}{n}", self.prefix)).collect();
+        self.find(&full, shape, field)
+    }
+
+    /// The tensor of this name, which stands beside what has the prefix.
+    pub(crate) fn beside(&mut self, name: &str, shape: &[usize], field: &str) -> Result<Tensor, ModelError> {
+        self.find(&[name.to_owned()], shape, field)
+    }
+
+    fn find(&mut self, full: &[String], shape: &[usize], field: &str) -> Result<Tensor, ModelError> {
         let checkpoint = self.checkpoint;
         let found = full.iter().find_map(|name| Some((name, checkpoint.shape(name)?)));
         let Some((name, got)) = found else {
             let tried: Vec<String> = full.iter().map(|n| format!("`{n}`")).collect();
             return Err(ModelError::MissingTensor {
                 file: checkpoint.file().to_owned(),
-                tensor: names.first().copied().unwrap_or_default().to_owned(),
+                tensor: full
+                    .first()
+                    .map_or("", |name| name.strip_prefix(self.prefix).unwrap_or(name))
+                    .to_owned(),
                 tried: tried.join(", "),
                 field: format!("`{field}` of `{}`", self.config),
             });
@@ -101,6 +113,12 @@ impl<'a> Reader<'a> {
             gamma: self.tensor(&gamma, &shape, "hidden_size")?,
             beta: self.tensor(&beta, &shape, "hidden_size")?,
         })
+    }
+
+    /// Elements of all tensors read so far.
+    pub(crate) fn parameters(&self) -> usize {
+        let shapes = self.used.iter().filter_map(|name| self.checkpoint.shape(name));
+        shapes.map(|shape| shape.iter().product::<usize>()).sum()
     }
 
     /// Fails if a tensor was not read, unless `harmless` says that it does not matter: it is given the name

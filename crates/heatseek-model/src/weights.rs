@@ -1,8 +1,10 @@
-//! The weights of a BERT encoder, found by name and checked against the configuration.
+//! The weights of encoders of texts, and those of BERT, found by name and checked against the configuration.
 
 use heatseek_ops::Tensor;
 
 use crate::reader::Reader;
+use crate::text_tower::TowerWeights;
+use crate::tower::Tower;
 use crate::{Checkpoint, Config, DenseConfig, ModelError};
 
 /// A linear layer: weight `[n, k]`, bias `[n]`.
@@ -39,6 +41,50 @@ pub(crate) struct BertWeights {
     pub(crate) token_type: Tensor,
     pub(crate) norm: NormWeights,
     pub(crate) layers: Vec<LayerWeights>,
+    /// Elements of all tensors that were read.
+    pub(crate) parameters: usize,
+}
+
+/// The weights of any encoder of texts.
+#[derive(Clone, Debug)]
+pub(crate) enum TextWeights {
+    Bert(BertWeights),
+    Tower(TowerWeights),
+}
+
+impl TextWeights {
+    /// Weights of the right shapes and no values, to find out which ops a model needs before its
+    /// checkpoint is there.
+    pub(crate) fn outline(config: &Config) -> Self {
+        match Tower::of(&config.model_type) {
+            None => Self::Bert(BertWeights::outline(config)),
+            Some(_) => Self::Tower(TowerWeights::outline(config)),
+        }
+    }
+
+    /// Finds all weights in `checkpoint`.
+    pub(crate) fn read(checkpoint: &Checkpoint, config: &Config) -> Result<Self, ModelError> {
+        Ok(match Tower::of(&config.model_type) {
+            None => Self::Bert(BertWeights::read(checkpoint, config)?),
+            Some(tower) => Self::Tower(TowerWeights::read(checkpoint, config, tower)?),
+        })
+    }
+
+    /// Elements of all tensors that were read.
+    pub(crate) fn parameters(&self) -> usize {
+        match self {
+            Self::Bert(weights) => weights.parameters,
+            Self::Tower(weights) => weights.parameters,
+        }
+    }
+
+    /// The linear layer behind the encoder whose weights are in the same file.
+    pub(crate) fn projection(&self) -> Option<&Linear> {
+        match self {
+            Self::Bert(_) => None,
+            Self::Tower(weights) => weights.projection.as_ref(),
+        }
+    }
 }
 
 /// The tensor every BERT has, by which the prefix is found.
@@ -55,9 +101,7 @@ const HEADS: [&str; 5] = ["pooler.", "cls.", "classifier.", "qa_outputs.", "lm_h
 const BUFFERS: [&str; 2] = ["embeddings.position_ids", "embeddings.token_type_ids"];
 
 impl BertWeights {
-    /// Weights of the right shapes and no values, to find out which ops a model needs before its
-    /// checkpoint is there.
-    pub(crate) fn outline(config: &Config) -> Self {
+    fn outline(config: &Config) -> Self {
         let (width, inner) = (config.hidden_size, config.intermediate_size);
         let norm = || NormWeights::outline(width);
         let linear = Linear::outline;
@@ -75,16 +119,16 @@ impl BertWeights {
             token_type: zeros(&[config.type_vocab_size, width]),
             norm: norm(),
             layers: (0..config.num_hidden_layers).map(|_| layer()).collect(),
+            parameters: 0,
         }
     }
 
-    /// Finds all weights in `checkpoint`.
-    pub(crate) fn read(checkpoint: &Checkpoint, config: &Config) -> Result<Self, ModelError> {
+    fn read(checkpoint: &Checkpoint, config: &Config) -> Result<Self, ModelError> {
         let Config { file, model_type, num_hidden_layers, .. } = config;
         let mut reader = Reader::behind(checkpoint, file, model_type, &PREFIXES, WORD_EMBEDDINGS)?;
         let width = config.hidden_size;
         let table = |rows: usize| [rows, width];
-        let weights = Self {
+        let mut weights = Self {
             word: reader.tensor(&[WORD_EMBEDDINGS], &table(config.vocab_size), "vocab_size, hidden_size")?,
             position: reader.tensor(
                 &["embeddings.position_embeddings.weight"],
@@ -100,7 +144,9 @@ impl BertWeights {
             layers: (0..*num_hidden_layers)
                 .map(|i| read_layer(&mut reader, i, config))
                 .collect::<Result<_, _>>()?,
+            parameters: 0,
         };
+        weights.parameters = reader.parameters();
         let model = format!("`{file}` describes, with {num_hidden_layers} layers");
         reader.reject_unused(&model, |name, inside| match inside {
             true => BUFFERS.contains(&name) || HEADS.iter().any(|head| name.starts_with(head)),
@@ -131,8 +177,11 @@ impl NormWeights {
     }
 }
 
-/// Reads the linear layer of a `Dense` module.
-pub(crate) fn read_dense(checkpoint: &Checkpoint, dense: &DenseConfig) -> Result<Linear, ModelError> {
+/// Reads the linear layer of a `Dense` module, and how many elements it has.
+pub(crate) fn read_dense(
+    checkpoint: &Checkpoint,
+    dense: &DenseConfig,
+) -> Result<(Linear, usize), ModelError> {
     let (n, k) = (dense.out_features, dense.in_features);
     let config = format!("{}config.json", dense.folder);
     let mut reader = Reader::new(checkpoint, &config);
@@ -142,7 +191,7 @@ pub(crate) fn read_dense(checkpoint: &Checkpoint, dense: &DenseConfig) -> Result
         false => Tensor::new(&[n], vec![0.0; n]),
     };
     reader.reject_unused(&format!("`{config}` describes"), |_, _| false)?;
-    Ok(Linear { weight, bias })
+    Ok((Linear { weight, bias }, reader.parameters()))
 }
 
 fn read_layer(reader: &mut Reader<'_>, index: usize, config: &Config) -> Result<LayerWeights, ModelError> {

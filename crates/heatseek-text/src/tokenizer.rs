@@ -12,6 +12,14 @@ const SHOWN: usize = 40;
 pub struct Tokenizer {
     inner: tokenizers::Tokenizer,
     special: usize,
+    padding: Option<Padding>,
+}
+
+/// What short texts are filled up with.
+#[derive(Clone, Copy, Debug)]
+struct Padding {
+    id: u32,
+    left: bool,
 }
 
 /// The tokens of one text.
@@ -27,6 +35,18 @@ pub struct Encoding {
     pub special: Vec<bool>,
     /// Whether tokens were cut off.
     pub truncated: bool,
+}
+
+impl Encoding {
+    /// Fills up to `length` tokens.
+    fn pad(&mut self, Padding { id, left }: Padding, length: usize) {
+        let count = length.saturating_sub(self.ids.len());
+        let at = if left { 0 } else { self.ids.len() };
+        self.ids.splice(at..at, std::iter::repeat_n(id, count));
+        self.type_ids.splice(at..at, std::iter::repeat_n(0, count));
+        self.offsets.splice(at..at, std::iter::repeat_n((0, 0), count));
+        self.special.splice(at..at, std::iter::repeat_n(true, count));
+    }
 }
 
 impl Tokenizer {
@@ -47,7 +67,7 @@ impl Tokenizer {
             inner.with_model(model);
         }
         let special = inner.get_post_processor().map_or(0, |p| p.added_tokens(false));
-        Ok(Self { inner, special })
+        Ok(Self { inner, special, padding: None })
     }
 
     /// The same tokenizer with every text lower-cased first, as sentence-transformers' `do_lower_case` does it:
@@ -60,6 +80,19 @@ impl Tokenizer {
         steps.extend(self.inner.get_normalizer().cloned());
         let added = self.inner.with_normalizer(Some(Sequence::new(steps)));
         added.map_err(|error| TextError::TokenizerFile { why: error.to_string() })?;
+        Ok(self)
+    }
+
+    /// The same tokenizer with every text that is encoded to a `max_length` filled up to it with `token`, before
+    /// the text if `left`.
+    ///
+    /// # Errors
+    /// [`TextError::TokenizerFile`] if the vocabulary has no such token.
+    pub fn padding(mut self, token: &str, left: bool) -> Result<Self, TextError> {
+        let id = self.inner.token_to_id(token);
+        let why = || format!("its vocabulary lacks `{token}`, which the model's texts are padded with");
+        let id = id.ok_or_else(|| TextError::TokenizerFile { why: why() })?;
+        self.padding = Some(Padding { id, left });
         Ok(self)
     }
 
@@ -95,6 +128,9 @@ impl Tokenizer {
             encoding.type_ids.push(all.get_type_ids()[i]);
             encoding.offsets.push(all.get_offsets()[i]);
             encoding.special.push(special);
+        }
+        if let (Some(padding), Some(max_length)) = (self.padding, max_length) {
+            encoding.pad(padding, max_length);
         }
         Ok(encoding)
     }
@@ -150,6 +186,18 @@ mod tests {
         }
         let error = tokenizer.encode("one", Some(1)).unwrap_err();
         assert_eq!(error, TextError::NoRoom { max_length: 1, special: 2 });
+    }
+
+    #[test]
+    fn padding_fills_up_to_the_limit_only() {
+        let pad = |left| Tokenizer::from_json(&tokenizer_json()).unwrap().padding("[PAD]", left).unwrap();
+        let right = pad(false).encode("one two", Some(6)).unwrap();
+        assert_eq!((&right.ids[..], right.special[4]), (&[2, 4, 5, 3, 0, 0][..], true));
+        assert_eq!(pad(true).encode("one two", Some(6)).unwrap().ids, [0, 0, 2, 4, 5, 3]);
+        assert_eq!(pad(true).encode("one two", None).unwrap().ids, [2, 4, 5, 3]);
+        assert_eq!(pad(true).encode("one two three", Some(4)).unwrap().ids, [2, 4, 5, 3]);
+        let missing = Tokenizer::from_json(&tokenizer_json()).unwrap().padding("<pad>", true).unwrap_err();
+        assert!(missing.to_string().contains("`<pad>`"), "{missing}");
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! attention: y = softmax(q kT * scale) v per head, each sequence among itself.
+//! attention: y = softmax(q kT * scale) v per head, each sequence among itself; if causal, no row sees a later one.
 //!
 //! Shapes (row-major): qkv [rows, 3 * num_attention_heads * head_dim] f32; tiles [tiles, 4] u32: first
 //! query row, queries (1..=64), first key row, keys (>= 1); y [rows, num_attention_heads * head_dim] f32.
@@ -15,6 +15,7 @@
 override num_attention_heads: u32;
 override head_dim: u32; // elements
 override scale: f32;    // 1 / sqrt(head_dim)
+override causal: u32;   // 1: keys up to the query itself
 
 @group(0) @binding(0) var<storage, read> qkv: array<vec4<f32>>;
 @group(0) @binding(1) var<storage, read> tiles: array<vec4<u32>>;
@@ -45,23 +46,26 @@ fn attention(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_
     let q_{{ v }} = load(query * 3u * width + head, {{ v }}u) * scale;
     var o_{{ v }} = vec4<f32>();
 {% endfor %}
+    // Keys that this query sees, at least one, and that any query of the tile does.
+    let visible = select(tile.w, query - tile.z + 1u, causal != 0u);
+    let key_end = select(tile.w, tile.x + tile.y - tile.z, causal != 0u);
     var highest = LOWEST;
     var total = 0.0;
 
-    for (var key_0 = 0u; key_0 < tile.w; key_0 += 16u) {
+    for (var key_0 = 0u; key_0 < key_end; key_0 += 16u) {
         for (var i = lane; i < {{ 16 * vectors }}u; i += 64u) {
             let row = tile.z + min(key_0 + i / {{ vectors }}u, tile.w - 1u);
             keys[i] = load((row * 3u + 1u) * width + head, i % {{ vectors }}u);
             values[i] = load((row * 3u + 2u) * width + head, i % {{ vectors }}u);
         }
         workgroupBarrier();
-        let staged = min(16u, tile.w - key_0);
+        let staged = min(16u, key_end - key_0);
         for (var key = 0u; key < staged; key += 4u) {
             let at = key * {{ vectors }}u;
 {% for e in range(4) %}
             let s_{{ e }} = {% for v in range(vectors) %}{{ " + " if v }}dot(q_{{ v }}, keys[at + {{ e * vectors + v }}u]){% endfor %};
 {% endfor %}
-            let in_range = key + vec4<u32>(0u, 1u, 2u, 3u) < vec4<u32>(staged);
+            let in_range = key_0 + key + vec4<u32>(0u, 1u, 2u, 3u) < vec4<u32>(visible);
             let s = select(vec4<f32>(LOWEST), vec4<f32>(s_0, s_1, s_2, s_3), in_range);
             let now = max(highest, max(max(s.x, s.y), max(s.z, s.w)));
             let fade = exp(highest - now);

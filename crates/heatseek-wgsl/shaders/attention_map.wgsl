@@ -1,10 +1,12 @@
 //! attention_map: y = softmax(q kT * scale) per head, each sequence among itself: what attention never stores.
+//! If causal, no row sees a later one.
 //!
 //! Shapes (row-major): qkv [rows, 3 * num_attention_heads * head_dim] f32; tiles [tiles, 4] u32: first
-//! query row, queries (1..=64), first key row, keys (>= 1); y [rows, heads, longest] f32, zeros behind the keys.
+//! query row, queries (1..=64), first key row, keys (>= 1); y [rows, heads, longest] f32, zeros behind the keys
+//! that a row sees.
 //! Who owns what: one workgroup of 64 invocations one head of one tile, or all heads of it where they are
-//! fused; each invocation one query, whose part of y nobody else touches. No workgroup memory: keys come from
-//! the cache.
+//! fused; each invocation one query, whose part of y nobody else touches, so fused heads are gathered in it. No
+//! workgroup memory: keys come from the cache.
 //! Numerics: f32; the maximum and the sum first (online), then every score again.
 //! Limits: head_dim a multiple of 4, at most {{ max_head_dim }}.
 
@@ -15,6 +17,7 @@
 override num_attention_heads: u32;
 override head_dim: u32; // elements
 override scale: f32;    // 1 / sqrt(head_dim)
+override causal: u32;   // 1: keys up to the query itself
 override fusion: u32;   // 0 each head, 1 mean, 2 max, 3 min: the numbers of src/select.rs
 
 @group(0) @binding(0) var<storage, read> qkv: array<vec4<f32>>;
@@ -36,6 +39,7 @@ fn attention_map(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocat
     if (lane >= tile.y) { return; }
     let width = num_attention_heads * head_dim / 4u;
     let query = tile.x + lane;
+    let visible = select(tile.w, query - tile.z + 1u, causal != 0u);
     let heads = select(1u, num_attention_heads, fusion == 0u);
     let out = (query * heads + group.x) * params.longest;
     let end = select(num_attention_heads, group.x + 1u, fusion == 0u);
@@ -46,14 +50,14 @@ fn attention_map(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocat
 {% endfor %}
         var highest = -1e30;
         var total = 0.0;
-        for (var key = 0u; key < tile.w; key++) {
+        for (var key = 0u; key < visible; key++) {
             let at = ((tile.z + key) * 3u + 1u) * width + first;
             let s = {% for v in range(vectors) %}{{ " + " if v }}dot(q_{{ v }}, load(at, {{ v }}u)){% endfor %};
             let now = max(highest, s);
             total = total * exp(highest - now) + exp(s - now);
             highest = now;
         }
-        for (var key = 0u; key < tile.w; key++) {
+        for (var key = 0u; key < visible; key++) {
             let at = ((tile.z + key) * 3u + 1u) * width + first;
             let s = {% for v in range(vectors) %}{{ " + " if v }}dot(q_{{ v }}, load(at, {{ v }}u)){% endfor %};
             var p = exp(s - highest) / total;
@@ -69,5 +73,5 @@ fn attention_map(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocat
             y[out + key] = p;
         }
     }
-    for (var key = tile.w; key < params.longest; key++) { y[out + key] = 0.0; }
+    for (var key = visible; key < params.longest; key++) { y[out + key] = 0.0; }
 }

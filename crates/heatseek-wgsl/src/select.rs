@@ -213,6 +213,7 @@ fn gemm_constants(gemm: &Gemm) -> Vec<(&'static str, f64)> {
         Activation::Relu => 3.0,
         Activation::Silu => 4.0,
         Activation::Tanh => 5.0,
+        Activation::QuickGelu => 6.0,
     };
     constants.push(("activation", activation));
     constants
@@ -225,7 +226,7 @@ fn head_class(attention: &Attention) -> Option<usize> {
 }
 
 fn head_limits(attention: &Attention) -> String {
-    let Attention { num_attention_heads: heads, head_dim } = attention;
+    let Attention { num_attention_heads: heads, head_dim, .. } = attention;
     format!("{heads} heads of {head_dim}; heads must be a multiple of 4 and at most 128 wide")
 }
 
@@ -234,6 +235,7 @@ fn attention_constants(attention: &Attention) -> Vec<(&'static str, f64)> {
         ("num_attention_heads", attention.num_attention_heads as f64),
         ("head_dim", attention.head_dim as f64),
         ("scale", f64::from(attention.scale())),
+        ("causal", f64::from(u8::from(attention.causal))),
     ]
 }
 

@@ -18,7 +18,7 @@ fn grids_cover_the_rows_once() {
         assert_eq!(grid(gemm, RowClass::Large, rows, &[rows])[..2], [3, large]);
     }
     assert_eq!(grid(Embed { hidden_size: 384 }, RowClass::Large, 3, &[3]), [5, 1, 1]);
-    let heads = Attention { num_attention_heads: 12, head_dim: 32 };
+    let heads = Attention { num_attention_heads: 12, head_dim: 32, causal: false };
     assert_eq!(grid(heads, RowClass::Large, 135, &[0, 65, 70]), [12, 4, 1]);
     let pool = Pool { width: 8, pooling: Pooling::Mean, norm_in: None, normalize: true };
     assert_eq!(grid(pool, RowClass::Small, 3, &[1, 0, 2]), [3, 1, 1]);
@@ -45,8 +45,8 @@ fn what_no_kernel_can_do_is_said() {
     for (op, why) in [
         (Gemm::linear(6, 64).into(), "`x` is 6 wide, which is not a multiple of 4"),
         (Gemm::linear(64, 2).into(), "`bias` is 2 wide"),
-        (Attention { num_attention_heads: 2, head_dim: 132 }.into(), "2 heads of 132"),
-        (Attention { num_attention_heads: 4, head_dim: 6 }.into(), "4 heads of 6"),
+        (Attention { num_attention_heads: 2, head_dim: 132, causal: false }.into(), "2 heads of 132"),
+        (Attention { num_attention_heads: 4, head_dim: 6, causal: false }.into(), "4 heads of 6"),
         (Pool { width: 2052, pooling: Pooling::Cls, norm_in: None, normalize: false }.into(), "2052"),
         (
             Gemm { norm_in: Some(1e-5), residual: Residual::AddNormalized, ..Gemm::linear(8, 8) }.into(),

@@ -90,7 +90,7 @@ impl Model {
     /// `text` behind its prompt, and the same as tokens, cut to its length.
     pub(crate) fn encoding(&self, text: &str, options: &EmbedOptions) -> Result<(String, Encoding), Error> {
         let text = format!("{}{text}", self.prompt(options)?);
-        let encoding = self.tokenizer.encode(&text, Some(self.max_length(options)?))?;
+        let encoding = self.encode("", &text, self.max_length(options)?)?;
         Ok((text, encoding))
     }
 
@@ -102,7 +102,13 @@ impl Model {
             prompted = format!("{prompt}{text}");
             &prompted
         };
-        Ok(self.tokenizer.encode(text, Some(max_length))?)
+        let mut encoding = self.tokenizer.encode(text, Some(max_length))?;
+        let counted = self.text_model().counted_tokens(&encoding.ids)?;
+        encoding.ids.truncate(counted);
+        encoding.type_ids.truncate(counted);
+        encoding.offsets.truncate(counted);
+        encoding.special.truncate(counted);
+        Ok(encoding)
     }
 
     fn prompt(&self, options: &EmbedOptions) -> Result<String, Error> {

@@ -20,7 +20,8 @@ pub struct ImageModel {
 /// How to embed pictures.
 #[derive(Clone, Debug, Default)]
 pub struct ImageOptions {
-    /// How tokens become one vector; `None` is the model's own: the class token.
+    /// How tokens become one vector; `None` is the model's own:
+    /// the class token, or SigLIP's pooling head.
     pub pooling: Option<Pooling>,
     /// Whether vectors have unit length; `None` is the model's own.
     pub normalize: Option<bool>,
@@ -74,7 +75,7 @@ impl Encoder for VisionModel {
 }
 
 impl Loader {
-    /// [`Loader::finish`] for a vision model ([`ModelFiles::is_vision`]).
+    /// [`Loader::finish`] for a vision model, or the vision half of one ([`ModelFiles::has_vision`]).
     ///
     /// # Errors
     /// As [`Loader::finish`].
@@ -93,12 +94,12 @@ impl Loader {
 }
 
 impl ImageModel {
-    /// Loads a model from its files: [`Loader::begin`] and [`Loader::finish_images`] in one.
+    /// Loads a model from its files: [`Loader::begin_images`] and [`Loader::finish_images`] in one.
     ///
     /// # Errors
     /// As [`Loader::finish`].
     pub async fn load(files: ModelFiles, options: LoadOptions, control: &dyn Control) -> Result<Self, Error> {
-        Loader::begin(&files, options).await.finish_images(files, control).await
+        Loader::begin_images(&files, options).await.finish_images(files, control).await
     }
 
     /// What it is and where it runs.

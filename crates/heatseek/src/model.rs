@@ -2,7 +2,7 @@
 
 use heatseek_gpu::GpuExecutor;
 use heatseek_model::{ModelError, ModelFiles, Norm, TextModel, VisionModel};
-use heatseek_ops::{Batch, ExecutorError, Program};
+use heatseek_ops::{Batch, ExecutorError, Op, Program};
 use heatseek_text::Tokenizer;
 
 use crate::device::{self, Encoder};
@@ -49,13 +49,21 @@ impl Loader {
     /// Opens the device. `files` may hold only the configuration; what they let us know about the model is
     /// compiled ahead, and what is wrong with them is found by [`Loader::finish`].
     pub async fn begin(files: &ModelFiles, options: LoadOptions) -> Self {
+        match files.is_vision() {
+            true => Self::begin_images(files, options).await,
+            false => Self::open(TextModel::ops(files, Norm::Folded), QUERY_ROWS, options).await,
+        }
+    }
+
+    /// The same for pictures, where `files` may be of a model of both.
+    pub async fn begin_images(files: &ModelFiles, options: LoadOptions) -> Self {
+        Self::open(VisionModel::ops(files, Norm::Folded), image::QUERY_ROWS, options).await
+    }
+
+    async fn open(ops: Result<Vec<Op>, ModelError>, rows: usize, options: LoadOptions) -> Self {
         let gpu = match options.device {
             DeviceChoice::Auto | DeviceChoice::Gpu => Some(device::request_gpu(&options).await),
             DeviceChoice::Cpu | DeviceChoice::Reference => None,
-        };
-        let (ops, rows) = match files.is_vision() {
-            true => (VisionModel::ops(files, Norm::Folded), image::QUERY_ROWS),
-            false => (TextModel::ops(files, Norm::Folded), QUERY_ROWS),
         };
         if let (Some(Ok(gpu)), Ok(ops)) = (&gpu, ops) {
             // An op this device cannot run is told when the plan is made.
@@ -83,6 +91,10 @@ impl Loader {
         control.checkpoint().await?;
         let text_model = TextModel::load(&files)?;
         let tokenizer = if text_model.spec().do_lower_case { tokenizer.lower_casing()? } else { tokenizer };
+        let tokenizer = match text_model.padding() {
+            Some(padding) => tokenizer.padding(&padding.token, padding.left)?,
+            None => tokenizer,
+        };
         control.progress(Progress { stage: Stage::Read, loaded: steps, total: steps });
         control.checkpoint().await?;
         let active = device::open(&text_model, &self.options, self.gpu, control).await?;

@@ -5,11 +5,25 @@ use heatseek_ops::Activation;
 use crate::ModelError;
 use crate::builder::Sizes;
 use crate::config::{read_activation, read_eps, read_heads};
-use crate::json::{Object, parse};
+use crate::json::{Object, is_of_type, parse};
+use crate::tower::Tower;
 use crate::vision::positions::Interpolation;
+use crate::vision::towers;
 
 /// The `model_type`s that [`VisionConfig::parse`] reads.
-pub const VISION_MODEL_TYPES: [&str; 4] = ["vit", "deit", "dinov2", "dinov2_with_registers"];
+pub const VISION_MODEL_TYPES: [&str; 8] = [
+    "vit",
+    "deit",
+    "dinov2",
+    "dinov2_with_registers",
+    "clip",
+    "clip_vision_model",
+    "siglip",
+    "siglip_vision_model",
+];
+
+/// SigLIP 2 for pictures of any shape. Its fixed-resolution form is saved as `siglip`.
+const NAFLEX: [&str; 2] = ["siglip2", "siglip2_vision_model"];
 
 /// The sizes and settings of a vision transformer. Fields are named as in `config.json`; absent ones have the
 /// defaults of the model's class in transformers 5, except sizes, which must be there.
@@ -41,15 +55,15 @@ pub struct VisionConfig {
     pub num_register_tokens: usize,
     /// Whether query, key and value have a bias.
     pub qkv_bias: bool,
+    /// Width of a vector behind CLIP's projection; `None` if there is none.
+    pub projection_dim: Option<usize>,
 }
 
 impl VisionConfig {
-    /// Whether a `config.json` is of a vision model that is read here. What is wrong with it is found by
+    /// Whether a `config.json` is of a model with a vision half. What is wrong with it is found by
     /// [`VisionConfig::parse`].
     pub fn is_vision(bytes: &[u8]) -> bool {
-        let value: Option<serde_json::Value> = serde_json::from_slice(bytes).ok();
-        let model_type = value.as_ref().and_then(|v| v.get("model_type")?.as_str());
-        model_type.is_some_and(|name| VISION_MODEL_TYPES.contains(&name))
+        is_of_type(bytes, &VISION_MODEL_TYPES) || is_of_type(bytes, &NAFLEX)
     }
 
     /// Reads a `config.json`; `file` is its name in errors.
@@ -62,6 +76,11 @@ impl VisionConfig {
         let json = Object::new(file, "(the whole file)", &value)?;
         let model_type =
             json.optional_str("model_type")?.ok_or_else(|| json.wrong("model_type", "a string"))?;
+        if NAFLEX.contains(&model_type) {
+            let known =
+                "siglip, which fixed-resolution SigLIP 2 is saved as; the NaFlex form is not implemented";
+            return Err(json.unsupported("model_type", known));
+        }
         if !VISION_MODEL_TYPES.contains(&model_type) {
             return Err(ModelError::UnsupportedArchitecture {
                 file: file.to_owned(),
@@ -69,6 +88,17 @@ impl VisionConfig {
                 supported: VISION_MODEL_TYPES.join(", "),
             });
         }
+        let config = match Tower::of(model_type) {
+            Some(tower) => towers::read_config(&json, tower, model_type)?,
+            None => Self::parse_vit(&json, model_type)?,
+        };
+        if config.grid() == 0 {
+            return Err(json.wrong("patch_size", &format!("at most `image_size` {}", config.image_size)));
+        }
+        Ok(config)
+    }
+
+    fn parse_vit(json: &Object<'_>, model_type: &str) -> Result<Self, ModelError> {
         let dino = model_type.starts_with("dinov2");
         if json.bool_or("use_swiglu_ffn", false)? {
             return Err(json.unsupported("use_swiglu_ffn", "false"));
@@ -76,8 +106,8 @@ impl VisionConfig {
         if json.optional_size("num_channels")?.is_some_and(|n| n != 3) {
             return Err(json.unsupported("num_channels", "3"));
         }
-        let (hidden_size, num_attention_heads) = read_heads(&json)?;
-        let (hidden_act, activation) = read_activation(&json)?;
+        let (hidden_size, num_attention_heads) = read_heads(json)?;
+        let (hidden_act, activation) = read_activation(json, "gelu")?;
         let intermediate_size = match dino {
             true => hidden_size * json.optional_size("mlp_ratio")?.unwrap_or(4),
             false => json.size("intermediate_size")?,
@@ -86,8 +116,8 @@ impl VisionConfig {
             "dinov2_with_registers" => json.optional_size("num_register_tokens")?.unwrap_or(4),
             _ => 0,
         };
-        let config = Self {
-            file: file.to_owned(),
+        Ok(Self {
+            file: json.file.to_owned(),
             model_type: model_type.to_owned(),
             hidden_size,
             num_hidden_layers: json.size("num_hidden_layers")?,
@@ -95,16 +125,13 @@ impl VisionConfig {
             intermediate_size,
             hidden_act: hidden_act.to_owned(),
             activation,
-            layer_norm_eps: read_eps(&json, if dino { 1e-6 } else { 1e-12 })?,
+            layer_norm_eps: read_eps(json, if dino { 1e-6 } else { 1e-12 })?,
             image_size: json.size("image_size")?,
             patch_size: json.size("patch_size")?,
             num_register_tokens,
             qkv_bias: json.bool_or("qkv_bias", true)?,
-        };
-        if config.grid() == 0 {
-            return Err(json.wrong("patch_size", &format!("at most `image_size` {}", config.image_size)));
-        }
-        Ok(config)
+            projection_dim: None,
+        })
     }
 
     /// Patches a side of the pictures the position embeddings were made for.
@@ -114,6 +141,9 @@ impl VisionConfig {
 
     /// The tokens before the patches, in order: `cls`, `distillation`, `register`.
     pub fn prefix_tokens(&self) -> Vec<&'static str> {
+        if self.tower() == Some(Tower::Siglip) {
+            return Vec::new();
+        }
         let mut tokens = vec!["cls"];
         tokens.extend((self.model_type == "deit").then_some("distillation"));
         tokens.extend(std::iter::repeat_n("register", self.num_register_tokens));
@@ -128,6 +158,10 @@ impl VisionConfig {
     /// Prefix tokens that have a position embedding.
     pub(crate) fn positioned_prefix(&self) -> usize {
         self.prefix_tokens().len() - self.num_register_tokens
+    }
+
+    pub(crate) fn tower(&self) -> Option<Tower> {
+        Tower::of(&self.model_type)
     }
 
     pub(crate) fn layer_scale(&self) -> bool {
@@ -148,6 +182,7 @@ impl VisionConfig {
             intermediate_size: self.intermediate_size,
             activation: self.activation,
             layer_norm_eps: self.layer_norm_eps,
+            causal: false,
         }
     }
 }

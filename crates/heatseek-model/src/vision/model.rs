@@ -1,10 +1,11 @@
 //! A vision transformer, read and checked.
 
-use heatseek_ops::{Batch, Buffer, HeadFusion, Op, POOLED, Pooling, Program, Tensor};
+use heatseek_ops::{Activation, Batch, HeadFusion, Op, POOLED, Pooling, Program};
 use serde::Serialize;
 
-use crate::builder::{Norm, attention_output, vector_output};
-use crate::modules::Pipeline;
+use crate::builder::{Norm, Source, attention_output, vector_output};
+use crate::modules::{DenseConfig, Pipeline, PipelineStep};
+use crate::tower::Tower;
 use crate::vision::VisionConfig;
 use crate::vision::positions::interpolate;
 use crate::vision::program::build;
@@ -48,7 +49,7 @@ pub struct VisionSpec {
     pub prefix_tokens: Vec<&'static str>,
     /// Width of a picture's vector.
     pub embedding_dim: usize,
-    /// How tokens become one vector.
+    /// How tokens become one vector: the name of a pooling, or `attention` for SigLIP's head.
     pub pooling: String,
     /// Whether vectors have unit length.
     pub normalize: bool,
@@ -73,11 +74,9 @@ impl VisionModel {
     pub fn load(files: &ModelFiles) -> Result<Self, ModelError> {
         let config = read_config(files)?;
         let weights = VisionWeights::read(&files.checkpoint("")?, &config)?;
-        let pipeline = class_token();
-        let spec = describe(&config, &pipeline);
-        let mut model = Self { config, pipeline, weights, spec };
-        model.spec.parameters = model.count_parameters()?;
-        Ok(model)
+        let pipeline = pipeline(&config);
+        let spec = describe(&config, &pipeline, weights.parameters);
+        Ok(Self { config, pipeline, weights, spec })
     }
 
     /// What the model is.
@@ -98,12 +97,12 @@ impl VisionModel {
         Ok(build(&self.config, &self.weights, &self.pipeline, norm)?)
     }
 
-    /// The output that holds vectors pooled and normalised in this way; `None` is the model's own: the class
-    /// token behind the last LayerNorm, as it is.
+    /// The output that holds vectors pooled and normalised in this way. `None` is the model's own: the class
+    /// token behind the last LayerNorm, as it is; of CLIP that projected, of SigLIP what its head makes of all
+    /// tokens, and of both scaled to unit length.
     pub fn vector_output(&self, pooling: Option<Pooling>, normalize: Option<bool>) -> String {
-        let own = (self.pipeline.pooling, self.pipeline.ends_normalized());
-        let wanted = (pooling.unwrap_or(own.0), normalize.unwrap_or(own.1));
-        if wanted == own { POOLED.to_owned() } else { vector_output(wanted.0, wanted.1) }
+        let own = (source(&self.config, &self.pipeline), self.pipeline.ends_normalized());
+        vector_output(own, pooling, normalize)
     }
 
     /// The output that holds the attention of layer `layer`, counted from 0: `[tokens, heads, longest]`, as
@@ -118,7 +117,7 @@ impl VisionModel {
     /// [`ModelError`], as far as the files that are there tell.
     pub fn ops(files: &ModelFiles, norm: Norm) -> Result<Vec<Op>, ModelError> {
         let config = read_config(files)?;
-        let program = build(&config, &VisionWeights::outline(&config), &class_token(), norm)?;
+        let program = build(&config, &VisionWeights::outline(&config), &pipeline(&config), norm)?;
         let pooled = [program.output_named(POOLED)?];
         Ok(program.steps_for(&pooled).map(|step| step.op.clone()).collect())
     }
@@ -200,31 +199,37 @@ impl VisionModel {
         }
         offsets
     }
-
-    fn count_parameters(&self) -> Result<usize, ModelError> {
-        let program = self.program(Norm::Plain)?;
-        let steps = program.buffers().iter().map(|(_, buffer)| match buffer {
-            Buffer::Weight(tensor) => Tensor::len(tensor),
-            _ => 0,
-        });
-        let prefix: usize = self.weights.prefix.iter().map(Tensor::len).sum();
-        let scales = if self.config.layer_scale() { 2 * self.config.num_hidden_layers } else { 0 };
-        // The projection's bias is in the Program as zeros, and layer scales are multiplied into weights.
-        let folded = scales * self.config.hidden_size;
-        Ok(steps.sum::<usize>() + prefix + self.weights.position.len() + folded)
-    }
 }
 
-/// The class token, as it is: what these models are trained to describe a picture with.
-fn class_token() -> Pipeline {
-    Pipeline { transformer: String::new(), pooling: Pooling::Cls, steps: Vec::new() }
+/// What the model was trained to describe a picture with: the class token, as it is, or a vector to compare with
+/// those of texts by their cosine.
+fn pipeline(config: &VisionConfig) -> Pipeline {
+    let mut steps = Vec::new();
+    steps.extend(config.projection_dim.map(|n| {
+        PipelineStep::Dense(DenseConfig {
+            folder: String::new(),
+            in_features: config.hidden_size,
+            out_features: n,
+            bias: false,
+            activation: Activation::Identity,
+        })
+    }));
+    steps.extend(config.tower().map(|_| PipelineStep::Normalize));
+    Pipeline { transformer: String::new(), pooling: Pooling::Cls, steps }
+}
+
+fn source(config: &VisionConfig, pipeline: &Pipeline) -> Source {
+    match config.tower() {
+        Some(Tower::Siglip) => Source::Head,
+        _ => Source::Rows(pipeline.pooling),
+    }
 }
 
 fn read_config(files: &ModelFiles) -> Result<VisionConfig, ModelError> {
     VisionConfig::parse(CONFIG, files.require(CONFIG, "the model's sizes")?)
 }
 
-fn describe(config: &VisionConfig, pipeline: &Pipeline) -> VisionSpec {
+fn describe(config: &VisionConfig, pipeline: &Pipeline, parameters: usize) -> VisionSpec {
     VisionSpec {
         model_type: config.model_type.clone(),
         hidden_size: config.hidden_size,
@@ -236,9 +241,9 @@ fn describe(config: &VisionConfig, pipeline: &Pipeline) -> VisionSpec {
         image_size: config.image_size,
         patch_size: config.patch_size,
         prefix_tokens: config.prefix_tokens(),
-        embedding_dim: config.hidden_size,
-        pooling: pipeline.pooling.name().to_owned(),
+        embedding_dim: config.projection_dim.unwrap_or(config.hidden_size),
+        pooling: source(config, pipeline).name().to_owned(),
         normalize: pipeline.ends_normalized(),
-        parameters: 0,
+        parameters,
     }
 }

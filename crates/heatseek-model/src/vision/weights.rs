@@ -3,24 +3,13 @@
 use heatseek_ops::Tensor;
 
 use crate::fold::scale_rows;
+use crate::prenorm::PreNormLayer;
 use crate::reader::Reader;
-use crate::vision::VisionConfig;
+use crate::tower::Tower;
+use crate::vision::head::PoolingHead;
+use crate::vision::{VisionConfig, towers};
 use crate::weights::{Linear, NormWeights, zeros};
 use crate::{Checkpoint, ModelError};
-
-/// One encoder layer; LayerNorms stand before what they are named for.
-#[derive(Clone, Debug)]
-pub(crate) struct VisionLayer {
-    pub(crate) attention_norm: NormWeights,
-    /// Query, key, value.
-    pub(crate) qkv: [Linear; 3],
-    /// With the layer scale, if there is one, multiplied in.
-    pub(crate) attention_output: Linear,
-    pub(crate) ffn_norm: NormWeights,
-    pub(crate) intermediate: Linear,
-    /// With the layer scale, if there is one, multiplied in.
-    pub(crate) output: Linear,
-}
 
 /// The whole encoder.
 #[derive(Clone, Debug)]
@@ -31,8 +20,16 @@ pub(crate) struct VisionWeights {
     pub(crate) prefix: Vec<Tensor>,
     /// `[prefix tokens with a position + grid², hidden_size]`.
     pub(crate) position: Tensor,
-    pub(crate) layers: Vec<VisionLayer>,
+    /// CLIP's LayerNorm before the layers.
+    pub(crate) first_norm: Option<NormWeights>,
+    pub(crate) layers: Vec<PreNormLayer>,
     pub(crate) norm: NormWeights,
+    /// SigLIP's pooling head.
+    pub(crate) head: Option<PoolingHead>,
+    /// CLIP's projection, of `hidden_size` to `projection_dim`.
+    pub(crate) projection: Option<Linear>,
+    /// Elements of all tensors that were read.
+    pub(crate) parameters: usize,
 }
 
 /// The tensor every model of these has, by which the prefix is found.
@@ -68,26 +65,25 @@ impl VisionWeights {
     /// Weights of the right shapes and no values, to find out which ops a model needs before its
     /// checkpoint is there.
     pub(crate) fn outline(config: &VisionConfig) -> Self {
-        let (width, inner) = (config.hidden_size, config.intermediate_size);
-        let layer = || VisionLayer {
-            attention_norm: NormWeights::outline(width),
-            qkv: [(); 3].map(|()| Linear::outline(width, width)),
-            attention_output: Linear::outline(width, width),
-            ffn_norm: NormWeights::outline(width),
-            intermediate: Linear::outline(inner, width),
-            output: Linear::outline(width, inner),
-        };
+        let (width, inner, tower) = (config.hidden_size, config.intermediate_size, config.tower());
         Self {
             patches: Linear::outline(width, config.patch_width()),
             prefix: config.prefix_tokens().iter().map(|_| zeros(&[width])).collect(),
             position: zeros(&[positions(config), width]),
-            layers: (0..config.num_hidden_layers).map(|_| layer()).collect(),
+            first_norm: (tower == Some(Tower::Clip)).then(|| NormWeights::outline(width)),
+            layers: (0..config.num_hidden_layers).map(|_| PreNormLayer::outline(width, inner)).collect(),
             norm: NormWeights::outline(width),
+            head: (tower == Some(Tower::Siglip)).then(|| PoolingHead::outline(width, inner)),
+            projection: config.projection_dim.map(|n| Linear::outline(n, width)),
+            parameters: 0,
         }
     }
 
     /// Finds all weights in `checkpoint`.
     pub(crate) fn read(checkpoint: &Checkpoint, config: &VisionConfig) -> Result<Self, ModelError> {
+        if let Some(tower) = config.tower() {
+            return towers::read_weights(checkpoint, config, tower);
+        }
         let VisionConfig { file, model_type, num_hidden_layers, .. } = config;
         let mut reader = Reader::behind(checkpoint, file, model_type, &PREFIXES, POSITIONS)?;
         let width = config.hidden_size;
@@ -100,7 +96,7 @@ impl VisionWeights {
             "hidden_size, num_channels, patch_size",
         )?;
         let bias = reader.tensor(&[&format!("{PROJECTION}.bias")], &[width], "hidden_size")?;
-        let weights = Self {
+        let mut weights = Self {
             patches: Linear { weight: reshaped(&weight, &[width, config.patch_width()]), bias },
             prefix: read_prefix(&mut reader, config)?,
             position: reshaped(&position, &[positions(config), width]),
@@ -108,7 +104,12 @@ impl VisionWeights {
                 .map(|i| read_layer(&mut reader, i, config))
                 .collect::<Result<_, _>>()?,
             norm: reader.norm("layernorm", width)?,
+            first_norm: None,
+            head: None,
+            projection: None,
+            parameters: 0,
         };
+        weights.parameters = reader.parameters();
         let model = format!("`{file}` describes, with {num_hidden_layers} layers");
         reader.reject_unused(&model, |name, _| {
             TRAINING.contains(&name) || HEADS.iter().any(|head| name.starts_with(head))
@@ -147,7 +148,7 @@ fn read_layer(
     reader: &mut Reader<'_>,
     index: usize,
     config: &VisionConfig,
-) -> Result<VisionLayer, ModelError> {
+) -> Result<PreNormLayer, ModelError> {
     let (width, inner) = (config.hidden_size, config.intermediate_size);
     let names = if config.layer_scale() { DINO } else { VIT };
     let at = |part: &str| format!("encoder.layer.{index}.{part}");
@@ -175,7 +176,7 @@ fn read_layer(
             false => Ok(linear),
         }
     };
-    Ok(VisionLayer {
+    Ok(PreNormLayer {
         attention_output: scaled(attention_output, "layer_scale1")?,
         output: scaled(output, "layer_scale2")?,
         qkv,
@@ -186,7 +187,7 @@ fn read_layer(
 }
 
 /// The same values in other extents.
-fn reshaped(tensor: &Tensor, shape: &[usize]) -> Tensor {
+pub(crate) fn reshaped(tensor: &Tensor, shape: &[usize]) -> Tensor {
     let tensor = tensor.clone();
     Tensor::computed(shape, move || tensor.values().into_owned())
 }

@@ -3,7 +3,8 @@
 use crate::{Batch, Binding, Dim};
 
 /// `y = softmax(q kᵀ · scale) v` per head, each sequence among itself, on packed `qkv` rows
-/// (`q`, `k`, `v` of all heads one after the other), with an online softmax.
+/// (`q`, `k`, `v` of all heads one after the other), with an online softmax. With `causal` a row sees no row of
+/// its sequence that comes after it.
 ///
 /// | binding | shape |
 /// | --- | --- |
@@ -16,6 +17,8 @@ pub struct Attention {
     pub num_attention_heads: usize,
     /// Width of one head.
     pub head_dim: usize,
+    /// Whether a row sees only itself and the rows before it.
+    pub causal: bool,
 }
 
 impl Attention {
@@ -39,7 +42,8 @@ impl Attention {
     }
 
     pub(crate) fn flops(&self, _: usize, batch: &Batch) -> u64 {
-        let pairs: usize = batch.sequences().iter().map(|s| s.len * s.len).sum();
+        let pairs = |len: usize| if self.causal { len * (len + 1) / 2 } else { len * len };
+        let pairs: usize = batch.sequences().iter().map(|s| pairs(s.len)).sum();
         4 * (pairs * self.width()) as u64
     }
 }
@@ -51,7 +55,7 @@ pub(crate) fn cases() -> Vec<crate::cases::Case> {
     use heatseek_testkit::Tolerance;
     let mut all = Vec::new();
     let case = |heads: usize, head_dim: usize, lengths: &[usize], scale: f32| {
-        let op = Attention { num_attention_heads: heads, head_dim };
+        let op = Attention { num_attention_heads: heads, head_dim, causal: false };
         let name = format!("{heads}x{head_dim}_{lengths:?}_scale_{scale}");
         Case::new(&name, op, Rows::Tokens, lengths).with_scale("qkv", scale)
     };
@@ -63,6 +67,12 @@ pub(crate) fn cases() -> Vec<crate::cases::Case> {
         all.push(case(3, head_dim, &[5, 33], 1.0));
     }
     all.push(case(12, 32, &[7, 70], 1.0));
+    // Both sides of the key tiles of 16 and the groups of 4 in them, and a sequence that does not begin a tile.
+    for lengths in [&[1][..], &[4], &[5], &[16], &[17], &[64], &[65], &[3, 0, 130, 1, 16]] {
+        let op = Attention { num_attention_heads: 2, head_dim: 32, causal: true };
+        let name = format!("causal_2x32_{lengths:?}");
+        all.push(Case::new(&name, op, Rows::Tokens, lengths));
+    }
     // Scores of ±100 and beyond: an exponential without the maximum subtracted overflows. A score of 150 is
     // itself only good to 150 · 2⁻²⁴, which moves a weight by 1e-5 of itself and a value of 12 by 1e-4.
     let tolerance = Tolerance::RelAbs { rel: 1e-5, abs: 4e-4 };

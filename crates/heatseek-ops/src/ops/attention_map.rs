@@ -41,7 +41,7 @@ impl HeadFusion {
 /// | out `y` | `[rows, heads, longest]` |
 ///
 /// `heads` is `num_attention_heads`, or 1 where they are fused, and `longest` the length of the batch's longest
-/// sequence; behind the keys of a shorter one there are zeros.
+/// sequence; behind the keys that a row sees there are zeros.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct AttentionMap {
     /// The attention looked at.
@@ -76,7 +76,7 @@ pub(crate) fn cases() -> Vec<crate::cases::Case> {
     use crate::Rows;
     use crate::cases::Case;
     let case = |heads: usize, head_dim: usize, lengths: &[usize], fusion: HeadFusion, scale: f32| {
-        let attention = Attention { num_attention_heads: heads, head_dim };
+        let attention = Attention { num_attention_heads: heads, head_dim, causal: false };
         let name = format!("{heads}x{head_dim}_{lengths:?}_{}_scale_{scale}", fusion.name());
         let op = AttentionMap { attention, fusion };
         Case::new(&name, op, Rows::Tokens, lengths).with_scale("qkv", scale)
@@ -90,6 +90,11 @@ pub(crate) fn cases() -> Vec<crate::cases::Case> {
     }
     for head_dim in [4, 12, 16, 20, 36, 64, 68, 128] {
         all.push(case(2, head_dim, &[5, 33], HeadFusion::Each, 1.0));
+    }
+    for fusion in HeadFusion::ALL {
+        let attention = Attention { num_attention_heads: 3, head_dim: 32, causal: true };
+        let name = format!("causal_3x32_{}", fusion.name());
+        all.push(Case::new(&name, AttentionMap { attention, fusion }, Rows::Tokens, &[3, 0, 70, 1, 16]));
     }
     // Scores far beyond where an exponential overflows. Such a score is only good to 2⁻²⁴ of itself.
     let tolerance = heatseek_testkit::Tolerance::RelAbs { rel: 1e-4, abs: 1e-5 };

@@ -18,6 +18,8 @@ pub enum Activation {
     Silu,
     /// `tanh(v)`.
     Tanh,
+    /// `v · sigmoid(1.702 v)`; `"quick_gelu"`.
+    QuickGelu,
 }
 
 /// What a GEMM's epilogue adds to its output.
@@ -125,9 +127,14 @@ pub(crate) fn cases() -> Vec<crate::cases::Case> {
     for k in [4, 12, 16, 20, 36, 384] {
         all.push(case(&format!("k_{k}"), Gemm { k, ..control }, 33));
     }
-    for activation in
-        [Activation::GeluErf, Activation::GeluTanh, Activation::Relu, Activation::Silu, Activation::Tanh]
-    {
+    for activation in [
+        Activation::GeluErf,
+        Activation::GeluTanh,
+        Activation::Relu,
+        Activation::Silu,
+        Activation::Tanh,
+        Activation::QuickGelu,
+    ] {
         all.push(case(&format!("{activation:?}"), Gemm { activation, ..control }, 33));
     }
     for residual in [Residual::Add, Residual::AddNormalized] {

@@ -9,6 +9,7 @@ pub fn attention(op: &Attention, _rows: usize, operands: &mut Operands<'_>) {
     for tile in tiles.chunks_exact(4) {
         let [q0, queries, k0, keys] = [tile[0], tile[1], tile[2], tile[3]].map(|i| i as usize);
         for (q, head) in (q0..q0 + queries).flat_map(|q| (0..op.num_attention_heads).map(move |h| (q, h))) {
+            let keys = if op.causal { q - k0 + 1 } else { keys };
             let query = &qkv[q * stride + head * d..][..d];
             let scores: Vec<f64> = (k0..k0 + keys)
                 .map(|k| {

@@ -10,6 +10,7 @@ pub fn attention_map(op: &AttentionMap, rows: usize, operands: &mut Operands<'_>
     for tile in tiles.chunks_exact(4) {
         let [q0, queries, k0, keys] = [tile[0], tile[1], tile[2], tile[3]].map(|i| i as usize);
         for q in q0..q0 + queries {
+            let keys = if op.attention.causal { q - k0 + 1 } else { keys };
             let maps: Vec<Vec<f64>> = (0..op.attention.num_attention_heads)
                 .map(|head| {
                     let row = |row: usize, part: usize| &qkv[(row * 3 + part) * width + head * d..][..d];

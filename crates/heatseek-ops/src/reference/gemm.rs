@@ -67,6 +67,8 @@ pub fn activation(kind: Activation, v: f64) -> f64 {
         Activation::Relu => v.max(0.0),
         Activation::Silu => v / (1.0 + (-v).exp()),
         Activation::Tanh => v.tanh(),
+        // 1.702: Hendrycks & Gimpel, as above; "GELU approximation".
+        Activation::QuickGelu => v / (1.0 + (-1.702 * v).exp()),
     }
 }
 
@@ -122,6 +124,7 @@ mod tests {
             (Activation::Relu, 1.0),
             (Activation::Silu, 0.731_058_578_630_004_9),
             (Activation::Tanh, 0.761_594_155_955_764_9),
+            (Activation::QuickGelu, 0.845_795_765_932_815_4),
         ] {
             assert!((activation(kind, 1.0) - at_one).abs() < 1e-9, "{kind:?}");
             assert_eq!(activation(kind, 0.0), 0.0, "{kind:?}");

@@ -1,4 +1,4 @@
-override activation: u32; // 1 GeluErf, 2 GeluTanh, 3 Relu, 4 Silu, 5 Tanh: the numbers of src/select.rs
+override activation: u32; // 1 GeluErf, 2 GeluTanh, 3 Relu, 4 Silu, 5 Tanh, 6 QuickGelu: the numbers of src/select.rs
 
 // erfc(a) for a >= 0, absolute error 1.5e-7: Abramowitz & Stegun 7.1.26.
 fn erfc_positive(a: vec4<f32>) -> vec4<f32> {
@@ -20,6 +20,7 @@ fn activate(v: vec4<f32>) -> vec4<f32> {
         case 2u: { return v * sigmoid(1.5957691 * (v + 0.044715 * v * v * v)); }
         case 3u: { return max(v, vec4<f32>()); }
         case 4u: { return v * sigmoid(v); }
+        case 6u: { return v * sigmoid(1.702 * v); }
         // The builtin tanh may be wrong by 1e-5.
         default: { return 2.0 * sigmoid(2.0 * v) - 1.0; }
     }
