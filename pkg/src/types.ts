@@ -70,16 +70,31 @@ export interface DeviceInfo {
   readonly fallback?: string;
 }
 
-/** What a model is and where it runs. Widths count elements; lengths count tokens, special ones included. */
+/** Patches of a picture, from left to right and then down. */
+export interface PatchGrid {
+  readonly rows: number;
+  readonly columns: number;
+}
+
+/** A token of a picture that is no patch. */
+export type PrefixToken = 'cls' | 'distillation' | 'register';
+
+/**
+ * What a model is and where it runs. Widths count elements; lengths count tokens, special ones included. What only
+ * models of texts have is absent from models of pictures, and the other way round.
+ */
 export interface ModelInfo {
   /** `model_type` of config.json, e.g. `bert`. */
   readonly modelType: string;
+  /** What the model reads. */
+  readonly input: 'text' | 'image';
   /** Width of a token's vector. */
   readonly hiddenSize: number;
   readonly intermediateSize: number;
   readonly numHiddenLayers: number;
   readonly numAttentionHeads: number;
-  readonly vocabSize: number;
+  /** Texts only. */
+  readonly vocabSize?: number;
   /** Weights, counted one by one. */
   readonly parameters: number;
   /** How the files store them, e.g. `F32`. */
@@ -88,18 +103,24 @@ export interface ModelInfo {
   readonly modules: readonly string[];
   /** Width of an embedding: `shape[1]`. */
   readonly embeddingDim: number;
-  /** The model's own limit; longer texts are cut. */
-  readonly maxLength: number;
-  /** The most that `maxLength` of {@link EmbedOptions} may ask for. */
-  readonly maxPositionEmbeddings: number;
+  /** The model's own limit; longer texts are cut. Texts only. */
+  readonly maxLength?: number;
+  /** The most that `maxLength` of {@link EmbedOptions} may ask for. Texts only. */
+  readonly maxPositionEmbeddings?: number;
   /** The model's own pooling: what `auto` means. */
   readonly pooling: string;
   /** Whether the model's own vectors have unit length. */
   readonly normalize: boolean;
-  /** Prompts by name, e.g. `query`. */
-  readonly prompts: Readonly<Record<string, string>>;
+  /** Prompts by name, e.g. `query`. Texts only. */
+  readonly prompts?: Readonly<Record<string, string>>;
   /** The prompt put before texts when none is named. */
   readonly defaultPromptName?: string;
+  /** Side, in pixels, of the pictures the position embeddings were made for. Pictures only. */
+  readonly imageSize?: number;
+  /** Side of a patch in pixels. Pictures only. */
+  readonly patchSize?: number;
+  /** The tokens before the patches, in order. Pictures only. */
+  readonly prefixTokens?: readonly PrefixToken[];
   readonly device: DeviceInfo;
 }
 
@@ -129,18 +150,146 @@ export interface EmbedOptions extends CallOptions {
   readonly hidden?: boolean | undefined;
 }
 
-/** One vector per text, in order. Plain arrays of yours: nothing to free. */
+/** One vector per input, in order. Plain arrays of yours: nothing to free. */
 export interface Embeddings {
   /** The vectors, row-major. Vector `i` is `data.subarray(i * shape[1], (i + 1) * shape[1])`. */
   readonly data: Float32Array;
-  /** Number of texts, width of a vector. */
+  /** Number of inputs, width of a vector. */
   readonly shape: readonly [number, number];
-  /** Tokens of each text, special ones included, after cutting. */
+  /** Tokens of each input: of a text with special ones, after cutting; of a picture prefix tokens and patches. */
   readonly tokens: readonly number[];
-  /** Whether each text was longer than the limit and cut. */
+  /** Whether each text was longer than the limit and cut. Always `false` for pictures. */
   readonly truncated: readonly boolean[];
-  /** With `hidden`: the last hidden state of each text, `[tokens[i], info.hiddenSize]` row-major. */
+  /** The patches of each picture. Pictures only. */
+  readonly grids?: readonly PatchGrid[];
+  /** With `hidden`: the last hidden state of each input, `[tokens[i], info.hiddenSize]` row-major. */
   readonly hidden?: readonly Float32Array[];
+}
+
+/**
+ * A picture. PNG, JPEG, WebP and GIF (its first frame) are decoded alike in every browser, upright as their EXIF
+ * orientation says. An address is fetched by the page's own rules.
+ */
+export type ImageInput =
+  | string | URL
+  | Blob
+  | ImageBitmap | ImageData
+  | HTMLImageElement | HTMLCanvasElement | OffscreenCanvas;
+
+/** A token of a text. Offsets are UTF-16 units, as `slice` takes them. */
+export interface Token {
+  readonly id: number;
+  /** What it covers of `text`; empty for special tokens. */
+  readonly text: string;
+  readonly start: number;
+  readonly end: number;
+  /** Whether the tokenizer added it, as `[CLS]`. */
+  readonly special: boolean;
+}
+
+/** The part of a picture that the model saw, in its upright pixels. */
+export interface Crop {
+  readonly x: number;
+  readonly y: number;
+  readonly width: number;
+  readonly height: number;
+}
+
+/** What the rows and columns of a map are: the tokens of a text, or of a picture. */
+export type Layout =
+  | {
+      readonly kind: 'text';
+      /** What was tokenized: the prompt, if there is one, and what you gave. */
+      readonly text: string;
+      readonly tokens: readonly Token[];
+    }
+  | {
+      readonly kind: 'image';
+      /** They come first; then the patches, from left to right and down. */
+      readonly prefixTokens: readonly PrefixToken[];
+      readonly grid: PatchGrid;
+      readonly crop: Crop;
+    };
+
+/**
+ * What becomes of heads and layers.
+ * - `none`: every head of every layer.
+ * - `mean`, `max`, `min`: one map a layer.
+ * - `rollout`: one map in all: attention multiplied through the layers, half of each layer being the residual.
+ * - `flow`: as `rollout` by maximum flow, which is slow; it needs a `query`.
+ */
+export type Reduce = 'none' | 'mean' | 'max' | 'min' | 'rollout' | 'flow';
+
+/** Which maps. */
+export interface AttentionOptions extends CallOptions {
+  /** Layers counted from 0, in the order wanted. Default all. With `rollout` and `flow` all take part. */
+  readonly layers?: 'all' | readonly number[] | undefined;
+  /** Heads counted from 0, in the order wanted. Default all, and all where they are reduced. */
+  readonly heads?: 'all' | readonly number[] | undefined;
+  /** What becomes of heads and layers. Default `none`. */
+  readonly reduce?: Reduce | undefined;
+  /** Only what this token looked at, counted from 0: the other rows are not computed. Default every token. */
+  readonly query?: number | undefined;
+  /** As in {@link EmbedOptions}. Texts only. */
+  readonly promptName?: string | undefined;
+  readonly prompt?: string | undefined;
+  readonly maxLength?: number | undefined;
+}
+
+/**
+ * What tokens looked at. Each row sums to 1, unless `reduce` is `max`, `min` or `flow`. Attention shows where
+ * information came from; it is not an explanation of the result: {@link Occlusion} is the check.
+ */
+export interface Attention {
+  /** Row-major, in the order of `shape`. Map of layer `l`, head `h`: `data.subarray((l * H + h) * Q * T, …)`. */
+  readonly data: Float32Array;
+  /** Layers, heads (1 where reduced), tokens that look (1 with `query`), tokens looked at. */
+  readonly shape: readonly [number, number, number, number];
+  /** Which layers; empty with `rollout` and `flow`. */
+  readonly layers: readonly number[];
+  /** Which heads; empty where reduced. */
+  readonly heads: readonly number[];
+  /** What rows and columns are. */
+  readonly layout: Layout;
+}
+
+/** One side of an {@link Explanation}. */
+export interface ExplainedSide {
+  readonly layout: Layout;
+  /**
+   * What each token added to the score; they sum to it. Absent where pooling is not linear (`max`) or a Dense
+   * layer follows it.
+   */
+  readonly contributions?: Float32Array;
+}
+
+/** Why two inputs matched: exact arithmetic of the score, not a guess. */
+export interface Explanation {
+  /** The score explained: the dot product of the two vectors, which is the cosine where they have unit length. */
+  readonly score: number;
+  /** Cosine of the last hidden states, token by token: `shape` row-major. */
+  readonly similarity: Float32Array;
+  /** Tokens of the query, tokens of the passage. */
+  readonly shape: readonly [number, number];
+  readonly query: ExplainedSide;
+  readonly passage: ExplainedSide;
+}
+
+/** How to hide parts of an input. */
+export interface OcclusionOptions extends CallOptions {
+  /** Score the input against this; default: against itself as it was. */
+  readonly against?: ImageInput | undefined;
+  /** Patches hidden together, as a square of this side around each. Default 1. Pictures only. */
+  readonly window?: number | undefined;
+}
+
+/** What hiding each part does to the score: the check that attention is no substitute for. */
+export interface Occlusion {
+  /** How much the cosine falls when the token or patch is hidden: one number a token, prefix tokens included as 0. */
+  readonly data: Float32Array;
+  /** The cosine with nothing hidden. */
+  readonly score: number;
+  readonly layout: Layout;
 }
 
 /** How vectors are compared. For the unit vectors that most models make the two agree. */
