@@ -26,7 +26,9 @@ export async function createIndex(options: IndexOptions & { readonly model: Mode
   if (!(given.model instanceof Model)) throw invalid('model', given.model, 'a model made by load()');
   const metric = choice('metric', given.metric, METRICS, 'cosine');
   const { client, info } = given.model;
-  return new Index(client, await client.call('index-create', { metric }), info.maxLength - SPECIAL_TOKENS);
+  // Only models of pictures have no limit, and the engine refuses those.
+  const longest = (info.maxLength ?? 0) - SPECIAL_TOKENS;
+  return new Index(client, await client.call('index-create', { metric }), longest);
 }
 
 /** Documents found by meaning. Made by `createIndex`. */

@@ -3,23 +3,29 @@ import type { Control } from './control.js';
 import { FileCache } from './cache.js';
 import { Downloader, type Sink } from './download.js';
 import { HeatseekError, abortedError } from './errors.js';
-import type { Calls, EmbedSettings, IndexedText, ModelSource, RawHit } from './protocol.js';
+import { rawPicture } from './pictures.js';
+import type {
+  AttentionSettings, Calls, EmbedSettings, IndexedText, ModelSource, PostedImage, RawHit, RawPicture,
+} from './protocol.js';
 import { guard, start } from './runtime.js';
-import type { Embeddings, Metric, ModelInfo } from './types.js';
-import { Files, Index, Loader, Model } from './wasm/heatseek.js';
+import type { Attention, Embeddings, Metric, ModelInfo } from './types.js';
+import { Files, ImageModel, Index, Loader, Model } from './wasm/heatseek.js';
 
 /** One model and its indexes. */
 export class Engine {
-  readonly #model: Model;
+  readonly #model: Model | ImageModel;
   readonly #indexes = new Map<number, Index>();
   #next = 1;
 
-  private constructor(model: Model) {
+  private constructor(model: Model | ImageModel) {
     this.#model = model;
   }
 
   /** Fetches a model's files and makes it ready. */
-  static async load({ source, wasm, device, cache, sha256 }: Calls['load']['args'], control: Control): Promise<Engine> {
+  static async load(
+    { source, wasm, device, cache, sha256, input }: Calls['load']['args'],
+    control: Control,
+  ): Promise<Engine> {
     await start(wasm, control.signal);
     const files = new Files();
     let taken = false;
@@ -31,11 +37,18 @@ export class Engine {
         signal: control.signal,
         progress: control.progress,
       });
-      const loader = await fetchAll(source, files, downloader, () => guard(() => Loader.begin(files, device)));
+      const images = (): boolean => (input ? input === 'image' : !files.has_text());
+      const begin = (): Promise<Loader> => {
+        if (images() ? files.has_vision() : files.has_text()) return guard(() => Loader.begin(files, device, images()));
+        throw new HeatseekError('invalid_input', `input is '${input}', which this model does not read; leave it out`);
+      };
+      const loader = await fetchAll(source, files, downloader, begin);
       if (control.signal.aborted) throw abortedError(control.signal.reason);
       // `finish` takes the files and the loader with it: the weights exist once.
       taken = true;
-      return new Engine(await guard(() => loader.finish(files, control)));
+      return new Engine(
+        await guard<Model | ImageModel>(() => (images() ? loader.finish_images(files, control) : loader.finish(files, control))),
+      );
     } finally {
       if (!taken) files.free();
     }
@@ -44,16 +57,34 @@ export class Engine {
   info(): ModelInfo {
     // The engine's names are config.json's, as its command line prints them; what is null there is absent here.
     const entries = Object.entries(this.#model.info() as Record<string, unknown>).filter(([, value]) => value !== null);
-    return Object.fromEntries(entries.map(([name, value]) => [camelCase(name), value])) as unknown as ModelInfo;
+    const named = Object.fromEntries(entries.map(([name, value]) => [camelCase(name), value]));
+    return { ...named, input: this.#model instanceof Model ? 'text' : 'image' } as unknown as ModelInfo;
   }
 
   async embed(texts: readonly string[], settings: EmbedSettings, control: Control): Promise<Embeddings> {
-    return (await guard(() => this.#model.embed(texts as string[], settings, control))) as Embeddings;
+    return (await guard(() => this.#texts.embed(texts as string[], settings, control))) as Embeddings;
+  }
+
+  async embedImages(images: readonly PostedImage[], settings: EmbedSettings, control: Control): Promise<Embeddings> {
+    const pictures: RawPicture[] = [];
+    // A picture that cannot be had is told of before any is computed.
+    for (const [at, image] of images.entries()) pictures.push(await rawPicture(image, `images[${at}]`, control.signal));
+    const found = await guard(() => this.#images.embed(pictures, settings, control));
+    return { ...(found as Omit<Embeddings, 'truncated'>), truncated: pictures.map(() => false) };
+  }
+
+  async attention(text: string, settings: AttentionSettings, embed: EmbedSettings, control: Control): Promise<Attention> {
+    return (await guard(() => this.#texts.attention(text, settings, embed, control))) as Attention;
+  }
+
+  async attentionOfImage(image: PostedImage, settings: AttentionSettings, control: Control): Promise<Attention> {
+    const picture = await rawPicture(image, 'input', control.signal);
+    return (await guard(() => this.#images.attention(picture, settings, control))) as Attention;
   }
 
   createIndex(metric: Metric): number {
     const number = this.#next++;
-    this.#indexes.set(number, new Index(this.#model, metric));
+    this.#indexes.set(number, new Index(this.#texts, metric));
     return number;
   }
 
@@ -83,6 +114,16 @@ export class Engine {
     for (const index of this.#indexes.values()) index.free();
     this.#indexes.clear();
     this.#model.free();
+  }
+
+  get #texts(): Model {
+    if (this.#model instanceof Model) return this.#model;
+    throw new HeatseekError('invalid_input', 'this model reads pictures, not texts');
+  }
+
+  get #images(): ImageModel {
+    if (this.#model instanceof ImageModel) return this.#model;
+    throw new HeatseekError('invalid_input', 'this model reads texts, not pictures');
   }
 
   #index(number: number): Index {

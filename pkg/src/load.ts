@@ -7,6 +7,7 @@ import { spawn } from './spawn.js';
 import type { Device, Dtype, LoadOptions } from './types.js';
 
 const DEVICES: readonly Device[] = ['auto', 'gpu', 'cpu', 'reference'];
+const INPUTS: readonly ('text' | 'image')[] = ['text', 'image'];
 const DTYPES: readonly Dtype[] = ['auto', 'fp32'];
 
 /**
@@ -26,10 +27,11 @@ const DTYPES: readonly Dtype[] = ['auto', 'fp32'];
  */
 export async function load(model: string | URL, options?: LoadOptions): Promise<Model> {
   const given = checked('load', options, [
-    'device', 'dtype', 'revision', 'cache', 'sha256', 'worker', 'wasm', 'signal', 'onProgress',
+    'device', 'dtype', 'input', 'revision', 'cache', 'sha256', 'worker', 'wasm', 'signal', 'onProgress',
   ]);
   const device = choice('device', given.device, DEVICES, 'auto');
   choice('dtype', given.dtype, DTYPES, 'auto');
+  const input = given.input && choice('input', given.input, INPUTS, 'text');
   const cache = flag('cache', given.cache, true);
   const sha256 = checkSums(given.sha256);
   const onProgress = callback('onProgress', given.onProgress);
@@ -40,7 +42,7 @@ export async function load(model: string | URL, options?: LoadOptions): Promise<
   const wasm = await wasmSource(given.wasm);
   const client = await spawn(given.worker);
   try {
-    const info = await client.call('load', { source, wasm, device, cache, sha256 }, { signal, onProgress });
+    const info = await client.call('load', { source, wasm, device, cache, sha256, input }, { signal, onProgress });
     return new Model(client, info);
   } catch (error) {
     client.end(error as HeatseekError);

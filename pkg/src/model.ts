@@ -1,8 +1,15 @@
 import type { Client } from './client.js';
-import { callback, choice, count, flag, options as checked, signal, text, texts as coerceTexts } from './coerce.js';
+import { callback, choice, count, flag, invalid, options as checked, signal, text, texts as coerceTexts } from './coerce.js';
 import { HeatseekError } from './errors.js';
+import { images as coerceImages } from './images.js';
 import type { EmbedSettings } from './protocol.js';
-import type { Embeddings, EmbedOptions, ModelInfo, PoolingName } from './types.js';
+import type {
+  Attention, AttentionOptions, CallOptions, Embeddings, EmbedOptions, ImageInput, ModelInfo, PoolingName, Reduce,
+} from './types.js';
+
+const OF_IMAGES = ['pooling', 'normalize', 'hidden', 'signal', 'onProgress'] as const;
+const OF_TEXTS = [...OF_IMAGES, 'promptName', 'prompt', 'maxLength'] as const;
+const REDUCTIONS: readonly Reduce[] = ['none', 'mean', 'max', 'min'];
 
 const POOLINGS: readonly PoolingName[] = [
   'auto', 'mean', 'cls', 'first_token', 'max', 'last', 'last_token', 'lasttoken', 'eos',
@@ -30,22 +37,58 @@ export class Model {
   }
 
   /**
-   * Embeds texts. A text gets the same vector whatever it is batched with.
+   * Embeds texts or pictures. Each gets the same vector whatever it is batched with.
    *
-   * @param texts one text, or any number of them; `[]` gives shape `[0, dim]`. Anything else in the array is an
-   *   `invalid_input` error that names its place. A text longer than the limit is cut at the end.
-   * @param options the defaults are the model's own settings
-   * @returns one vector per text, in order
+   * @param input one text or picture, or any number of them; `[]` gives shape `[0, dim]`. Anything else in the array
+   *   is an `invalid_input` error that names its place. A text longer than the limit is cut at the end. To a model
+   *   of pictures a string is an address, relative to the page.
+   * @param options the defaults are the model's own settings; prompts and lengths are for texts only
+   * @returns one vector per input, in order
    *
    * @example
    * const { data, shape } = await model.embed(['bees', 'a beehive'], { normalize: true });
    */
-  async embed(texts: string | readonly string[], options?: EmbedOptions): Promise<Embeddings> {
-    const following = checked('embed', options, [
-      'pooling', 'normalize', 'promptName', 'prompt', 'maxLength', 'hidden', 'signal', 'onProgress',
+  async embed(
+    input: string | readonly string[] | ImageInput | readonly ImageInput[],
+    options?: EmbedOptions,
+  ): Promise<Embeddings> {
+    const reads = this.#info.input;
+    const following = checked('embed', options, reads === 'image' ? OF_IMAGES : OF_TEXTS);
+    const given = follow(following);
+    if (reads === 'image') {
+      const images = await coerceImages('images', input);
+      return this.client.call('embed-images', { images, settings: settings(following) }, given);
+    }
+    const texts = coerceTexts('texts', input as string | readonly string[]);
+    return this.client.call('embed', { texts, settings: settings(following) }, given);
+  }
+
+  /**
+   * What the tokens of a text or picture looked at, from the same weights that embed.
+   *
+   * @param input one text, or one picture
+   * @param options which layers and heads, and what becomes of them
+   *
+   * @example
+   * const { data, shape: [, , tokens], layout } = await model.attention('the bees dance', { layers: [5], reduce: 'mean' });
+   */
+  async attention(input: string | ImageInput, options?: AttentionOptions): Promise<Attention> {
+    const { layers, heads, reduce, ...rest } = checked('attention', options, [
+      'layers', 'heads', 'reduce', 'promptName', 'prompt', 'maxLength', 'signal', 'onProgress',
     ]);
-    const given = { signal: signal('signal', following.signal), onProgress: callback('onProgress', following.onProgress) };
-    return this.client.call('embed', { texts: coerceTexts('texts', texts), settings: settings(following) }, given);
+    const wanted = {
+      reduce: choice('reduce', reduce, REDUCTIONS, 'none'),
+      ...indices('layers', layers),
+      ...indices('heads', heads),
+    };
+    if (this.#info.input === 'image') {
+      const [image] = await coerceImages('input', [input as ImageInput]);
+      if (image === undefined) throw invalid('input', input, 'a picture');
+      checked('attention of a picture', rest, ['signal', 'onProgress']);
+      return this.client.call('attention-image', { image, settings: wanted }, follow(rest));
+    }
+    if (typeof input !== 'string') throw invalid('input', input, 'a string');
+    return this.client.call('attention', { text: input, settings: wanted, embed: settings(rest) }, follow(rest));
   }
 
   /**
@@ -60,6 +103,21 @@ export class Model {
   [Symbol.dispose](): void {
     this.dispose();
   }
+}
+
+function follow(given: CallOptions): CallOptions {
+  return { signal: signal('signal', given.signal), onProgress: callback('onProgress', given.onProgress) };
+}
+
+/** Layers or heads under their name; nothing for all of them. Whether there are so many, the model knows. */
+function indices<Name extends 'layers' | 'heads'>(name: Name, given: 'all' | readonly number[] | undefined): { [K in Name]?: number[] } {
+  if (given === undefined || given === 'all') return {};
+  if (!Array.isArray(given)) throw invalid(name, given, "'all' or an array of numbers");
+  const numbers = Array.from(given as readonly number[], (index, at) => {
+    if (!Number.isInteger(index) || index < 0) throw invalid(`${name}[${at}]`, index, 'a whole number, 0 or more');
+    return index;
+  });
+  return { [name]: numbers } as { [K in Name]?: number[] };
 }
 
 function settings(given: EmbedOptions): EmbedSettings {

@@ -4,7 +4,7 @@
  */
 import type { ErrorData } from './errors.js';
 import type { Progress } from './progress.js';
-import type { Device, DeviceInfo, Embeddings, Metric, ModelInfo, PoolingName } from './types.js';
+import type { Attention, Device, DeviceInfo, Embeddings, Metric, ModelInfo, PoolingName, Reduce } from './types.js';
 
 /** Where the files of a model are: `base` ends in a slash, and is absolute. */
 export interface ModelSource {
@@ -24,6 +24,21 @@ export interface EmbedSettings {
   readonly prompt?: string;
   readonly maxLength?: number;
   readonly hidden: boolean;
+}
+
+/** A picture as it is posted: an absolute address, a file, or pixels. */
+export type PostedImage = string | Blob | ImageBitmap | ImageData;
+
+/** A picture as the engine's core takes it: a file, or RGBA pixels that are not premultiplied. */
+export type RawPicture =
+  | { readonly bytes: Uint8Array }
+  | { readonly width: number; readonly height: number; readonly data: Uint8ClampedArray };
+
+/** Options of an attention call, coerced. Left out means all. */
+export interface AttentionSettings {
+  readonly layers?: readonly number[];
+  readonly heads?: readonly number[];
+  readonly reduce: Reduce;
 }
 
 /** A document as the engine needs it. */
@@ -48,10 +63,14 @@ export interface Calls {
       device: Device;
       cache: boolean;
       sha256: Readonly<Record<string, string>>;
+      input: 'text' | 'image' | undefined;
     };
     result: ModelInfo;
   };
   embed: { args: { texts: readonly string[]; settings: EmbedSettings }; result: Embeddings };
+  'embed-images': { args: { images: readonly PostedImage[]; settings: EmbedSettings }; result: Embeddings };
+  attention: { args: { text: string; settings: AttentionSettings; embed: EmbedSettings }; result: Attention };
+  'attention-image': { args: { image: PostedImage; settings: AttentionSettings }; result: Attention };
   'index-create': { args: { metric: Metric }; result: number };
   'index-add': {
     args: { index: number; documents: readonly IndexedText[]; chunk: { tokens: number; overlap: number } | false };
@@ -89,5 +108,6 @@ export type FromEngine =
 /** The buffers of an answer that move instead of being copied. */
 export function transfers(value: Calls[CallName]['result']): Transferable[] {
   if (typeof value !== 'object' || !('data' in value)) return [];
-  return [value.data.buffer as ArrayBuffer, ...(value.hidden ?? []).map((rows) => rows.buffer as ArrayBuffer)];
+  const hidden = 'hidden' in value ? (value.hidden ?? []) : [];
+  return [value.data, ...hidden].map((rows) => rows.buffer as ArrayBuffer);
 }

@@ -26,6 +26,8 @@ export interface LoadOptions extends CallOptions {
   readonly device?: Device | undefined;
   /** How weights are stored on the device. Default `auto`. */
   readonly dtype?: Dtype | undefined;
+  /** Which half of a model of texts and pictures, as CLIP, to load. Default: texts, where the model reads them. */
+  readonly input?: 'text' | 'image' | undefined;
   /**
    * Branch, tag or commit of a model named by its hub id. Default `main`. Pin a commit to get the same
    * vectors for good. With a path or URL it is an `invalid_input` error.
@@ -212,24 +214,20 @@ export type Layout =
     };
 
 /**
- * What becomes of heads and layers.
- * - `none`: every head of every layer.
+ * What becomes of the heads of a layer.
+ * - `none`: each is a map.
  * - `mean`, `max`, `min`: one map a layer.
- * - `rollout`: one map in all: attention multiplied through the layers, half of each layer being the residual.
- * - `flow`: as `rollout` by maximum flow, which is slow; it needs a `query`.
  */
-export type Reduce = 'none' | 'mean' | 'max' | 'min' | 'rollout' | 'flow';
+export type Reduce = 'none' | 'mean' | 'max' | 'min';
 
 /** Which maps. */
 export interface AttentionOptions extends CallOptions {
-  /** Layers counted from 0, in the order wanted. Default all. With `rollout` and `flow` all take part. */
+  /** Layers counted from 0, in the order wanted. Default all. */
   readonly layers?: 'all' | readonly number[] | undefined;
   /** Heads counted from 0, in the order wanted. Default all, and all where they are reduced. */
   readonly heads?: 'all' | readonly number[] | undefined;
-  /** What becomes of heads and layers. Default `none`. */
+  /** What becomes of heads. Default `none`. */
   readonly reduce?: Reduce | undefined;
-  /** Only what this token looked at, counted from 0: the other rows are not computed. Default every token. */
-  readonly query?: number | undefined;
   /** As in {@link EmbedOptions}. Texts only. */
   readonly promptName?: string | undefined;
   readonly prompt?: string | undefined;
@@ -237,58 +235,19 @@ export interface AttentionOptions extends CallOptions {
 }
 
 /**
- * What tokens looked at. Each row sums to 1, unless `reduce` is `max`, `min` or `flow`. Attention shows where
- * information came from; it is not an explanation of the result: {@link Occlusion} is the check.
+ * What tokens looked at. Each row sums to 1, unless `reduce` is `max` or `min`. Attention shows where information
+ * was taken from; it is not an explanation of the result.
  */
 export interface Attention {
-  /** Row-major, in the order of `shape`. Map of layer `l`, head `h`: `data.subarray((l * H + h) * Q * T, …)`. */
+  /** Row-major, in the order of `shape`. Map of layer `l`, head `h`: `data.subarray((l * H + h) * T * T, …)`. */
   readonly data: Float32Array;
-  /** Layers, heads (1 where reduced), tokens that look (1 with `query`), tokens looked at. */
+  /** Layers, heads (1 where reduced), tokens that look, tokens looked at. */
   readonly shape: readonly [number, number, number, number];
-  /** Which layers; empty with `rollout` and `flow`. */
+  /** Which layers. */
   readonly layers: readonly number[];
   /** Which heads; empty where reduced. */
   readonly heads: readonly number[];
   /** What rows and columns are. */
-  readonly layout: Layout;
-}
-
-/** One side of an {@link Explanation}. */
-export interface ExplainedSide {
-  readonly layout: Layout;
-  /**
-   * What each token added to the score; they sum to it. Absent where pooling is not linear (`max`) or a Dense
-   * layer follows it.
-   */
-  readonly contributions?: Float32Array;
-}
-
-/** Why two inputs matched: exact arithmetic of the score, not a guess. */
-export interface Explanation {
-  /** The score explained: the dot product of the two vectors, which is the cosine where they have unit length. */
-  readonly score: number;
-  /** Cosine of the last hidden states, token by token: `shape` row-major. */
-  readonly similarity: Float32Array;
-  /** Tokens of the query, tokens of the passage. */
-  readonly shape: readonly [number, number];
-  readonly query: ExplainedSide;
-  readonly passage: ExplainedSide;
-}
-
-/** How to hide parts of an input. */
-export interface OcclusionOptions extends CallOptions {
-  /** Score the input against this; default: against itself as it was. */
-  readonly against?: ImageInput | undefined;
-  /** Patches hidden together, as a square of this side around each. Default 1. Pictures only. */
-  readonly window?: number | undefined;
-}
-
-/** What hiding each part does to the score: the check that attention is no substitute for. */
-export interface Occlusion {
-  /** How much the cosine falls when the token or patch is hidden: one number a token, prefix tokens included as 0. */
-  readonly data: Float32Array;
-  /** The cosine with nothing hidden. */
-  readonly score: number;
   readonly layout: Layout;
 }
 

@@ -12,7 +12,7 @@ import manifest from '../package.json' with { type: 'json' };
 function setUp(answer: unknown = undefined) {
   const call = vi.fn(async () => answer);
   const client = { call, end: vi.fn() } as unknown as Client;
-  return { call, client, model: new Model(client, { maxLength: 256 } as ModelInfo) };
+  return { call, client, model: new Model(client, { input: 'text', maxLength: 256 } as ModelInfo) };
 }
 
 const bad = (code: string, message: string | RegExp) =>

@@ -59,7 +59,6 @@ beforeAll(async () => {
     '/truncated/model.safetensors': (response) => send(response, weights.subarray(0, 100_000)),
     '/not-json/config.json': (response) => send(response, Buffer.from('{"model_type": ')),
     '/alien/config.json': (response) => send(response, Buffer.from(JSON.stringify({ ...config, model_type: 'llama' }))),
-    '/vision/config.json': (response) => send(response, Buffer.from(JSON.stringify({ model_type: 'dinov2' }))),
     '/misfit/config.json': (response) => send(response, Buffer.from(JSON.stringify({ ...config, intermediate_size: 128 }))),
     '/busy/config.json': (response) => void response.writeHead(503).end(),
     // Sends the head and some bytes, and then nothing.
@@ -176,7 +175,6 @@ describe('on the CPU', () => {
     ['a configuration that is no JSON', '/not-json/', 'model_invalid', /`config.json` is not JSON/],
     ['weights of another model', '/misfit/', 'model_invalid', /tensor `.*intermediate.dense.weight` should be \[128, 48\] by .*, but is \[96, 48\]/],
     ['an unknown architecture', '/alien/', 'unsupported', /`config.json`: models of type `llama` are not supported; supported: .*bert/],
-    ['a vision model', '/vision/', 'unsupported', /vision model.*native binary/],
   ];
   for (const [name, folder, code, message] of files) {
     test(name, async () => {

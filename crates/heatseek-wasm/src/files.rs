@@ -35,16 +35,20 @@ impl Files {
 
     /// What to fetch next, `{ path, required }[]`; see `ModelFiles::wanted`.
     pub fn wanted(&self) -> Result<JsValue, JsValue> {
-        if self.arrived.is_vision() {
-            // Said before the weights are fetched.
-            let message = "this is a vision model, and the npm package runs models of texts only; the native \
-                           binary `heatseek` runs it";
-            return Err(Thrown::new("unsupported", message).into());
-        }
         let wanted = self.arrived.wanted().map_err(Thrown::from)?;
         let wanted: Vec<_> =
             wanted.into_iter().map(|file| Wanted { path: file.path, required: file.required }).collect();
         Ok(serde_wasm_bindgen::to_value(&wanted).map_err(malformed)?)
+    }
+
+    /// Whether the model reads texts, once its `config.json` is here.
+    pub fn has_text(&self) -> bool {
+        self.arrived.has_text()
+    }
+
+    /// Whether the model reads pictures, once its `config.json` is here.
+    pub fn has_vision(&self) -> bool {
+        self.arrived.has_vision()
     }
 
     /// A file of `length` bytes, if that is known, begins to arrive, maybe not for the first time.

@@ -7,9 +7,11 @@ use js_sys::{Array, Float32Array, Object, Reflect};
 use serde::{Deserialize, Serialize};
 use wasm_bindgen::prelude::*;
 
+use crate::attention;
 use crate::control::JsControl;
 use crate::error::{Thrown, malformed};
 use crate::files::Files;
+use crate::image::ImageModel;
 
 /// A model whose device is open and compiles while its weights arrive.
 #[wasm_bindgen]
@@ -17,12 +19,17 @@ pub struct Loader(heatseek::Loader);
 
 #[wasm_bindgen]
 impl Loader {
-    /// Opens the device. `files` holds all but the weights; more may be put into it meanwhile.
-    pub fn begin(files: &Files, device: &str) -> js_sys::Promise {
+    /// Opens the device, for pictures or for texts. `files` holds all but the weights; more may be put into it
+    /// meanwhile.
+    pub fn begin(files: &Files, device: &str, images: bool) -> js_sys::Promise {
         let (files, device) = (files.arrived.clone(), DeviceChoice::from_name(device));
         wasm_bindgen_futures::future_to_promise(async move {
             let options = LoadOptions { device: device.map_err(Thrown::from)?, ..LoadOptions::default() };
-            Ok(Self(heatseek::Loader::begin(&files, options).await).into())
+            let loader = match images {
+                true => heatseek::Loader::begin_images(&files, options).await,
+                false => heatseek::Loader::begin(&files, options).await,
+            };
+            Ok(Self(loader).into())
         })
     }
 
@@ -30,6 +37,11 @@ impl Loader {
     pub async fn finish(self, files: Files, control: JsControl) -> Result<Model, JsValue> {
         let model = self.0.finish(files.arrived, &control).await.map_err(Thrown::from)?;
         Ok(Model(Rc::new(model)))
+    }
+
+    /// The same for pictures.
+    pub async fn finish_images(self, files: Files, control: JsControl) -> Result<ImageModel, JsValue> {
+        Ok(ImageModel(self.0.finish_images(files.arrived, &control).await.map_err(Thrown::from)?))
     }
 }
 
@@ -65,14 +77,7 @@ impl Model {
         control: JsControl,
     ) -> Result<JsValue, JsValue> {
         let settings: Settings = serde_wasm_bindgen::from_value(settings).map_err(malformed)?;
-        let options = EmbedOptions {
-            pooling: pooling_from_name(&settings.pooling).map_err(Thrown::from)?,
-            normalize: settings.normalize,
-            prompt_name: settings.prompt_name,
-            prompt: settings.prompt,
-            max_length: settings.max_length,
-            hidden: settings.hidden,
-        };
+        let options = settings.options()?;
         let found = self.0.embed(&texts, &options, &control).await.map_err(Thrown::from)?;
         let result = Object::new();
         let set = |name: &str, value: JsValue| Reflect::set(&result, &name.into(), &value);
@@ -86,8 +91,36 @@ impl Model {
         }
         Ok(result.into())
     }
+
+    /// `Attention` of pkg/src/types.ts; of `embed` count prompt and length.
+    pub async fn attention(
+        &self,
+        text: String,
+        settings: JsValue,
+        embed: JsValue,
+        control: JsControl,
+    ) -> Result<JsValue, JsValue> {
+        let settings: attention::Settings = serde_wasm_bindgen::from_value(settings).map_err(malformed)?;
+        let embed: Settings = serde_wasm_bindgen::from_value(embed).map_err(malformed)?;
+        let (maps, embed) = (settings.options()?, embed.options()?);
+        let maps = self.0.attention(&text, &maps, &embed, &control).await.map_err(Thrown::from)?;
+        attention::to_js(&maps, None)
+    }
 }
 
-fn numbers(values: &[usize]) -> Array {
+impl Settings {
+    fn options(self) -> Result<EmbedOptions, Thrown> {
+        Ok(EmbedOptions {
+            pooling: pooling_from_name(&self.pooling)?,
+            normalize: self.normalize,
+            prompt_name: self.prompt_name,
+            prompt: self.prompt,
+            max_length: self.max_length,
+            hidden: self.hidden,
+        })
+    }
+}
+
+pub fn numbers(values: &[usize]) -> Array {
     values.iter().map(|&value| JsValue::from(value as f64)).collect()
 }

@@ -22,6 +22,14 @@ pub enum Error {
     /// A picture, or what a model's files say about pictures.
     #[error(transparent)]
     Image(#[from] ImageError),
+    /// One of several pictures.
+    #[error("picture {index}, counted from 0: {source}")]
+    Picture {
+        /// Its place among them.
+        index: usize,
+        /// What is wrong with it.
+        source: ImageError,
+    },
     /// The device.
     #[error(transparent)]
     Executor(#[from] ExecutorError),
@@ -73,8 +81,8 @@ impl Error {
                 heatseek_model::ErrorKind::Internal => "internal",
                 _ => "model_invalid",
             },
-            Error::Image(error) if error.is_model_file() => "model_invalid",
-            Error::Image(_) => "invalid_input",
+            Error::Image(error) | Error::Picture { source: error, .. } if error.is_model_file() => "model_invalid",
+            Error::Image(_) | Error::Picture { .. } => "invalid_input",
             Error::Text(error) if error.is_model_file() => "model_invalid",
             Error::Text(_) | Error::Search(_) | Error::InvalidInput { .. } => "invalid_input",
             Error::Aborted => "aborted",

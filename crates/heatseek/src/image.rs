@@ -123,13 +123,34 @@ impl ImageModel {
         options: &ImageOptions,
         control: &dyn Control,
     ) -> Result<ImageEmbeddings, Error> {
-        self.embed_each(
-            pictures.len(),
-            &|index| Ok(self.preprocessor.pixels(&pictures[index])?),
-            options,
-            control,
-        )
-        .await
+        let pixels = |index: usize| self.pixels(index, &pictures[index]);
+        self.embed_each(pictures.len(), &pixels, options, control).await
+    }
+
+    /// The same for `total` pictures that are made when their turn comes, so that they need not all be in
+    /// memory at once.
+    ///
+    /// # Errors
+    /// As [`ImageModel::embed`], and those of `picture`.
+    pub async fn embed_with(
+        &self,
+        total: usize,
+        picture: &dyn Fn(usize) -> Result<Picture, Error>,
+        options: &ImageOptions,
+        control: &dyn Control,
+    ) -> Result<ImageEmbeddings, Error> {
+        let pixels = |index: usize| {
+            let picture = picture(index).map_err(|error| match error {
+                Error::Image(source) => Error::Picture { index, source },
+                other => other,
+            })?;
+            self.pixels(index, &picture)
+        };
+        self.embed_each(total, &pixels, options, control).await
+    }
+
+    fn pixels(&self, index: usize, picture: &Picture) -> Result<Pixels, Error> {
+        self.preprocessor.pixels(picture).map_err(|source| Error::Picture { index, source })
     }
 
     /// The same for pictures that are already what the model takes, of any size from one patch up.

@@ -34,7 +34,7 @@ pub use control::{Cancelled, Control, NoControl, Progress, Stage};
 pub use embed::Embeddings;
 pub use error::Error;
 pub use futures_lite::future::block_on;
-pub use heatseek_image::{DecodeOptions, ImageError, Picture, Pixels, Preprocessor};
+pub use heatseek_image::{DecodeOptions, ImageError, Picture, Pixels, Preprocessor, Rect};
 pub use heatseek_model::{
     ModelError, ModelFiles, ModelSpec, Norm, PatchGrid, VisionModel, VisionSpec, WantedFile,
 };
