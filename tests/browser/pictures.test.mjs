@@ -159,6 +159,22 @@ describe('pictures', () => {
   });
 });
 
+test('both halves of CLIP give vectors of one space', async () => {
+  const found = await page.evaluate(async () => {
+    const words = await load('/golden/clip/clip/', cpu);
+    const sight = await load('/golden/clip/clip/', { ...cpu, input: 'image' });
+    const texts = await words.embed(['a cup of coffee', 'the moon']);
+    const images = await sight.embed(['/models/test-pictures/coffee.png']);
+    const length = Math.hypot(...images.data);
+    const result = { texts: texts.shape, images: images.shape, length, reads: [words.info.input, sight.info.input] };
+    words.dispose();
+    sight.dispose();
+    return result;
+  });
+  expect(found).toMatchObject({ texts: [2, 24], images: [1, 24], reads: ['text', 'image'] });
+  expect(found.length).toBeCloseTo(1, 5);
+});
+
 describe('attention', () => {
   test('maps of a picture carry their layout, and their rows sum to 1', async () => {
     const found = await page.evaluate(async () => {
