@@ -81,7 +81,9 @@ impl Error {
                 heatseek_model::ErrorKind::Internal => "internal",
                 _ => "model_invalid",
             },
-            Error::Image(error) | Error::Picture { source: error, .. } if error.is_model_file() => "model_invalid",
+            Error::Image(error) | Error::Picture { source: error, .. } if error.is_model_file() => {
+                "model_invalid"
+            }
             Error::Image(_) | Error::Picture { .. } => "invalid_input",
             Error::Text(error) if error.is_model_file() => "model_invalid",
             Error::Text(_) | Error::Search(_) | Error::InvalidInput { .. } => "invalid_input",
