@@ -1,6 +1,7 @@
 //! The suites every backend must pass. One body each, run natively by `tests/` on the reference, the CPU
 //! and every Vulkan adapter, and in Chromium through the wasm exports of this same crate.
 
+mod analysis;
 mod attention;
 mod backend;
 mod golden;
@@ -13,6 +14,7 @@ mod vision;
 #[cfg(target_arch = "wasm32")]
 mod wasm;
 
+pub use analysis::{check_picture_analysis, check_text_analysis};
 pub use attention::{check_picture_attention, check_text_attention};
 pub use backend::{Backend, Unavailable};
 pub use golden::{Golden, GoldenCase, check_golden};

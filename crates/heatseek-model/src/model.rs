@@ -2,11 +2,12 @@
 
 use heatseek_ops::{Batch, HeadFusion, Op, POOLED, Pooling, Program};
 
+use crate::ablation::{Kept, state_output};
 use crate::builder::{Norm, Source, attention_output, vector_output};
 use crate::files::SENTENCE_TRANSFORMERS;
 use crate::limits::Limits;
 use crate::modules::read_modules;
-use crate::program::{Parts, build};
+use crate::program::{Parts, build, build_ablated};
 use crate::weights::{Linear, TextWeights, read_dense};
 use crate::{Config, ModelError, ModelFiles, ModelSpec, Pipeline, PipelineStep, Prompts, TextPadding};
 
@@ -109,6 +110,20 @@ impl TextModel {
     pub fn program(&self, norm: Norm) -> Result<Program, ModelError> {
         let Self { config, pipeline, weights, dense, .. } = self;
         Ok(build(&Parts { config, weights, pipeline, dense }, norm)?)
+    }
+
+    /// The Program of what is `kept` of the layers: outputs are the hidden states behind 0 and more layers, of
+    /// [`TextModel::state_output`], `[tokens, hidden_size]`.
+    ///
+    /// # Errors
+    /// [`ModelError::Program`], a bug.
+    pub fn ablated(&self, kept: Kept) -> Result<Program, ModelError> {
+        Ok(build_ablated(&self.config, &self.weights, kept)?)
+    }
+
+    /// The output of [`TextModel::ablated`] that holds the hidden state behind `layer` layers.
+    pub fn state_output(&self, layer: usize) -> String {
+        state_output(layer)
     }
 
     /// The output that holds vectors pooled and normalised in this way; `None` is as the model's files

@@ -3,6 +3,7 @@
 use heatseek_ops::{BufferId, Embed, Gemm, Program, ProgramError, Residual, Rows, Table, Tensor};
 
 use crate::Config;
+use crate::ablation::Kept;
 use crate::builder::{Builder, Encoded, Norm};
 use crate::fold::stack;
 use crate::modules::Pipeline;
@@ -27,6 +28,22 @@ pub(crate) fn build(parts: &Parts<'_>, norm: Norm) -> Result<Program, ProgramErr
     };
     builder.pool(parts.pipeline, parts.dense, &encoded)?;
     Ok(builder.program)
+}
+
+/// Builds the Program of what is kept of the layers.
+pub(crate) fn build_ablated(
+    config: &Config,
+    weights: &TextWeights,
+    kept: Kept,
+) -> Result<Program, ProgramError> {
+    let mut builder = Builder::new(config.sizes());
+    match weights {
+        TextWeights::Bert(weights) => builder.ablated_bert(weights, kept),
+        TextWeights::Tower(weights) => {
+            builder.embed_tower(weights)?;
+            builder.ablated_pre_norm(&weights.layers, kept)
+        }
+    }
 }
 
 impl Builder {

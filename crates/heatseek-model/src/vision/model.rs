@@ -3,12 +3,13 @@
 use heatseek_ops::{Activation, Batch, HeadFusion, Op, POOLED, Pooling, Program};
 use serde::Serialize;
 
+use crate::ablation::{Kept, state_output};
 use crate::builder::{Norm, Source, attention_output, vector_output};
 use crate::modules::{DenseConfig, Pipeline, PipelineStep};
 use crate::tower::Tower;
 use crate::vision::VisionConfig;
 use crate::vision::positions::interpolate;
-use crate::vision::program::build;
+use crate::vision::program::{build, build_ablated};
 use crate::vision::weights::VisionWeights;
 use crate::{ModelError, ModelFiles};
 
@@ -95,6 +96,20 @@ impl VisionModel {
     /// [`ModelError::Program`], a bug.
     pub fn program(&self, norm: Norm) -> Result<Program, ModelError> {
         Ok(build(&self.config, &self.weights, &self.pipeline, norm)?)
+    }
+
+    /// The Program of what is `kept` of the layers: outputs are the hidden states behind 0 and more layers, of
+    /// [`VisionModel::state_output`], `[tokens, hidden_size]`.
+    ///
+    /// # Errors
+    /// [`ModelError::Program`], a bug.
+    pub fn ablated(&self, kept: Kept) -> Result<Program, ModelError> {
+        Ok(build_ablated(&self.config, &self.weights, kept)?)
+    }
+
+    /// The output of [`VisionModel::ablated`] that holds the hidden state behind `layer` layers.
+    pub fn state_output(&self, layer: usize) -> String {
+        state_output(layer)
     }
 
     /// The output that holds vectors pooled and normalised in this way. `None` is the model's own: the class
