@@ -97,7 +97,10 @@ pub fn run(args: &Args, device: &str) -> Outcome<()> {
 
 /// Ways of looking at attention, by the names of their cases.
 fn looks() -> Vec<(&'static str, AttentionOptions)> {
-    vec![("one layer captured", AttentionOptions { layers: Some(vec![LAYER]), ..AttentionOptions::default() })]
+    vec![(
+        "one layer captured",
+        AttentionOptions { layers: Some(vec![LAYER]), ..AttentionOptions::default() },
+    )]
 }
 
 fn forward(model: &ImageModel, pixels: &[Pixels]) -> Outcome<Vec<f32>> {
@@ -124,7 +127,10 @@ fn time(cases: &mut [Case], rounds: usize) -> Outcome<()> {
 fn print(cases: &[Case], batch: &str, about: &Value) {
     let Some((forward, others)) = cases.split_first() else { return };
     if others.is_empty() {
-        println!("{}", row(&format!("forward {batch}"), about, [("ours", &forward.times), ("ours", &forward.times)]));
+        println!(
+            "{}",
+            row(&format!("forward {batch}"), about, [("ours", &forward.times), ("ours", &forward.times)])
+        );
     }
     for case in others {
         let row = if case.name.starts_with("ONNX") {
@@ -133,7 +139,11 @@ fn print(cases: &[Case], batch: &str, about: &Value) {
             row["peer"] = json!(case.name);
             row
         } else {
-            row(&format!("{} {batch}", case.name), about, [("ours", &case.times), ("forward", &forward.times)])
+            row(
+                &format!("{} {batch}", case.name),
+                about,
+                [("ours", &case.times), ("forward", &forward.times)],
+            )
         };
         println!("{row}");
     }
