@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use crate::Args;
 use crate::peer::Peer;
-use crate::table::row;
+use crate::table::{pair, row};
 
 type Outcome<T> = Result<T, Box<dyn Error>>;
 
@@ -29,6 +29,7 @@ const PAUSE: Duration = Duration::from_millis(20);
 /// One thing to time.
 struct Case<'a> {
     name: String,
+    peer: bool,
     run: Box<dyn FnMut() -> Outcome<f64> + 'a>,
     times: Vec<f64>,
 }
@@ -36,7 +37,7 @@ struct Case<'a> {
 impl<'a> Case<'a> {
     fn peer(mut peer: Peer) -> Self {
         let name = peer.name.clone();
-        Self { name, run: Box::new(move || peer.time()), times: Vec::new() }
+        Self { name, peer: true, run: Box::new(move || peer.time()), times: Vec::new() }
     }
 
     fn ours(name: &str, mut body: impl FnMut() -> Outcome<()> + 'a) -> Self {
@@ -45,7 +46,7 @@ impl<'a> Case<'a> {
             body()?;
             Ok(start.elapsed().as_secs_f64() * 1e3)
         });
-        Self { name: name.into(), run, times: Vec::new() }
+        Self { name: name.into(), peer: false, run, times: Vec::new() }
     }
 }
 
@@ -123,27 +124,19 @@ fn time(cases: &mut [Case], rounds: usize) -> Outcome<()> {
     Ok(())
 }
 
-/// Everything against the plain forward: a peer's time over ours, and our own looks over it.
+/// The plain forward, and everything against it: a peer's time over ours, and our own looks over it.
 fn print(cases: &[Case], batch: &str, about: &Value) {
     let Some((forward, others)) = cases.split_first() else { return };
-    if others.is_empty() {
-        println!(
-            "{}",
-            row(&format!("forward {batch}"), about, [("ours", &forward.times), ("ours", &forward.times)])
-        );
-    }
+    let name = format!("{} {batch}", forward.name);
+    println!("{}", row(&name, about, &[("ours", &forward.times)]));
     for case in others {
-        let row = if case.name.starts_with("ONNX") {
-            let sides: [(&str, &[f64]); 2] = [("peer", &case.times), ("ours", &forward.times)];
-            let mut row = row(&format!("forward {batch}"), about, sides);
+        let row = if case.peer {
+            let mut row = pair(&name, about, [("peer", &case.times), ("ours", &forward.times)]);
             row["peer"] = json!(case.name);
             row
         } else {
-            row(
-                &format!("{} {batch}", case.name),
-                about,
-                [("ours", &case.times), ("forward", &forward.times)],
-            )
+            let sides: [(&str, &[f64]); 2] = [("ours", &case.times), ("forward", &forward.times)];
+            pair(&format!("{} {batch}", case.name), about, sides)
         };
         println!("{row}");
     }

@@ -1,4 +1,4 @@
-//! `cargo bench -p heatseek-bench --bench vision [-- --model DIR --cpu-threads 1,2 --gpu ADAPTER --peers DIR …]`
+//! `cargo bench -p heatseek-bench --bench vision [-- --peers DIR --python PYTHON --gpu ADAPTER …]`
 //!
 //! DINOv2-small on pictures of 224 x 224: the plain forward pass beside ONNX Runtime's, and what looking at
 //! attention adds to it. Every round times each case once, in turning order, and ratios are taken within the
@@ -26,7 +26,7 @@ struct Args {
     /// Numbers of threads of the CPU runs.
     #[arg(long, value_delimiter = ',', default_value = "1,2")]
     cpu_threads: Vec<usize>,
-    /// Part of the name of a GPU to time as well, such as llvmpipe.
+    /// Part of the name of a GPU to time instead of the CPU, such as llvmpipe.
     #[arg(long)]
     gpu: Option<String>,
     /// Folder with what tests/bench/export_onnx.py made: dinov2-small, and dinov2-small-fused if it is there.
@@ -74,11 +74,13 @@ fn main() -> ExitCode {
 
 /// Every configuration, one process each.
 fn all(args: &Args) -> Result<(), Box<dyn std::error::Error>> {
-    let cpu = args.cpu_threads.iter().map(|threads| ("cpu", *threads));
-    // lavapipe has threads of its own; the CPU's part of a GPU run needs one.
-    let gpu = args.gpu.iter().map(|_| ("gpu", 1));
+    // Drivers have threads of their own; the CPU's part of a GPU run needs one.
+    let runs = match args.gpu {
+        Some(_) => vec![("gpu", 1)],
+        None => args.cpu_threads.iter().map(|threads| ("cpu", *threads)).collect(),
+    };
     let mut rows: Vec<Value> = Vec::new();
-    for (device, threads) in cpu.chain(gpu) {
+    for (device, threads) in runs {
         let child = Command::new(std::env::current_exe()?)
             .args(std::env::args_os().skip(1))
             .args(["--child", device])

@@ -9,22 +9,27 @@ pub fn median(values: &[f64]) -> f64 {
     sorted[sorted.len() / 2]
 }
 
-/// A row of `case`: both sides' medians in milliseconds, and the ratio of `top` to `bottom` round by round.
-pub fn row(case: &str, about: &Value, [top, bottom]: [(&str, &[f64]); 2]) -> Value {
-    let ratios: Vec<f64> = top.1.iter().zip(bottom.1).map(|(top, bottom)| top / bottom).collect();
-    let mut row = json!({
-        "case": case,
-        "dtype": "fp32",
-        "ratio": median(&ratios),
-        "ratio_min": ratios.iter().copied().fold(f64::INFINITY, f64::min),
-        "ratio_max": ratios.iter().copied().fold(0.0, f64::max),
-        "n": ratios.len(),
-    });
-    row[format!("{}_ms", top.0)] = json!(median(top.1));
-    row[format!("{}_ms", bottom.0)] = json!(median(bottom.1));
+/// A row of `case`: medians in milliseconds by side.
+pub fn row(case: &str, about: &Value, sides: &[(&str, &[f64])]) -> Value {
+    let mut row = json!({ "case": case, "dtype": "fp32" });
+    for (side, times) in sides {
+        row[format!("{side}_ms")] = json!(median(times));
+        row["n"] = json!(times.len());
+    }
     if let (Some(row), Some(about)) = (row.as_object_mut(), about.as_object()) {
         row.extend(about.clone());
     }
+    row
+}
+
+/// The same for two sides, with the ratio of the first to the second round by round.
+pub fn pair(case: &str, about: &Value, sides: [(&str, &[f64]); 2]) -> Value {
+    let [(_, top), (_, bottom)] = sides;
+    let ratios: Vec<f64> = top.iter().zip(bottom).map(|(top, bottom)| top / bottom).collect();
+    let mut row = row(case, about, &sides);
+    row["ratio"] = json!(median(&ratios));
+    row["ratio_min"] = json!(ratios.iter().copied().fold(f64::INFINITY, f64::min));
+    row["ratio_max"] = json!(ratios.iter().copied().fold(0.0, f64::max));
     row
 }
 
@@ -34,9 +39,13 @@ pub fn print(row: &Value) {
     let number = |name: &str| row[name].as_f64();
     let side = |name: &str| number(&format!("{name}_ms")).map(|ms| format!("{name} {ms:.1} ms"));
     let sides: Vec<String> = ["ours", "peer", "forward"].into_iter().filter_map(side).collect();
-    let [ratio, min, max] = ["ratio", "ratio_min", "ratio_max"].map(|n| number(n).unwrap_or(f64::NAN));
+    let ratios = ["ratio", "ratio_min", "ratio_max"].map(number);
+    let ratio = match ratios {
+        [Some(ratio), Some(min), Some(max)] => format!("{ratio:.2}x [{min:.2}-{max:.2}]"),
+        _ => String::new(),
+    };
     println!(
-        "{:<4} {} threads  {:<22} {:<36} {ratio:.2}x [{min:.2}-{max:.2}] n={} {}",
+        "{} {} threads  {:<28} {:<36} {ratio} n={} {}",
         text("device"),
         row["threads"],
         text("case"),
