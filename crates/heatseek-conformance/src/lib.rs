@@ -4,6 +4,7 @@
 mod attention;
 mod backend;
 mod golden;
+mod layers;
 mod mutations;
 mod ops;
 mod properties;
@@ -16,6 +17,7 @@ mod wasm;
 pub use attention::{check_picture_attention, check_text_attention};
 pub use backend::{Backend, Unavailable};
 pub use golden::{Golden, GoldenCase, check_golden};
+pub use layers::check_layers;
 pub use mutations::{MUTATIONS, Mutation, check_mutation};
 pub use ops::check_ops;
 pub use properties::check_properties;
