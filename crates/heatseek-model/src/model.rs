@@ -3,7 +3,7 @@
 use heatseek_ops::{Batch, HeadFusion, Op, POOLED, Pooling, Program};
 
 use crate::ablation::{Kept, state_output};
-use crate::builder::{Norm, Source, attention_output, vector_output};
+use crate::builder::{Norm, Source, attention_output, hidden_output, qkv_output, vector_output};
 use crate::files::SENTENCE_TRANSFORMERS;
 use crate::limits::Limits;
 use crate::modules::read_modules;
@@ -137,6 +137,19 @@ impl TextModel {
     /// [`heatseek_ops::AttentionMap`] writes it.
     pub fn attention_output(&self, layer: usize, fusion: HeadFusion) -> String {
         attention_output(layer, fusion)
+    }
+
+    /// The output that holds the hidden state behind layer `layer` counted from 1, or for 0 the embeddings,
+    /// `[tokens, hidden_size]`: those of transformers' `output_hidden_states`, without a last LayerNorm that is
+    /// no layer's.
+    pub fn hidden_output(&self, layer: usize) -> String {
+        hidden_output(layer)
+    }
+
+    /// The output that holds queries, keys and values of layer `layer`, counted from 0, all heads of each one
+    /// after the other: `[tokens, 3 · hidden_size]`.
+    pub fn qkv_output(&self, layer: usize) -> String {
+        qkv_output(layer)
     }
 
     /// The ops that embedding a text runs, known from the configuration alone: pipelines can compile
