@@ -26,6 +26,13 @@ const PAGES: readonly [Page, ...Page[]] = [
     textModel: true,
     view: async () => (await import('./views/find.ts')).findView,
   },
+  {
+    hash: 'text',
+    name: 'Look at text',
+    lead: 'See which words a model looked at while it read yours, head by head.',
+    textModel: true,
+    view: async () => (await import('./views/text.ts')).textView,
+  },
 ];
 
 /** The links to all views, and the place where the chosen one is shown. */
