@@ -22,7 +22,7 @@ function shades(): Uint8ClampedArray<ArrayBuffer> {
     const at = shade / (COUNT - 1);
     const lightness = between(LIGHTNESS, at);
     const chroma = between(CHROMA, Math.sin(Math.PI * Math.min(1, at * 0.98)));
-    bytes.set(srgb(lightness, chroma, (between(HUE, at) * Math.PI) / 180), shade * 4);
+    bytes.set(srgb(lightness, chroma, (between(HUE, at ** 2) * Math.PI) / 180), shade * 4);
   }
   return bytes;
 }
@@ -31,8 +31,8 @@ function between([from, to]: readonly [number, number], at: number): number {
   return from + (to - from) * at;
 }
 
-/** OKLCH to sRGB bytes; chroma shrinks until the colour exists. Matrices of https://bottosson.github.io/posts/oklab/. */
-function srgb(lightness: number, chroma: number, hue: number): [number, number, number] {
+/** OKLCH, hue in radians, to sRGB bytes; chroma shrinks until the colour exists. Matrices of https://bottosson.github.io/posts/oklab/. */
+export function srgb(lightness: number, chroma: number, hue: number): [number, number, number] {
   for (let c = chroma; ; c -= 0.002) {
     const a = c * Math.cos(hue);
     const b = c * Math.sin(hue);

@@ -17,6 +17,8 @@ export interface Lines {
   readonly all: number;
   /** Those below it are not among them. */
   readonly least: number;
+  /** The strongest weight: what full opacity stands for. */
+  readonly most: number;
 }
 
 /** More lines are a blur, and slow to draw. */
@@ -31,6 +33,7 @@ export function linesOf(maps: readonly Float32Array[], n: number, focus: Focus |
   const columns = focus?.side === 'to' ? [focus.unit] : Array.from({ length: n }, (_, i) => i);
   const counts = new Uint32Array(BINS + 1);
   let all = 0;
+  let most = 0;
   const each = (visit: (from: number, to: number, slot: number, weight: number) => void): void => {
     for (const from of rows) {
       for (const to of columns) {
@@ -42,6 +45,7 @@ export function linesOf(maps: readonly Float32Array[], n: number, focus: Focus |
   // Counting by strength finds the cut without sorting millions of weights.
   each((_from, _to, _slot, weight) => {
     all++;
+    if (weight > most) most = weight;
     const bin = binOf(weight);
     counts[bin] = (counts[bin] ?? 0) + 1;
   });
@@ -51,12 +55,12 @@ export function linesOf(maps: readonly Float32Array[], n: number, focus: Focus |
     if (kept > MOST_LINES) break;
     cut--;
   }
-  const least = Math.max(FAINTEST, cut / BINS);
+  const least = Math.max(FAINTEST * most, cut / BINS);
   const lines: Line[] = [];
   each((from, to, slot, weight) => {
-    if (weight >= least) lines.push({ from, to, slot, weight });
+    if (weight > 0 && weight >= least) lines.push({ from, to, slot, weight });
   });
-  return { lines: lines.slice(0, MOST_LINES), all, least };
+  return { lines: lines.slice(0, MOST_LINES), all, least, most };
 }
 
 function binOf(weight: number): number {

@@ -4,7 +4,7 @@ import { Watched } from '../watched.ts';
 import type { TextMaps } from './maps.ts';
 
 /** How maps are drawn. */
-export type Mode = 'lines' | 'grid' | 'neuron' | 'heat';
+export type Mode = 'lines' | 'grid' | 'heat';
 
 /** Of two sentences on two lines: which may look at which. */
 export type Between = 'all' | 'aa' | 'ab' | 'ba' | 'bb';
@@ -22,7 +22,7 @@ export interface TextState {
   readonly fetched: number;
   readonly mode: Mode;
   readonly layer: number;
-  /** The heads picked, ascending; never empty. */
+  /** The heads picked, ascending; empty only before the first text was read. */
   readonly heads: readonly number[];
   /** Split words as one. */
   readonly words: boolean;
@@ -37,10 +37,13 @@ export interface TextState {
   readonly busy: string | undefined;
 }
 
+// The first layers of most encoders look at neighbours; a little further up more is to be seen.
+const FIRST_LAYER = 2;
+
 export class TextStore extends Watched<TextState> {
   constructor() {
     super({
-      maps: undefined, fetched: 0, mode: 'lines', layer: 0, heads: [0], words: false, hideSpecial: false, between: 'all',
+      maps: undefined, fetched: 0, mode: 'lines', layer: FIRST_LAYER, heads: [], words: false, hideSpecial: false, between: 'all',
       pinned: undefined, hovered: undefined, busy: undefined,
     });
   }

@@ -57,8 +57,10 @@ export class Study {
         const maps = known ?? new TextMaps(got.layout, layers, heads);
         maps.add(got);
         const { layer, heads: picked, fetched } = this.#store.state;
-        const fits = known !== undefined || (layer < layers && picked.every((head) => head < heads));
-        this.#store.update({ maps, fetched: fetched + 1, busy: undefined, ...(fits ? {} : { layer: 0, heads: [0] }) });
+        this.#store.update({
+          maps, fetched: fetched + 1, busy: undefined, layer: Math.min(layer, layers - 1),
+          ...(picked.length > 0 ? {} : { heads: Array.from({ length: heads }, (_, head) => head) }),
+        });
       }
     } catch (error) {
       if (isAbort(error) || signal.aborted) return;

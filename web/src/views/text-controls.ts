@@ -46,20 +46,18 @@ function headControl(store: TextStore): HTMLElement {
   const all = button('All', () => store.update({ heads: everyHead(store.state) }), { class: 'quiet', 'data-testid': 'all-heads' });
   let shown = 0;
   const paint = (): void => {
-    [...list.children].forEach((child, head) => {
-      if (child instanceof HTMLElement) child.style.setProperty('--head', headColour(head, shown));
-    });
+    list.querySelectorAll<HTMLElement>('[data-head]').forEach((child, head) => child.style.setProperty('--head', headColour(head, shown)));
   };
   onTheme(paint);
   store.watch(({ maps, heads }) => {
     if (maps && maps.heads !== shown) {
       shown = maps.heads;
-      list.replaceChildren(...everyHead(store.state).map((head) => headButton(store, head)));
+      list.replaceChildren(...everyHead(store.state).map((head) => headButton(store, head)), all);
       paint();
     }
-    [...list.children].forEach((child, head) => child.setAttribute('aria-pressed', String(heads.includes(head))));
+    list.querySelectorAll('[data-head]').forEach((child, head) => child.setAttribute('aria-pressed', String(heads.includes(head))));
   });
-  return el('div', { class: 'control' }, el('span', { title: 'Double-click picks one head alone' }, 'Heads'), list, all);
+  return el('div', { class: 'control' }, el('span', { title: 'Double-click picks one head alone' }, 'Heads'), list);
 }
 
 /** A click adds or takes away a head, a double click leaves it alone. */
@@ -69,7 +67,7 @@ function headButton(store: TextStore, head: number): HTMLElement {
     const left = heads.filter((other) => other !== head);
     if (left.length === heads.length) store.update({ heads: [...heads, head].sort((a, b) => a - b) });
     else if (left.length > 0) store.update({ heads: left });
-  }, { 'aria-label': `Head ${head}`, 'data-testid': `head-${head}` });
+  }, { 'aria-label': `Head ${head}`, 'data-head': head, 'data-testid': `head-${head}` });
   toggle.addEventListener('dblclick', () => store.update({ heads: [head] }));
   return toggle;
 }

@@ -2,6 +2,7 @@
 
 import { el, say } from '../dom.ts';
 import { legend, tint } from '../draw/tint.ts';
+import { meanRow } from '../text/picked.ts';
 import type { TextState, TextStore } from '../text/state.ts';
 import { focusOf } from '../text/state.ts';
 import type { Unit } from '../text/units.ts';
@@ -25,7 +26,7 @@ export function textHeat(store: TextStore): Drawing {
     }
     // Without a choice, the first: CLS, or the first word.
     const unit = focusOf(state)?.unit ?? 0;
-    const row = rowOf(state, unit, shown.length);
+    const row = meanRow(state, maps, unit);
     const most = Math.max(...row, 0);
     prose.querySelectorAll('button').forEach((button, at) => {
       tint(button, most > 0 ? (row[at] ?? 0) / most : 0);
@@ -38,17 +39,6 @@ export function textHeat(store: TextStore): Drawing {
     scale.replaceChildren(legend('tint', '0', most.toFixed(2), 'Weight'));
   };
   return { element, draw };
-}
-
-/** The mean of the picked heads. */
-function rowOf(state: TextState, unit: number, n: number): Float32Array {
-  const { maps, layer, heads } = state;
-  const mean = new Float32Array(n);
-  for (const head of heads) {
-    const map = maps?.map(layer, head, state);
-    for (let j = 0; map && j < n; j++) mean[j] = (mean[j] ?? 0) + (map[unit * n + j] ?? 0) / heads.length;
-  }
-  return mean;
 }
 
 /** Units as buttons, with the text between them. */

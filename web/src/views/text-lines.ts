@@ -1,11 +1,13 @@
-/** Lines from tokens to what they looked at: opacity is the weight, colour the head. */
+/** Lines from tokens to what they looked at: opacity is the weight as a share of the strongest, colour the head. */
 
 import { el, say } from '../dom.ts';
 import { headColour } from '../draw/heads.ts';
 import { onTheme } from '../draw/theme.ts';
-import { tint } from '../draw/tint.ts';
+import { legend, tint } from '../draw/tint.ts';
 import { linesOf, mayLook } from '../text/lines.ts';
 import type { Lines } from '../text/lines.ts';
+import type { TextMaps } from '../text/maps.ts';
+import { meanColumn, meanRow, pickedMaps } from '../text/picked.ts';
 import { focusOf } from '../text/state.ts';
 import type { Focus, TextState, TextStore } from '../text/state.ts';
 import type { Unit } from '../text/units.ts';
@@ -26,12 +28,13 @@ export function textLines(store: TextStore): Drawing {
   const to = el('ol', { class: 'tokens to', 'aria-label': 'Tokens that are looked at' });
   const canvas = el('canvas', { 'data-testid': 'lines', role: 'img', 'aria-label': 'Lines from tokens to what they looked at' });
   const spoken = el('p', { class: 'spoken', role: 'status', 'data-testid': 'spoken' });
-  const element = el('div', {}, spoken, el('div', { class: 'lines' }, from, canvas, to));
+  const scale = el('div', { 'data-testid': 'lines-legend' });
+  const element = el('div', {}, spoken, el('div', { class: 'lines' }, from, canvas, to), scale);
   let units: readonly Unit[] | undefined;
   let tinted: readonly HTMLElement[] = [];
 
   const draw = (state: TextState): void => {
-    const { maps, layer, heads, between } = state;
+    const { maps, heads, between } = state;
     if (!maps) return;
     const shown = maps.units(state);
     if (shown !== units) {
@@ -41,16 +44,20 @@ export function textLines(store: TextStore): Drawing {
       roving(from);
       roving(to);
     }
-    const picked = heads.map((head) => maps.map(layer, head, state)).filter((map) => map !== undefined);
+    const picked = pickedMaps(state, maps);
     const focus = focusOf(state);
     const may = mayLook(shown, maps.layout.text, between);
     const lines = linesOf(picked, shown.length, focus, may);
     paint(canvas, lines, shown.length, heads.map((head) => headColour(head, maps.heads)));
+    scale.replaceChildren(legend('tint', '0', lines.most.toFixed(3), 'Weight of a line'));
     for (const old of tinted) tint(old, 0);
-    tinted = focus ? tintOthers(focus, picked, shown.length, focus.side === 'from' ? to : from, may) : [];
+    const others = focus && weights(state, maps, focus);
+    tinted = focus && others
+      ? tintOthers(others, focus.side === 'from' ? to : from, (other) => (focus.side === 'from' ? may(focus.unit, other) : may(other, focus.unit)))
+      : [];
     mark(from, focus?.side === 'from' ? focus.unit : undefined, state);
     mark(to, focus?.side === 'to' ? focus.unit : undefined, state);
-    say(spoken, picked.length < heads.length ? 'Reading this layer' : sentence(focus, picked, shown, lines));
+    say(spoken, picked.length < heads.length ? 'Reading this layer' : sentence(focus, others, shown, lines));
   };
 
   const again = (): void => {
@@ -105,36 +112,30 @@ function mark(list: HTMLElement, focused: number | undefined, { pinned }: TextSt
   if (pinned?.side === side) list.children[pinned.unit]?.querySelector('button')?.setAttribute('aria-pressed', 'true');
 }
 
-/** The mean weight of the picked heads between the one in focus and every other. */
-function weights(focus: Focus, picked: readonly Float32Array[], n: number): number[] {
-  return Array.from({ length: n }, (_, other) => {
-    const at = focus.side === 'from' ? focus.unit * n + other : other * n + focus.unit;
-    return picked.reduce((sum, map) => sum + (map[at] ?? 0), 0) / Math.max(1, picked.length);
-  });
+/** The mean weight, over the picked heads, between the one in focus and every other. */
+function weights(state: TextState, maps: TextMaps, { side, unit }: Focus): Float32Array {
+  return side === 'from' ? meanRow(state, maps, unit) : meanColumn(state, maps, unit);
 }
 
-function tintOthers(
-  focus: Focus, picked: readonly Float32Array[], n: number, list: HTMLElement, may: (from: number, to: number) => boolean,
-): HTMLElement[] {
-  return weights(focus, picked, n).flatMap((weight, other) => {
-    const button = list.children[other]?.querySelector('button');
-    const seen = focus.side === 'from' ? may(focus.unit, other) : may(other, focus.unit);
-    if (!button || !seen) return [];
-    tint(button, weight);
-    return [button];
+/** Tints the others by their weight, as a share of the highest of those that count. */
+function tintOthers(all: Float32Array, list: HTMLElement, counts: (other: number) => boolean): HTMLElement[] {
+  const most = all.reduce((top, weight, other) => (counts(other) && weight > top ? weight : top), 0);
+  return [...list.querySelectorAll('button')].filter((button, other) => {
+    if (counts(other)) tint(button, most > 0 ? (all[other] ?? 0) / most : 0);
+    return counts(other);
   });
 }
 
 /** In words, for those who do not see lines. */
-function sentence(focus: Focus | undefined, picked: readonly Float32Array[], units: readonly Unit[], lines: Lines): string {
-  if (!focus) {
+function sentence(focus: Focus | undefined, others: Float32Array | undefined, units: readonly Unit[], lines: Lines): string {
+  if (!focus || !others) {
     const few = lines.lines.length < lines.all && lines.least > 1 / 256;
     return few
       ? `The strongest ${lines.lines.length.toLocaleString('en')} of ${lines.all.toLocaleString('en')} lines, from ${lines.least.toFixed(3)} up. Point at a token to see all of its own.`
       : 'Point at a token to see its lines alone; click to keep it.';
   }
   const name = (at: number): string => `“${units[at]?.label ?? ''}”`;
-  const ranked = weights(focus, picked, units.length).map((weight, at) => ({ weight, at })).sort((a, b) => b.weight - a.weight);
+  const ranked = Array.from(others, (weight, at) => ({ weight, at })).sort((a, b) => b.weight - a.weight);
   const list = ranked.slice(0, NAMED).map(({ weight, at }) => `${name(at)} ${weight.toFixed(2)}`).join(', ');
   return focus.side === 'from' ? `${name(focus.unit)} looked most at ${list}` : `${name(focus.unit)} was looked at most by ${list}`;
 }
@@ -144,7 +145,7 @@ export function endOf(unit: number, slot: number, slots: number): number {
   return unit * ROW + ROW / 2 + (slots === 1 ? 0 : ((slot + 0.5) / slots - 0.5) * BAND);
 }
 
-function paint(canvas: HTMLCanvasElement, { lines }: Lines, n: number, colours: readonly string[]): void {
+function paint(canvas: HTMLCanvasElement, { lines, most }: Lines, n: number, colours: readonly string[]): void {
   const width = canvas.clientWidth;
   const height = n * ROW;
   canvas.style.height = `${height}px`;
@@ -159,7 +160,7 @@ function paint(canvas: HTMLCanvasElement, { lines }: Lines, n: number, colours: 
   context.clearRect(0, 0, width, height);
   context.lineWidth = Math.min(2, BAND / Math.max(1, colours.length));
   for (const { from, to, slot, weight } of lines) {
-    context.globalAlpha = weight;
+    context.globalAlpha = weight / most;
     context.strokeStyle = colours[slot] ?? '';
     const start = endOf(from, slot, colours.length);
     const end = endOf(to, slot, colours.length);

@@ -7,6 +7,7 @@ import { TextStore } from '../text/state.ts';
 import type { Mode, TextState } from '../text/state.ts';
 import { Study } from '../text/study.ts';
 import { textControls } from './text-controls.ts';
+import { textExport } from './text-export.ts';
 import { textGrid } from './text-grid.ts';
 import { textHeat } from './text-heat.ts';
 import { textLines } from './text-lines.ts';
@@ -44,6 +45,7 @@ export function textView(page: Store, engine: Engine): HTMLElement {
     input(page, engine, study),
     textControls(store, study),
     panels(store, tabs),
+    textExport(page, store),
     el('p', { class: 'honest' },
       'Attention shows where information was taken from. It is not an explanation: what a head looks at may not be used.'),
   );
