@@ -34,6 +34,11 @@ export class Engine {
     this.#settings = settings;
   }
 
+  /** The text model, once it is loaded. */
+  get model(): Model | undefined {
+    return this.#model;
+  }
+
   async loadModel(): Promise<void> {
     const store = this.#store;
     if (store.state.model.kind === 'loading' || store.state.model.kind === 'ready') return;
