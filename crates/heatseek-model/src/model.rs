@@ -1,14 +1,17 @@
 //! A text embedding model, read and checked.
 
-use heatseek_ops::{Batch, HeadFusion, Op, POOLED, Pooling, Program};
+use heatseek_ops::{Batch, HIDDEN, HeadFusion, Op, POOLED, Pooling, Program};
 
 use crate::builder::{Norm, Source, attention_output, vector_output};
 use crate::files::SENTENCE_TRANSFORMERS;
 use crate::limits::Limits;
 use crate::modules::read_modules;
 use crate::program::{Parts, build};
+use crate::readout::TOKEN_VECTORS;
 use crate::weights::{Linear, TextWeights, read_dense};
-use crate::{Config, ModelError, ModelFiles, ModelSpec, Pipeline, PipelineStep, Prompts, TextPadding};
+use crate::{
+    Config, ModelError, ModelFiles, ModelSpec, Pipeline, PipelineStep, Prompts, Readout, TextPadding,
+};
 
 /// How the names of token embeddings end.
 const TOKEN_TABLES: [&str; 2] = ["word_embeddings.weight", "token_embedding.weight"];
@@ -122,6 +125,17 @@ impl TextModel {
     /// [`heatseek_ops::AttentionMap`] writes it.
     pub fn attention_output(&self, layer: usize, fusion: HeadFusion) -> String {
         attention_output(layer, fusion)
+    }
+
+    /// The output that holds each token carried into the space of vectors as if it were all of the text, before
+    /// unit length: `[tokens, embedding_dim]`.
+    pub fn token_output(&self) -> &'static str {
+        if self.dense.is_empty() { HIDDEN } else { TOKEN_VECTORS }
+    }
+
+    /// How those make a vector; `None` where that is not linear. `pooling` as in [`TextModel::vector_output`].
+    pub fn readout(&self, pooling: Option<Pooling>) -> Option<Readout> {
+        Readout::new(pooling.unwrap_or(self.pipeline.pooling), &self.pipeline.steps, &self.dense)
     }
 
     /// The ops that embedding a text runs, known from the configuration alone: pipelines can compile

@@ -1,10 +1,11 @@
 //! A vision transformer, read and checked.
 
-use heatseek_ops::{Activation, Batch, HeadFusion, Op, POOLED, Pooling, Program};
+use heatseek_ops::{Activation, Batch, HIDDEN, HeadFusion, Op, POOLED, Pooling, Program};
 use serde::Serialize;
 
 use crate::builder::{Norm, Source, attention_output, vector_output};
 use crate::modules::{DenseConfig, Pipeline, PipelineStep};
+use crate::readout::{Readout, STATES, TOKEN_VECTORS};
 use crate::tower::Tower;
 use crate::vision::VisionConfig;
 use crate::vision::positions::interpolate;
@@ -109,6 +110,31 @@ impl VisionModel {
     /// [`heatseek_ops::AttentionMap`] writes it.
     pub fn attention_output(&self, layer: usize, fusion: HeadFusion) -> String {
         attention_output(layer, fusion)
+    }
+
+    /// The output that holds the rows that are pooled, behind the last LayerNorm: `[tokens, hidden_size]`. Of
+    /// CLIP, [`HIDDEN`] is before it.
+    pub fn state_output(&self) -> &'static str {
+        if self.config.tower() == Some(Tower::Clip) { STATES } else { HIDDEN }
+    }
+
+    /// The output that holds each token carried into the space of vectors as if it were all of the picture, before
+    /// unit length: `[tokens, embedding_dim]`. `pooling` as in [`VisionModel::vector_output`].
+    pub fn token_output(&self, pooling: Option<Pooling>) -> &'static str {
+        let by_head = pooling.is_none() && self.weights.head.is_some();
+        match by_head || self.weights.projection.is_some() {
+            true => TOKEN_VECTORS,
+            false => self.state_output(),
+        }
+    }
+
+    /// How those make a vector; `None` where that is not linear. `pooling` as in [`VisionModel::vector_output`].
+    pub fn readout(&self, pooling: Option<Pooling>) -> Option<Readout> {
+        let pooling = match (pooling, source(&self.config, &self.pipeline)) {
+            (Some(pooling), _) | (None, Source::Rows(pooling)) => pooling,
+            (None, Source::Head) => return None,
+        };
+        Readout::new(pooling, &self.pipeline.steps, self.weights.projection.as_slice())
     }
 
     /// The ops that embedding a picture runs, known from the configuration alone.
