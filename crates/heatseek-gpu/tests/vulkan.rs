@@ -5,8 +5,8 @@ use std::task::Poll;
 
 use heatseek_gpu::{AdapterChoice, GpuDevice, GpuExecutor, GpuOptions, GpuPlan};
 use heatseek_ops::{
-    Batch, Buffer, BufferId, Executor, ExecutorError, Gemm, HIDDEN, HostExecutor, OutputId, POOLED, Plan,
-    PlanOptions, Pool, Pooling, Program, ReferenceExecutor, Rows, Table, Tensor, cases,
+    Batch, Executor, ExecutorError, Gemm, HIDDEN, HostExecutor, OutputId, POOLED, Plan, PlanOptions, Pool,
+    Pooling, Program, ReferenceExecutor, Rows, Table, Tensor, cases,
 };
 use heatseek_testkit::{Tolerance, compare, run_all, values};
 use pollster::block_on;
