@@ -1,18 +1,18 @@
 use heatseek_ops::{AttentionMap, HeadFusion, Operands};
 
-use crate::attention::keys_of_rows;
 use crate::{math, parallel};
 
-/// See [`AttentionMap`]. Each packed row is one task.
+/// See [`AttentionMap`]. Each row that looks is one task.
 pub(crate) fn attention_map(op: &AttentionMap, rows: usize, operands: &mut Operands<'_>) {
-    let (qkv, tiles) = (operands.input("qkv"), operands.table("tiles"));
+    let (qkv, spans) = (operands.input("qkv"), operands.table("spans"));
     let (width, d, scale) = (op.attention.width(), op.attention.head_dim, op.attention.scale());
     let (heads, stride) = (op.attention.num_attention_heads, 3 * width);
+    let residual = operands.residual();
     let y = operands.output("y");
     let longest = y.len() / (rows * op.heads()).max(1);
-    let keys_of_row = keys_of_rows(tiles, rows, op.attention.causal);
-    parallel::for_each_row(y, op.heads() * longest, |q, out| {
-        let (first, keys) = keys_of_row[q];
+    parallel::for_each_row(y, op.heads() * longest, |row, out| {
+        let [q, first, len] = [0, 1, 2].map(|column| spans[3 * row + column] as usize);
+        let keys = if op.attention.causal { q - first + 1 } else { len };
         out.fill(0.0);
         let mut scores = vec![0.0f32; keys];
         for head in 0..heads {
@@ -24,16 +24,28 @@ pub(crate) fn attention_map(op: &AttentionMap, rows: usize, operands: &mut Opera
             scores.iter_mut().for_each(|s| *s = math::exp(*s - max));
             let inverse = 1.0 / math::sum(&scores, |s| s);
             let start = if op.fusion == HeadFusion::Each { head * longest } else { 0 };
-            let probabilities = scores.iter().map(|s| s * inverse);
-            for (out, p) in out[start..start + keys].iter_mut().zip(probabilities) {
-                *out = match op.fusion {
-                    HeadFusion::Each => p,
-                    HeadFusion::Mean => *out + p / heads as f32,
-                    HeadFusion::Max => out.max(p),
-                    HeadFusion::Min if head == 0 => p,
-                    HeadFusion::Min => out.min(p),
-                };
+            let out = &mut out[start..start + keys];
+            let pairs = out.iter_mut().zip(&scores);
+            // Written out by fusion, so that each loop vectorises.
+            match op.fusion {
+                HeadFusion::Each => pairs.for_each(|(out, s)| *out = s * inverse),
+                HeadFusion::Mean => pairs.for_each(|(out, s)| *out += s * inverse / heads as f32),
+                HeadFusion::Max => pairs.for_each(|(out, s)| *out = out.max(s * inverse)),
+                HeadFusion::Min if head == 0 => pairs.for_each(|(out, s)| *out = s * inverse),
+                HeadFusion::Min => pairs.for_each(|(out, s)| *out = out.min(s * inverse)),
             }
         }
+        if op.mixed {
+            out.chunks_exact_mut(longest).for_each(|map| mix(&mut map[..keys], q - first, residual));
+        }
     });
+}
+
+/// One step of a rollout from what the token at `place` looked at.
+fn mix(map: &mut [f32], place: usize, residual: f32) {
+    map.iter_mut().for_each(|p| *p *= 1.0 - residual);
+    map[place] += residual;
+    // Where nothing is left of a row, it stays 0.
+    let inverse = 1.0 / math::sum(map, |p| p).max(f32::MIN_POSITIVE);
+    map.iter_mut().for_each(|p| *p *= inverse);
 }

@@ -56,6 +56,7 @@ impl Builder {
         let mut norm = &weights.norm;
         let mut norm_affine = self.affine("embeddings.LayerNorm", norm);
         for (index, layer) in weights.layers.iter().enumerate() {
+            self.keep_hidden(index, self.z, Some(norm_affine))?;
             let at = |part: &str| format!("layer.{index}.{part}");
             let (n, inner) = (3 * width, self.sizes.intermediate_size);
             self.folded(&at("qkv"), norm, &layer.qkv, self.linear(width, n), [self.z, self.qkv, stats])?;
@@ -76,6 +77,7 @@ impl Builder {
             norm = &layer.output_norm;
             norm_affine = self.affine(&at("output.LayerNorm"), norm);
         }
+        self.keep_hidden(weights.layers.len(), self.z, Some(norm_affine))?;
         Ok(Encoded { rows: self.z, norm: Some(norm_affine), hidden_before_norm: false, head: None })
     }
 
@@ -86,8 +88,10 @@ impl Builder {
         self.embed([&weights.word, &weights.position, &weights.token_type])?;
         self.layer_norm("embeddings.LayerNorm", &weights.norm, [self.z, h])?;
         for (index, layer) in weights.layers.iter().enumerate() {
+            self.keep_hidden(index, h, None)?;
             self.plain_layer(index, layer, h)?;
         }
+        self.keep_hidden(weights.layers.len(), h, None)?;
         Ok(Encoded { rows: h, norm: None, hidden_before_norm: false, head: None })
     }
 
