@@ -18,6 +18,8 @@ pub enum Stage {
     Embed,
     /// Documents are being indexed; counts chunks.
     Index,
+    /// An input is being embedded with one part after another hidden; counts tokens or patches.
+    Occlude,
 }
 
 /// How far a stage is.
