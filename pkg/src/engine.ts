@@ -1,11 +1,12 @@
 /** The engine: a model in WebAssembly, and everything that is done with it. Runs in the worker. */
+import type { Analysis } from './analysis.js';
 import type { Control } from './control.js';
 import { FileCache } from './cache.js';
 import { Downloader, type Sink } from './download.js';
 import { HeatseekError, abortedError } from './errors.js';
 import { rawPicture } from './pictures.js';
 import type {
-  AttentionSettings, Calls, EmbedSettings, IndexedText, ModelSource, PostedImage, RawHit, RawPicture,
+  AnalysisSettings, AttentionSettings, Calls, EmbedSettings, IndexedText, ModelSource, PostedImage, RawHit, RawPicture,
 } from './protocol.js';
 import { guard, start } from './runtime.js';
 import type { Attention, Embeddings, Metric, ModelInfo } from './types.js';
@@ -80,6 +81,15 @@ export class Engine {
   async attentionOfImage(image: PostedImage, settings: AttentionSettings, control: Control): Promise<Attention> {
     const picture = await rawPicture(image, 'input', control.signal);
     return (await guard(() => this.#images.attention(picture, settings, control))) as Attention;
+  }
+
+  async analyze(text: string, settings: AnalysisSettings, embed: EmbedSettings, control: Control): Promise<Analysis> {
+    return (await guard(() => this.#texts.analyze(text, settings, embed, control))) as Analysis;
+  }
+
+  async analyzeImage(image: PostedImage, settings: AnalysisSettings, control: Control): Promise<Analysis> {
+    const picture = await rawPicture(image, 'input', control.signal);
+    return (await guard(() => this.#images.analyze(picture, settings, control))) as Analysis;
   }
 
   createIndex(metric: Metric): number {

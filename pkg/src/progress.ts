@@ -7,8 +7,9 @@
  * - `self-check`: the GPU is being compared with the CPU; counts steps.
  * - `embed`: texts are being embedded; counts texts.
  * - `index`: documents are being indexed; counts chunks.
+ * - `analyze`: attention is being analysed; counts layers, and then runs with parts of them left out.
  */
-export type Stage = 'download' | 'cache-full' | 'read' | 'prepare' | 'self-check' | 'embed' | 'index';
+export type Stage = 'download' | 'cache-full' | 'read' | 'prepare' | 'self-check' | 'embed' | 'index' | 'analyze';
 
 /** How far a stage is. */
 export interface Progress {

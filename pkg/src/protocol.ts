@@ -2,6 +2,7 @@
  * Every message between the page and the engine, in one place for both ends. Requests carry an id that their
  * progress and their one answer repeat; big buffers are transferred.
  */
+import type { Analysis } from './analysis.js';
 import type { ErrorData } from './errors.js';
 import type { Progress } from './progress.js';
 import type { Attention, Device, DeviceInfo, Embeddings, Metric, ModelInfo, PoolingName, Reduce } from './types.js';
@@ -41,6 +42,11 @@ export interface AttentionSettings {
   readonly reduce: Reduce;
 }
 
+/** Options of an analysis, coerced. Left out means all. */
+export interface AnalysisSettings {
+  readonly layers?: readonly number[];
+}
+
 /** A document as the engine needs it. */
 export interface IndexedText {
   readonly id: string;
@@ -71,6 +77,8 @@ export interface Calls {
   'embed-images': { args: { images: readonly PostedImage[]; settings: EmbedSettings }; result: Embeddings };
   attention: { args: { text: string; settings: AttentionSettings; embed: EmbedSettings }; result: Attention };
   'attention-image': { args: { image: PostedImage; settings: AttentionSettings }; result: Attention };
+  analyze: { args: { text: string; settings: AnalysisSettings; embed: EmbedSettings }; result: Analysis };
+  'analyze-image': { args: { image: PostedImage; settings: AnalysisSettings }; result: Analysis };
   'index-create': { args: { metric: Metric }; result: number };
   'index-add': {
     args: { index: number; documents: readonly IndexedText[]; chunk: { tokens: number; overlap: number } | false };
@@ -105,9 +113,13 @@ export type FromEngine =
   | { type: 'result'; id: number; value: Calls[CallName]['result'] }
   | { type: 'error'; id: number; error: ErrorData };
 
-/** The buffers of an answer that move instead of being copied. */
+/** The buffers of an answer that move instead of being copied: those of all its float arrays. */
 export function transfers(value: Calls[CallName]['result']): Transferable[] {
-  if (typeof value !== 'object' || !('data' in value)) return [];
-  const hidden = 'hidden' in value ? (value.hidden ?? []) : [];
-  return [value.data, ...hidden].map((rows) => rows.buffer as ArrayBuffer);
+  const found = new Set<Transferable>();
+  const collect = (part: unknown): void => {
+    if (part instanceof Float32Array) found.add(part.buffer as ArrayBuffer);
+    else if (typeof part === 'object' && part !== null) Object.values(part).forEach(collect);
+  };
+  collect(value);
+  return [...found];
 }

@@ -122,6 +122,8 @@ async function perform(
     case 'embed-images': return engine.embedImages(request.images, request.settings, control);
     case 'attention': return engine.attention(request.text, request.settings, request.embed, control);
     case 'attention-image': return engine.attentionOfImage(request.image, request.settings, control);
+    case 'analyze': return engine.analyze(request.text, request.settings, request.embed, control);
+    case 'analyze-image': return engine.analyzeImage(request.image, request.settings, control);
     case 'index-create': return engine.createIndex(request.metric);
     case 'index-add': return engine.add(request.index, request.documents, request.chunk, control);
     case 'index-search': return engine.search(request.index, request.query, request.topK, control);

@@ -1,6 +1,6 @@
 /** Calls that must compile, and calls that must not. Checked by `tsc`, never run. */
 import { createIndex, HeatseekError, load, version } from '../src/index.js';
-import type { Embeddings, ErrorCode, Hit, Index, Model, Progress } from '../src/index.js';
+import type { Analysis, Embeddings, ErrorCode, Hit, Index, Model, Progress } from '../src/index.js';
 
 const signal = new AbortController().signal;
 const onProgress = ({ stage, loaded, total, file }: Progress) => [stage, loaded, total, file];
@@ -19,6 +19,10 @@ export async function allowed(worker: Worker, module: WebAssembly.Module, respon
   const first: Float32Array = data.subarray(0, shape[1]);
   const kind: 'gpu' | 'cpu' | 'reference' = model.info.device.kind;
 
+  const { entropy, rings, graph }: Analysis = await model.analyze('text', { layers: [0], promptName: 'query', signal });
+  const type: 'centralised' | 'distributed' | 'bidirectional' | undefined = graph[0]?.type;
+  await model.analyze(new Blob([]), { onProgress });
+
   using index: Index = await createIndex({ model, metric: 'dot' });
   const ids: string[] = await index.add(['a', { text: 'b' }, { id: 'c', text: 'c', metadata: { page: 3 } }], {
     chunk: { tokens: 100, overlap: 20 }, signal, onProgress,
@@ -27,7 +31,7 @@ export async function allowed(worker: Worker, module: WebAssembly.Module, respon
   const hits: Hit[] = await index.search('query', { topK: 3 });
   await index.remove(ids);
   const code: ErrorCode = new HeatseekError('aborted', 'stopped', { cause: signal.reason }).code;
-  return [first, kind, hits[0]?.document.text, code, version, hidden?.[0]?.length, index.size];
+  return [first, kind, type, entropy, rings?.shape, hits[0]?.document.text, code, version, hidden?.[0]?.length, index.size];
 }
 
 export async function refused(model: Model, index: Index, hit: Hit): Promise<void> {
@@ -47,6 +51,8 @@ export async function refused(model: Model, index: Index, hit: Hit): Promise<voi
   await model.embed('a', { pooling: 'average' });
   // @ts-expect-error a signal, not its controller
   await model.embed('a', { signal: new AbortController() });
+  // @ts-expect-error heads are all analysed
+  await model.analyze('a', { heads: [0] });
   // @ts-expect-error the index needs a model
   await createIndex({});
   // @ts-expect-error no such metric

@@ -67,9 +67,9 @@ def flow(layers, query):
     return [networkx.maximum_flow_value(graph, (len(layers), query), (0, j)) for j in range(tokens)]
 
 
-def statistics(a):
+def statistics(a, of_special):
     """Entropy, special mass, and the mass on the previous token, the same and the next."""
-    special = a[..., SPECIAL].sum(-1).mean(-1)
+    special = a[..., of_special].sum(-1).mean(-1)
     entropy = -np.where(a > 0, a * np.log(a), 0).sum(-1).mean(-1)
     offsets = [np.diagonal(a, offset, -2, -1).mean(-1) for offset in (-1, 0, 1)]
     return np.stack([entropy, special, *offsets], axis=-1)
@@ -114,7 +114,7 @@ def silhouette(distances, labels):
 
 
 def groups(distances):
-    tree = linkage(squareform(distances, checks=False), "average")
+    tree = linkage(squareform(distances, checks=False), "ward")
     cuts = [fcluster(tree, count, "maxclust") for count in range(2, MOST_GROUPS + 1)]
     best = max(cuts, key=lambda labels: silhouette(distances, labels))
     order = list(dict.fromkeys(best))
@@ -192,7 +192,7 @@ def main():
         "text": text, "picture": picture, "hidden": hidden, "fused": fused,
         "rollout": rollout(fused),
         "flow": [flow(fused, query) for query in QUERIES],
-        "statistics": statistics(text.astype(np.float64)),
+        "statistics": statistics(text.astype(np.float64), SPECIAL),
         "words": [[words(head) for head in layer] for layer in text.astype(np.float64)],
         "distances": distances,
         "positions": scaled(distances),

@@ -3,10 +3,10 @@
 use crate::AnalysisError;
 use crate::error::check_shape;
 
-/// A label for each of `count` heads from their `distances` `[count, count]`. Groups are joined by the mean distance
-/// of their members (average linkage), the nearest first; of the 2 to `most` groups on that way those are taken
-/// whose mean silhouette (Rousseeuw, 1987) is highest, of equal ones the fewest. Labels count from 0 in the order
-/// of the heads. About `count³` steps.
+/// A label for each of `count` heads from their `distances` `[count, count]`. Groups are joined as Ward (1963) says,
+/// those first that are spread least together, which finds groups rather than a few heads that stand apart; of the
+/// 2 to `most` groups on that way those are taken whose mean silhouette (Rousseeuw, 1987) is highest, of equal ones
+/// the fewest. Labels count from 0 in the order of the heads. About `count³` steps.
 ///
 /// # Errors
 /// [`AnalysisError::Length`].
@@ -20,11 +20,15 @@ pub fn cluster(distances: &[f64], count: usize, most: usize) -> Result<Vec<usize
     let mut best: Option<(f64, Vec<usize>)> = None;
     while groups.len() > 2 {
         let (a, b) = nearest(&apart, count, &groups);
-        for &other in &groups {
-            let mean = (members[a] * apart[a * count + other] + members[b] * apart[b * count + other])
-                / (members[a] + members[b]);
-            apart[a * count + other] = mean;
-            apart[other * count + a] = mean;
+        let joined = apart[a * count + b].powi(2);
+        for &other in groups.iter().filter(|&&other| other != a && other != b) {
+            // Lance and Williams (1967): the distance to the two together from those to each.
+            let [to_a, to_b] =
+                [a, b].map(|group| (members[group] + members[other]) * apart[group * count + other].powi(2));
+            let all = members[a] + members[b] + members[other];
+            let distance = ((to_a + to_b - members[other] * joined) / all).max(0.0).sqrt();
+            apart[a * count + other] = distance;
+            apart[other * count + a] = distance;
         }
         members[a] += members[b];
         groups.retain(|&group| group != b);

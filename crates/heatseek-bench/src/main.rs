@@ -1,11 +1,13 @@
 //! `heatseek`: embed texts, search folders and fetch models from the command line.
 
+mod analyze;
 mod args;
 mod attention;
 mod embed;
 mod embed_images;
 mod failure;
 mod info;
+mod layout;
 mod lines;
 mod load;
 mod models;
@@ -30,6 +32,7 @@ fn main() -> ExitCode {
         Command::Embed(args) if !args.image.is_empty() => embed_images::run(&args),
         Command::Embed(args) => embed::run(&args),
         Command::Attention(args) => attention::run(&args),
+        Command::Analyze(args) => analyze::run(&args),
         Command::Search(args) => search::run(&args),
         Command::Models { command } => models::run(command),
     };

@@ -1,8 +1,8 @@
 //! What the Programs of all encoders have in common: their layers' steps, pooling and what follows it.
 
 use heatseek_ops::{
-    Activation, Attention, AttentionMap, BufferId, Gemm, HIDDEN, HeadFusion, L2Normalize, LayerNorm, Op,
-    POOLED, Pool, Pooling, Program, ProgramError, Residual, Rows, Table,
+    Activation, Attention, AttentionMap, BufferId, CopyRows, Gemm, HIDDEN, HeadFusion, L2Normalize,
+    LayerNorm, Op, POOLED, Pool, Pooling, Program, ProgramError, Residual, Rows, Table,
 };
 
 use crate::DenseConfig;
@@ -69,6 +69,16 @@ pub(crate) fn attention_output(index: usize, fusion: HeadFusion) -> String {
     format!("attention.{index}.{}", fusion.name())
 }
 
+/// The output that holds the hidden state behind layer `index` counted from 1, or the embeddings for 0.
+pub(crate) fn hidden_output(index: usize) -> String {
+    format!("{HIDDEN}.{index}")
+}
+
+/// The output that holds queries, keys and values of layer `index`, `[tokens, 3 · hidden_size]`.
+pub(crate) fn qkv_output(index: usize) -> String {
+    format!("qkv.{index}")
+}
+
 /// The encoder's output.
 pub(crate) struct Encoded {
     pub(crate) rows: BufferId,
@@ -129,7 +139,12 @@ impl Builder {
                 self.program.push_for(output, op, Rows::Tokens, &[encoded.rows, norm, hidden])?;
             }
         }
-        let dense: Vec<[BufferId; 2]> = dense.iter().enumerate().map(|(i, l)| self.dense(i, l)).collect();
+        let dense: Vec<[BufferId; 2]> = dense
+            .iter()
+            .enumerate()
+            .map(|(index, linear)| self.linear_weights(&format!("dense.{index}"), linear))
+            .collect();
+        self.token_outputs(pipeline, &dense, encoded)?;
         let source = encoded.head.map_or(Source::Rows(pipeline.pooling), |_| Source::Head);
         let own = (source, pipeline.ends_normalized());
         let poolings = Pooling::ALL.map(Some).into_iter().chain(encoded.head.map(|_| None));
@@ -192,22 +207,44 @@ impl Builder {
             .try_for_each(|(op, buffers)| self.program.push_for(output, op, Rows::Sequences, &buffers))
     }
 
-    fn dense(&mut self, index: usize, linear: &Linear) -> [BufferId; 2] {
-        let weight = self.program.weight(format!("dense.{index}.weight"), linear.weight.clone());
-        [weight, self.program.weight(format!("dense.{index}.bias"), linear.bias.clone())]
+    pub(crate) fn linear_weights(&mut self, name: &str, linear: &Linear) -> [BufferId; 2] {
+        let weight = self.program.weight(format!("{name}.weight"), linear.weight.clone());
+        [weight, self.program.weight(format!("{name}.bias"), linear.bias.clone())]
     }
 
-    /// Attention of layer `index`, and its maps for those who ask for them.
+    /// Attention of layer `index`, and for those who ask for them its maps and what it reads.
     pub(crate) fn attend(&mut self, index: usize) -> Result<(), ProgramError> {
         let attention = self.attention_of_rows()?;
         for fusion in HeadFusion::ALL {
             let op = AttentionMap { attention, fusion };
             let name = attention_output(index, fusion);
-            let map = self.program.activation(&name, Rows::Pairs, op.heads());
+            let map = self.program.capture(&name, Rows::TokenPairs, op.heads());
             let output = self.program.output(name, map);
             self.program.push_for(output, op, Rows::Tokens, &[self.qkv, self.tiles, map])?;
         }
-        Ok(())
+        let kept = self.program.capture(qkv_output(index), Rows::Tokens, 3 * self.sizes.hidden_size);
+        let output = self.program.output(qkv_output(index), kept);
+        let op = CopyRows { width: 3 * self.sizes.hidden_size };
+        self.program.push_for(output, op, Rows::Tokens, &[self.qkv, kept])
+    }
+
+    /// The rows as they are before layer `index`, and behind the last one, for those who ask for them; `norm`
+    /// is the LayerNorm still to be applied.
+    pub(crate) fn keep_hidden(
+        &mut self,
+        index: usize,
+        rows: BufferId,
+        norm: Option<BufferId>,
+    ) -> Result<(), ProgramError> {
+        let Sizes { hidden_size: width, layer_norm_eps: eps, .. } = self.sizes;
+        let kept = self.program.capture(hidden_output(index), Rows::Tokens, width);
+        let output = self.program.output(hidden_output(index), kept);
+        match norm {
+            None => self.program.push_for(output, CopyRows { width }, Rows::Tokens, &[rows, kept]),
+            Some(norm) => {
+                self.program.push_for(output, LayerNorm { width, eps }, Rows::Tokens, &[rows, norm, kept])
+            }
+        }
     }
 
     /// The attention of the rows of `qkv`.

@@ -6,6 +6,7 @@
 //! what it says that we cannot do is an error, never ignored. No device and no shader is known here, and
 //! nothing but [`ModelFiles::from_dir`] touches a file system.
 
+mod ablation;
 mod builder;
 mod bytes;
 mod checkpoint;
@@ -21,6 +22,7 @@ mod prenorm;
 mod program;
 mod prompts;
 mod reader;
+mod readout;
 mod safetensors;
 mod spec;
 #[cfg(feature = "synthetic")]
@@ -30,6 +32,7 @@ mod tower;
 mod vision;
 mod weights;
 
+pub use ablation::Kept;
 pub use builder::Norm;
 pub use bytes::SharedBytes;
 pub use checkpoint::Checkpoint;
@@ -40,6 +43,7 @@ pub use limits::TextPadding;
 pub use model::TextModel;
 pub use modules::{DenseConfig, Pipeline, PipelineStep};
 pub use prompts::Prompts;
+pub use readout::Readout;
 pub use spec::ModelSpec;
 pub use text_tower::TextEnd;
 pub use vision::{PatchGrid, VISION_MODEL_TYPES, VisionConfig, VisionModel, VisionSpec};

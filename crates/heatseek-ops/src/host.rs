@@ -165,14 +165,19 @@ impl<K: HostKernels> HostPlan<K> {
     /// As [`Plan::run`].
     pub fn run_now(&self, batch: &Batch, outputs: &[OutputId]) -> Result<Vec<Vec<f32>>, ExecutorError> {
         self.program.accepts(batch)?;
-        let tables = Tables::new(batch);
+        let mut tables: HashMap<Table, Vec<u32>> = HashMap::new();
         let mut activations: HashMap<BufferId, Vec<f32>> = HashMap::new();
         let needed = |s: &Step| s.only_for.is_none_or(|o| outputs.contains(&o));
         for (index, step) in self.program.steps().iter().enumerate().filter(|(_, s)| needed(s)) {
+            for id in &step.buffers {
+                if let Buffer::Table(table) = &self.program.buffers()[id.0].1 {
+                    tables.entry(*table).or_insert_with(|| table.values(batch));
+                }
+            }
             self.run_step(index, step, batch, &tables, &mut activations)?;
         }
         let mut take = |id: &OutputId| {
-            let buffer = self.program.outputs()[id.0].1;
+            let Some(buffer) = self.program.outputs()[id.0].1 else { return Vec::new() };
             let mut values = activations.get(&buffer).cloned().unwrap_or_default();
             values.truncate(self.program.len_elems(buffer, batch));
             values
@@ -185,7 +190,7 @@ impl<K: HostKernels> HostPlan<K> {
         index: usize,
         step: &Step,
         batch: &Batch,
-        tables: &Tables,
+        tables: &HashMap<Table, Vec<u32>>,
         activations: &mut HashMap<BufferId, Vec<f32>>,
     ) -> Result<(), ExecutorError> {
         let guard = if self.checked { GUARD_ELEMS } else { 0 };
@@ -206,9 +211,9 @@ impl<K: HostKernels> HostPlan<K> {
         let mut inputs = Vec::new();
         for (binding, id) in bound().filter(|(b, _)| !is_output(b)) {
             let operand = match &self.program.buffers()[id.0].1 {
-                Buffer::Table(table) => Operand::U32(tables.get(*table)),
+                Buffer::Table(table) => Operand::U32(tables.get(table).map_or(&[], Vec::as_slice)),
                 Buffer::Input { index, .. } => Operand::F32(batch.input(*index)),
-                Buffer::Activation { .. } => {
+                Buffer::Activation { .. } | Buffer::Capture { .. } => {
                     let len = self.program.len_elems(*id, batch);
                     Operand::F32(activations.get(id).map_or(&[][..], |v| &v[..len]))
                 }
@@ -256,30 +261,5 @@ impl<K: HostKernels> Plan for HostPlan<K> {
 
     fn preferred_rows(&self) -> usize {
         self.kernels.preferred_rows()
-    }
-}
-
-/// The batch's tables, flat.
-struct Tables {
-    tokens: Vec<u32>,
-    sequences: Vec<u32>,
-    tiles: Vec<u32>,
-}
-
-impl Tables {
-    fn new(batch: &Batch) -> Self {
-        Self {
-            tokens: batch.token_table().as_flattened().to_vec(),
-            sequences: batch.sequence_table().as_flattened().to_vec(),
-            tiles: batch.attention_tiles().as_flattened().to_vec(),
-        }
-    }
-
-    fn get(&self, table: Table) -> &[u32] {
-        match table {
-            Table::Tokens => &self.tokens,
-            Table::Sequences => &self.sequences,
-            Table::AttentionTiles => &self.tiles,
-        }
     }
 }

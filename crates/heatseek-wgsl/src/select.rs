@@ -83,7 +83,9 @@ pub fn select(op: &Op, class: RowClass) -> Result<Selection, Unsupported> {
     let no = |why: String| Err(Unsupported { op: op.name(), why });
     for binding in op.bindings() {
         // Statistics are pairs, and maps as wide as sequences are long; all other rows are read in vectors of four.
-        let is_free = ["stats", "residual_stats"].contains(&binding.name) || binding.shape[0] == Dim::Pairs;
+        let is_free = ["stats", "residual_stats"].contains(&binding.name)
+            || binding.shape[0] == Dim::Pairs
+            || matches!(op, Op::CopyRows(_));
         let fits = |width: usize| is_free || (width > 0 && width.is_multiple_of(4));
         if let Some(width) = last_width(&binding).filter(|&width| !fits(width)) {
             return no(format!("`{}` is {width} wide, which is not a multiple of 4", binding.name));
@@ -93,6 +95,10 @@ pub fn select(op: &Op, class: RowClass) -> Result<Selection, Unsupported> {
         Op::Embed(embed) => {
             let constants = vec![("hidden_size", embed.hidden_size as f64)];
             ("embed_f32".to_owned(), constants, Work::Elements { per_row: embed.hidden_size / 4 })
+        }
+        Op::CopyRows(copy) => {
+            let constants = vec![("width", copy.width as f64)];
+            ("copy_f32".to_owned(), constants, Work::Elements { per_row: copy.width })
         }
         Op::LayerNorm(norm) => {
             let constants = vec![("width", norm.width as f64), ("eps", f64::from(norm.eps))];

@@ -1,14 +1,16 @@
 //! A vision transformer, read and checked.
 
-use heatseek_ops::{Activation, Batch, HeadFusion, Op, POOLED, Pooling, Program};
+use heatseek_ops::{Activation, Batch, HIDDEN, HeadFusion, Op, POOLED, Pooling, Program};
 use serde::Serialize;
 
-use crate::builder::{Norm, Source, attention_output, vector_output};
+use crate::ablation::Kept;
+use crate::builder::{Norm, Source, attention_output, hidden_output, qkv_output, vector_output};
 use crate::modules::{DenseConfig, Pipeline, PipelineStep};
+use crate::readout::{Readout, STATES, TOKEN_VECTORS};
 use crate::tower::Tower;
 use crate::vision::VisionConfig;
 use crate::vision::positions::interpolate;
-use crate::vision::program::build;
+use crate::vision::program::{build, build_ablated};
 use crate::vision::weights::VisionWeights;
 use crate::{ModelError, ModelFiles};
 
@@ -97,6 +99,15 @@ impl VisionModel {
         Ok(build(&self.config, &self.weights, &self.pipeline, norm)?)
     }
 
+    /// The Program of what is `kept` of the layers: outputs are the hidden states behind 0 and more layers, of
+    /// [`VisionModel::hidden_output`], `[tokens, hidden_size]`.
+    ///
+    /// # Errors
+    /// [`ModelError::Program`], a bug.
+    pub fn ablated(&self, kept: Kept) -> Result<Program, ModelError> {
+        Ok(build_ablated(&self.config, &self.weights, kept)?)
+    }
+
     /// The output that holds vectors pooled and normalised in this way. `None` is the model's own: the class
     /// token behind the last LayerNorm, as it is; of CLIP that projected, of SigLIP what its head makes of all
     /// tokens, and of both scaled to unit length.
@@ -109,6 +120,44 @@ impl VisionModel {
     /// [`heatseek_ops::AttentionMap`] writes it.
     pub fn attention_output(&self, layer: usize, fusion: HeadFusion) -> String {
         attention_output(layer, fusion)
+    }
+
+    /// The output that holds the hidden state behind layer `layer` counted from 1, or for 0 the embeddings,
+    /// `[tokens, hidden_size]`: those of transformers' `output_hidden_states`, without a last LayerNorm that is
+    /// no layer's.
+    pub fn hidden_output(&self, layer: usize) -> String {
+        hidden_output(layer)
+    }
+
+    /// The output that holds queries, keys and values of layer `layer`, counted from 0, all heads of each one
+    /// after the other: `[tokens, 3 · hidden_size]`.
+    pub fn qkv_output(&self, layer: usize) -> String {
+        qkv_output(layer)
+    }
+
+    /// The output that holds the rows that are pooled, behind the last LayerNorm: `[tokens, hidden_size]`. Of
+    /// CLIP, [`HIDDEN`] is before it.
+    pub fn state_output(&self) -> &'static str {
+        if self.config.tower() == Some(Tower::Clip) { STATES } else { HIDDEN }
+    }
+
+    /// The output that holds each token carried into the space of vectors as if it were all of the picture, before
+    /// unit length: `[tokens, embedding_dim]`. `pooling` as in [`VisionModel::vector_output`].
+    pub fn token_output(&self, pooling: Option<Pooling>) -> &'static str {
+        let by_head = pooling.is_none() && self.weights.head.is_some();
+        match by_head || self.weights.projection.is_some() {
+            true => TOKEN_VECTORS,
+            false => self.state_output(),
+        }
+    }
+
+    /// How those make a vector; `None` where that is not linear. `pooling` as in [`VisionModel::vector_output`].
+    pub fn readout(&self, pooling: Option<Pooling>) -> Option<Readout> {
+        let pooling = match (pooling, source(&self.config, &self.pipeline)) {
+            (Some(pooling), _) | (None, Source::Rows(pooling)) => pooling,
+            (None, Source::Head) => return None,
+        };
+        Readout::new(pooling, &self.pipeline.steps, self.weights.projection.as_slice())
     }
 
     /// The ops that embedding a picture runs, known from the configuration alone.

@@ -2,6 +2,7 @@
 
 mod attention;
 mod attention_map;
+mod copy;
 mod embed;
 mod gemm;
 mod l2_normalize;
@@ -10,6 +11,7 @@ mod pool;
 
 pub use attention::Attention;
 pub use attention_map::{AttentionMap, HeadFusion};
+pub use copy::CopyRows;
 pub use embed::Embed;
 pub use gemm::{Activation, Gemm, Residual};
 pub use l2_normalize::L2Normalize;
@@ -70,6 +72,7 @@ registry! {
     LayerNorm => layer_norm,
     Attention => attention,
     AttentionMap => attention_map,
+    CopyRows => copy,
     Pool => pool,
     L2Normalize => l2_normalize,
 }

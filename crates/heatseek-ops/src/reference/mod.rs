@@ -3,6 +3,7 @@
 
 mod attention;
 mod attention_map;
+mod copy;
 mod embed;
 mod gemm;
 mod l2_normalize;
@@ -11,6 +12,7 @@ mod pool;
 
 pub use attention::attention;
 pub use attention_map::attention_map;
+pub use copy::copy;
 pub use embed::embed;
 pub use gemm::{activation, gemm};
 pub use l2_normalize::l2_normalize;
