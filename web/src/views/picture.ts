@@ -10,6 +10,7 @@ import { pictureControls } from './picture-controls.ts';
 import { pictureExport } from './picture-export.ts';
 import { pictureGrid } from './picture-grid.ts';
 import { pictureInput, pictureModel } from './picture-input.ts';
+import '../text.css';
 import '../picture.css';
 
 export function pictureView(page: Store, engine: Engine): HTMLElement {

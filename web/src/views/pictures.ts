@@ -1,8 +1,8 @@
 /** Find pictures: take them in, then search by one of them, by another, or by words. */
 
 import { button, counted, el, say } from '../dom.ts';
-import { drawOverlay } from '../draw/overlay.ts';
 import { heatGradient } from '../draw/heat.ts';
+import { drawOverlay } from '../draw/overlay.ts';
 import type { Engine } from '../engine.ts';
 import type { PictureEngine } from '../pictures/engine.ts';
 import { pictureEngine } from '../pictures/engine.ts';
@@ -11,6 +11,7 @@ import type { FindState, Item, Match } from '../pictures/state.ts';
 import type { Store } from '../state.ts';
 import { pictureInput, pictureModel } from './picture-input.ts';
 import { wordsSearch } from './pictures-words.ts';
+import '../text.css';
 import '../picture.css';
 
 export function picturesView(page: Store, engine: Engine): HTMLElement {
@@ -135,7 +136,7 @@ function makeTile({ finder, looker }: PictureEngine, { id, name, thumbnail, blob
   }, { class: 'quiet', 'aria-label': `Look at ${name}` });
   const remove = button('×', () => finder.remove(id), { class: 'remove', 'aria-label': `Remove ${name}`, title: 'Remove' });
   const element = el('li', { 'data-picture': name },
-    like, el('div', { class: 'row' }, score, el('span', { class: 'name', title: name }, name), look, remove), range);
+    like, el('span', { class: 'name', title: name }, name), el('div', { class: 'row' }, score, look, remove), range);
   let drawn: Match['heat'];
   return {
     show(item, match) {
