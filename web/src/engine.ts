@@ -35,6 +35,11 @@ export class Engine {
   }
 
   /** The text model, once it is loaded. */
+  /** Where models run: other models of the page run there too. */
+  get device(): EngineSettings['device'] {
+    return this.#settings.device;
+  }
+
   get model(): Model | undefined {
     return this.#model;
   }

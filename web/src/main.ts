@@ -1,4 +1,4 @@
-/** Puts the page together. `?device=auto|cpu|gpu` and `?model=URL` choose where and what to run. */
+/** Puts the page together. `?device=auto|cpu|gpu`, `?model=URL` and `?pictures=URL` choose where and what to run. */
 
 import { el } from './dom.ts';
 import { Engine } from './engine.ts';
@@ -27,7 +27,11 @@ const engine = new Engine(store, { model, device: device ?? 'auto' });
 const app = document.getElementById('app') ?? document.body.appendChild(el('main'));
 const lead = document.getElementById('lead') ?? el('p');
 const footer = document.getElementById('status') ?? document.body.appendChild(el('footer'));
-const aboutModel = modelView(store, engine);
+const aboutModel = modelView({
+  watch: (view) => store.watch(({ model: state }) => view(state)),
+  load: () => void engine.loadModel(),
+  cancel: () => engine.cancelLoading(),
+});
 
 // Someone who asked their browser to save data decides about 90 MB for themselves.
 const { connection } = navigator as Navigator & { connection?: { saveData?: boolean } };

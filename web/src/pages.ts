@@ -33,6 +33,20 @@ const PAGES: readonly [Page, ...Page[]] = [
     textModel: true,
     view: async () => (await import('./views/text.ts')).textView,
   },
+  {
+    hash: 'picture',
+    name: 'Look at a picture',
+    lead: 'See where a model looked in a picture, patch by patch and head by head.',
+    textModel: false,
+    view: async () => (await import('./views/picture.ts')).pictureView,
+  },
+  {
+    hash: 'pictures',
+    name: 'Find pictures',
+    lead: 'Search your own pictures by what is in them. They never leave this browser.',
+    textModel: false,
+    view: async () => (await import('./views/pictures.ts')).picturesView,
+  },
 ];
 
 /** The links to all views, and the place where the chosen one is shown. */
