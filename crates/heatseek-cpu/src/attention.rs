@@ -92,9 +92,11 @@ impl<'a> Qkv<'a> {
         tiles: &[Tile],
         part: impl Fn(Tile, usize) -> NdTensorView<'a, f32, 2> + Sync + Send,
     ) -> Vec<PackedBMatrix<f32>> {
-        let of_sequences = tiles.iter().filter(|tile| tile.q0 == tile.k0);
+        let mut of_sequences = tiles.to_vec();
+        of_sequences.dedup_by_key(|tile| tile.sequence);
         let heads = 0..self.op.num_attention_heads;
-        let tasks = of_sequences.flat_map(|tile| heads.clone().map(move |head| (*tile, head))).collect();
+        let tasks =
+            of_sequences.into_iter().flat_map(|tile| heads.clone().map(move |head| (tile, head))).collect();
         parallel::map(tasks, |(tile, head)| self.executor.prepack_b(part(tile, head)))
     }
 
@@ -129,35 +131,51 @@ impl<'a> Qkv<'a> {
     }
 }
 
-/// A row of the attention tile table. They are in the order of their queries, and cover them all.
+/// Queries that lie one after the other and see the same keys.
 #[derive(Clone, Copy)]
 pub(crate) struct Tile {
     pub(crate) q0: usize,
     pub(crate) queries: usize,
     k0: usize,
     pub(crate) keys: usize,
-    /// Which of the sequences that have rows.
+    /// Which of the sequences that tiles are of, counted as they come.
     pub(crate) sequence: usize,
 }
 
 impl Tile {
-    pub(crate) fn all(table: &[u32]) -> Vec<Self> {
-        let mut sequences = 0;
-        let tiles = table.chunks_exact(4).map(|tile| {
-            let [q0, queries, k0, keys] = [tile[0], tile[1], tile[2], tile[3]].map(|i| i as usize);
-            // The first tile of a sequence begins where its keys do.
-            sequences += usize::from(q0 == k0);
-            Self { q0, queries, k0, keys, sequence: sequences - 1 }
-        });
-        tiles.collect()
+    /// The rows of the attention tile table: they are in the order of their queries, and cover them all.
+    fn all(table: &[u32]) -> Vec<Self> {
+        let rows = table.chunks_exact(4).map(|tile| [tile[0], tile[1], tile[2], tile[3]]);
+        Self::counted(rows.map(|tile| tile.map(|i| i as usize)))
     }
 
-    /// The same queries in smaller tiles of at most `queries`.
-    pub(crate) fn split(self, queries: usize) -> impl Iterator<Item = Self> {
-        (0..self.queries).step_by(queries).map(move |first| Self {
-            q0: self.q0 + first,
-            queries: queries.min(self.queries - first),
-            ..self
-        })
+    /// Tiles of at most `most` of the queries of a span table, in its order.
+    pub(crate) fn of_spans(table: &[u32], most: usize) -> Vec<Self> {
+        let mut tiles: Vec<[usize; 4]> = Vec::new();
+        for span in table.chunks_exact(3) {
+            let [q, k0, keys] = [span[0], span[1], span[2]].map(|i| i as usize);
+            match tiles.last_mut() {
+                Some([q0, queries, first, _]) if *first == k0 && *q0 + *queries == q && *queries < most => {
+                    *queries += 1;
+                }
+                _ => tiles.push([q, 1, k0, keys]),
+            }
+        }
+        Self::counted(tiles.into_iter())
+    }
+
+    /// Where in its sequence the first query is.
+    pub(crate) fn place(&self) -> usize {
+        self.q0 - self.k0
+    }
+
+    fn counted(tiles: impl Iterator<Item = [usize; 4]>) -> Vec<Self> {
+        let (mut sequence, mut of_keys) = (0, None);
+        let tile = |[q0, queries, k0, keys]: [usize; 4]| {
+            sequence += usize::from(of_keys.is_some_and(|before| before != k0));
+            of_keys = Some(k0);
+            Self { q0, queries, k0, keys, sequence }
+        };
+        tiles.map(tile).collect()
     }
 }

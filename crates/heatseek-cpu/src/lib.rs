@@ -12,6 +12,7 @@ mod layer_norm;
 mod math;
 mod parallel;
 mod pool;
+mod rollout;
 
 use std::rc::Rc;
 
@@ -80,6 +81,7 @@ impl HostKernels for CpuKernels {
             Op::Attention(op) => attention::attention(&self.gemm, op, operands)?,
             Op::AttentionMap(op) => attention_map::attention_map(&self.gemm, op, rows, operands)?,
             Op::Pool(op) => pool::pool(op, operands),
+            Op::Rollout(op) => rollout::rollout(op, rows, operands),
             Op::L2Normalize(op) => l2_normalize::l2_normalize(op, operands),
             other => {
                 return Err(ExecutorError::Unsupported {

@@ -3,7 +3,9 @@
 use heatseek_ops::{Batch, HIDDEN, HeadFusion, Op, POOLED, Pooling, Program};
 
 use crate::ablation::Kept;
-use crate::builder::{Norm, Source, attention_output, hidden_output, qkv_output, vector_output};
+use crate::builder::{
+    Norm, Source, attention_output, hidden_output, qkv_output, rollout_output, rollout_switch, vector_output,
+};
 use crate::files::SENTENCE_TRANSFORMERS;
 use crate::limits::Limits;
 use crate::modules::read_modules;
@@ -131,10 +133,17 @@ impl TextModel {
         vector_output(own, pooling, normalize)
     }
 
-    /// The output that holds the attention of layer `layer`, counted from 0: `[tokens, heads, longest]`, as
-    /// [`heatseek_ops::AttentionMap`] writes it.
+    /// The output that holds the attention of layer `layer`, counted from 0: of each query of the batch
+    /// `[queries, heads, longest]`, as [`heatseek_ops::AttentionMap`] writes it.
     pub fn attention_output(&self, layer: usize, fusion: HeadFusion) -> String {
         attention_output(layer, fusion)
+    }
+
+    /// The outputs to ask for to have a rollout of these layers, the first of which holds it: of each query of the
+    /// batch what it looked at through them, `[queries, longest]`.
+    pub fn rollout_outputs(&self, layers: &[usize], fusion: HeadFusion) -> Vec<String> {
+        let switches = layers.iter().map(|&layer| rollout_switch(layer, fusion));
+        std::iter::once(rollout_output(fusion)).chain(switches).collect()
     }
 
     /// The output that holds the hidden state behind layer `layer` counted from 1, or for 0 the embeddings,

@@ -28,6 +28,7 @@ pub enum Operand<'a> {
 pub struct Operands<'a> {
     inputs: Vec<(&'static str, Operand<'a>)>,
     outputs: Vec<(&'static str, Option<&'a mut [f32]>)>,
+    residual: f32,
 }
 
 impl<'a> Operands<'a> {
@@ -36,7 +37,12 @@ impl<'a> Operands<'a> {
         inputs: Vec<(&'static str, Operand<'a>)>,
         outputs: Vec<(&'static str, Option<&'a mut [f32]>)>,
     ) -> Self {
-        Self { inputs, outputs }
+        Self { inputs, outputs, residual: 0.0 }
+    }
+
+    /// [`Batch::residual`] of the batch they are of.
+    pub fn residual(&self) -> f32 {
+        self.residual
     }
 
     /// The float input `name`; empty if the op does not bind it or it was packed.
@@ -233,6 +239,7 @@ impl<K: HostKernels> HostPlan<K> {
             (*name, Some(&mut values[..len]))
         });
         let mut operands = Operands::new(inputs, outputs.collect());
+        operands.residual = batch.residual();
         self.kernels.run(&step.op, step.rows.count(batch), &self.packed[index], &mut operands)?;
         for (name, id, values) in written {
             let tail = &values[values.len() - guard..];

@@ -28,7 +28,7 @@ pub use executor::{
 pub use host::{HostExecutor, HostKernels, HostPlan, Operand, Operands, PackedOperand};
 pub use ops::{
     Activation, Attention, AttentionMap, CopyRows, Embed, Gemm, HeadFusion, L2Normalize, LayerNorm, Op, Pool,
-    Pooling, Residual,
+    Pooling, Residual, Rollout,
 };
 pub use program::{Buffer, BufferId, HIDDEN, OutputId, POOLED, Program, ProgramError, Rows, Step, Table};
 pub use reference::ReferenceExecutor;

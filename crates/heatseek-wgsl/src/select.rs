@@ -72,6 +72,10 @@ enum Work {
     Sequence,
     /// One head of one attention tile.
     HeadTile { heads: usize },
+    /// One head of as many rows as invocations.
+    HeadRows { heads: usize },
+    /// As many columns of a row as invocations, of rows as long as the longest sequence.
+    LongestRow,
 }
 
 /// The kernel for `op` over as many rows as `class` says.
@@ -84,7 +88,7 @@ pub fn select(op: &Op, class: RowClass) -> Result<Selection, Unsupported> {
     for binding in op.bindings() {
         // Statistics are pairs, and maps as wide as sequences are long; all other rows are read in vectors of four.
         let is_free = ["stats", "residual_stats"].contains(&binding.name)
-            || binding.shape[0] == Dim::Pairs
+            || [Dim::Pairs, Dim::TokenPairs].contains(&binding.shape[0])
             || matches!(op, Op::CopyRows(_));
         let fits = |width: usize| is_free || (width > 0 && width.is_multiple_of(4));
         if let Some(width) = last_width(&binding).filter(|&width| !fits(width)) {
@@ -136,10 +140,15 @@ pub fn select(op: &Op, class: RowClass) -> Result<Selection, Unsupported> {
                     HeadFusion::Min => 3.0,
                 };
                 constants.push(("fusion", fusion));
-                (format!("attention_map_f32_d{class}"), constants, Work::HeadTile { heads: map.heads() })
+                constants.push(("mixed", f64::from(u8::from(map.mixed))));
+                (format!("attention_map_f32_d{class}"), constants, Work::HeadRows { heads: map.heads() })
             }
             None => return no(head_limits(&map.attention)),
         },
+        Op::Rollout(rollout) => {
+            let variant = if rollout.first { "_first" } else { "" };
+            (format!("rollout_f32{variant}"), Vec::new(), Work::LongestRow)
+        }
         Op::Pool(pool) if pool.width > POOL_WIDTH => {
             return no(format!("rows of {} are wider than {POOL_WIDTH}", pool.width));
         }
@@ -180,6 +189,14 @@ impl Selection {
             Work::HeadTile { heads } => {
                 let (y, z) = fold(batch.attention_tiles().len());
                 [heads as u32, y, z]
+            }
+            Work::HeadRows { heads } => {
+                let (y, z) = fold(rows.div_ceil(INVOCATIONS));
+                [heads as u32, y, z]
+            }
+            Work::LongestRow => {
+                let (y, z) = fold(rows);
+                [batch.longest().div_ceil(INVOCATIONS) as u32, y, z]
             }
         }
     }

@@ -8,6 +8,7 @@ mod gemm;
 mod l2_normalize;
 mod layer_norm;
 mod pool;
+mod rollout;
 
 pub use attention::Attention;
 pub use attention_map::{AttentionMap, HeadFusion};
@@ -17,6 +18,7 @@ pub use gemm::{Activation, Gemm, Residual};
 pub use l2_normalize::L2Normalize;
 pub use layer_norm::LayerNorm;
 pub use pool::{Pool, Pooling};
+pub use rollout::Rollout;
 
 use crate::{Batch, Binding};
 
@@ -75,4 +77,5 @@ registry! {
     CopyRows => copy,
     Pool => pool,
     L2Normalize => l2_normalize,
+    Rollout => rollout,
 }

@@ -9,6 +9,7 @@ mod gemm;
 mod l2_normalize;
 mod layer_norm;
 mod pool;
+mod rollout;
 
 pub use attention::attention;
 pub use attention_map::attention_map;
@@ -18,6 +19,7 @@ pub use gemm::{activation, gemm};
 pub use l2_normalize::l2_normalize;
 pub use layer_norm::layer_norm;
 pub use pool::pool;
+pub use rollout::rollout;
 
 use crate::{DeviceInfo, DeviceKind, ExecutorError, HostKernels, Op, Operands, PackedOperand, Tensor};
 
