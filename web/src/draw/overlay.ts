@@ -4,6 +4,7 @@ import type { Crop, PatchGrid } from 'heatseek';
 
 import type { Heat } from '../pictures/state.ts';
 import { SHADES, shadeOf } from './heat.ts';
+import { isDark } from './theme.ts';
 
 /** Longest side of a drawing in pixels: sharp on most screens, and quick to draw on all. */
 const LONGEST = 960;
@@ -115,7 +116,7 @@ function dim(context: CanvasRenderingContext2D, crop: Crop, scale: number, width
   context.beginPath();
   context.rect(0, 0, width, height);
   context.rect(crop.x * scale, crop.y * scale, crop.width * scale, crop.height * scale);
-  context.fillStyle = 'rgb(250 247 242 / 70%)';
+  context.fillStyle = isDark() ? 'rgb(23 19 16 / 70%)' : 'rgb(250 247 242 / 70%)';
   context.fill('evenodd');
   context.restore();
 }

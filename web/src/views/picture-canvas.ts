@@ -3,6 +3,7 @@
 import { el, say } from '../dom.ts';
 import { heatGradient } from '../draw/heat.ts';
 import { drawOverlay, patchAt, scaleFor } from '../draw/overlay.ts';
+import { onTheme } from '../draw/theme.ts';
 import type { PictureEngine } from '../pictures/engine.ts';
 import { heatOf, hiddenOf, tokenName } from '../pictures/heat.ts';
 import type { Maps } from '../pictures/maps.ts';
@@ -45,7 +46,7 @@ export function pictureCanvas(pictures: PictureEngine): HTMLElement {
   });
 
   let drawn: LookState | undefined;
-  store.watch(({ looking }) => {
+  const draw = (looking: LookState): void => {
     const { picture, maps, look } = looking;
     if (!picture || (drawn && picture === drawn.picture && maps === drawn.maps && look === drawn.look)) return;
     drawn = looking;
@@ -53,6 +54,11 @@ export function pictureCanvas(pictures: PictureEngine): HTMLElement {
     const patch = look.query - (maps?.layout.prefixTokens.length ?? 0);
     drawOverlay(canvas, { picture: picture.bitmap, heat, smooth: look.smooth, opacity: look.opacity, marked: patch >= 0 ? patch : undefined });
     say(spoken, maps && heat ? sentence(maps, look, heat) : '');
+  };
+  store.watch(({ looking }) => draw(looking));
+  onTheme(() => {
+    drawn = undefined;
+    draw(store.state.looking);
   });
   return view;
 }
