@@ -2,7 +2,7 @@
 
 use heatseek::{
     AttentionMaps, AttentionOptions, EmbedOptions, HeadFusion, ImageModel, LoadOptions, MapLayout, Model,
-    ModelFiles, NoControl, Reduce,
+    ModelFiles, NeuronOptions, NoControl, Reduce,
 };
 use heatseek_attention::{Map, Mixing, Rollout};
 use heatseek_testkit::{Tolerance, compare};
@@ -51,6 +51,7 @@ pub async fn check_text_attention(
             async move { model.attention(text, &wanted, embed, &NoControl).await }
         };
         report.check(&format!("text {index}, queries and rollouts"), check_derived(&look).await);
+        report.check(&format!("text {index}, neurons"), check_neuron(&model, &text, &embed).await);
         for fusion in HeadFusion::ALL {
             let wanted = AttentionOptions { reduce: reduce(fusion), ..AttentionOptions::default() };
             let maps =
@@ -115,6 +116,26 @@ fn reduce(fusion: HeadFusion) -> Reduce {
         HeadFusion::Max => Reduce::Max,
         HeadFusion::Min => Reduce::Min,
     }
+}
+
+/// Products of a query and its keys add up to its scores, and their softmax is what it looked at.
+async fn check_neuron(model: &Model, text: &str, embed: &EmbedOptions) -> Result<(), String> {
+    let maps = model.attention(text, &AttentionOptions::default(), embed, &NoControl).await;
+    let maps = maps.map_err(|e| e.to_string())?;
+    let [layers, heads, _, tokens] = maps.shape;
+    for (layer, head) in (0..layers).flat_map(|layer| (0..heads).map(move |head| (layer, head))) {
+        let query = (3 * head + layer) % tokens;
+        let wanted = NeuronOptions { layer, head, query };
+        let view = model.neuron(text, wanted, embed, &NoControl).await.map_err(|e| e.to_string())?;
+        let d = view.q.len();
+        let product = |key: &[f32]| key.iter().zip(&view.q).map(|(k, q)| f64::from(k * q)).sum::<f64>();
+        let scores = view.k.chunks_exact(d).map(|key| (product(key) / (d as f64).sqrt()) as f32);
+        let scores: Vec<f32> = scores.collect();
+        compare(&view.scores, &scores, &[1, tokens], PROBABILITY).map_err(|e| e.to_string())?;
+        let row = &maps.map(layer, head)[query * tokens..][..tokens];
+        compare(&view.probabilities, row, &[1, tokens], PROBABILITY).map_err(|e| e.to_string())?;
+    }
+    Ok(())
 }
 
 /// A row is that of the whole map; a rollout is that of the maps, whoever computes it.
