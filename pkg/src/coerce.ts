@@ -45,6 +45,13 @@ export function count<T extends number | undefined>(what: string, value: number 
   return value;
 }
 
+/** A share, 0 or more and less than 1; `fallback` if not given. */
+export function share(what: string, value: number | undefined, fallback: number): number {
+  if (value === undefined) return fallback;
+  if (typeof value !== 'number' || !(value >= 0 && value < 1)) throw invalid(what, value, '0 or more, less than 1');
+  return value;
+}
+
 /** A boolean; `fallback` if not given. */
 export function flag<T extends boolean | undefined>(what: string, value: boolean | undefined, fallback: T): boolean | T {
   if (value === undefined) return fallback;

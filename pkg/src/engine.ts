@@ -6,10 +6,10 @@ import { Downloader, type Sink } from './download.js';
 import { HeatseekError, abortedError } from './errors.js';
 import { rawPicture } from './pictures.js';
 import type {
-  AnalysisSettings, AttentionSettings, Calls, EmbedSettings, IndexedText, ModelSource, PostedImage, RawHit, RawPicture,
+  AnalysisSettings, AttentionSettings, Calls, EmbedSettings, IndexedText, ModelSource, NeuronSettings, PostedImage, RawHit, RawPicture,
 } from './protocol.js';
 import { guard, start } from './runtime.js';
-import type { Attention, Embeddings, Metric, ModelInfo } from './types.js';
+import type { Attention, Embeddings, Metric, ModelInfo, Neuron } from './types.js';
 import { Files, ImageModel, Index, Loader, Model } from './wasm/heatseek.js';
 
 /** One model and its indexes. */
@@ -81,6 +81,15 @@ export class Engine {
   async attentionOfImage(image: PostedImage, settings: AttentionSettings, control: Control): Promise<Attention> {
     const picture = await rawPicture(image, 'input', control.signal);
     return (await guard(() => this.#images.attention(picture, settings, control))) as Attention;
+  }
+
+  async neuron(text: string, settings: NeuronSettings, embed: EmbedSettings, control: Control): Promise<Neuron> {
+    return (await guard(() => this.#texts.neuron(text, settings, embed, control))) as Neuron;
+  }
+
+  async neuronOfImage(image: PostedImage, settings: NeuronSettings, control: Control): Promise<Neuron> {
+    const picture = await rawPicture(image, 'input', control.signal);
+    return (await guard(() => this.#images.neuron(picture, settings, control))) as Neuron;
   }
 
   async analyze(text: string, settings: AnalysisSettings, embed: EmbedSettings, control: Control): Promise<Analysis> {

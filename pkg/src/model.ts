@@ -1,16 +1,18 @@
 import type { Analysis, AnalysisOptions } from './analysis.js';
 import type { Client } from './client.js';
-import { callback, choice, count, flag, invalid, options as checked, signal, text, texts as coerceTexts } from './coerce.js';
+import { callback, choice, count, flag, invalid, options as checked, share, signal, text, texts as coerceTexts } from './coerce.js';
 import { HeatseekError } from './errors.js';
 import { images as coerceImages } from './images.js';
 import type { EmbedSettings } from './protocol.js';
 import type {
-  Attention, AttentionOptions, CallOptions, Embeddings, EmbedOptions, ImageInput, ModelInfo, PoolingName, Reduce,
+  Attention, AttentionOptions, CallOptions, Embeddings, EmbedOptions, HeadFusion, ImageInput, ModelInfo, Neuron,
+  NeuronOptions, PoolingName, Reduce,
 } from './types.js';
 
 const OF_IMAGES = ['pooling', 'normalize', 'hidden', 'signal', 'onProgress'] as const;
 const OF_TEXTS = [...OF_IMAGES, 'promptName', 'prompt', 'maxLength'] as const;
-const REDUCTIONS: readonly Reduce[] = ['none', 'mean', 'max', 'min'];
+const REDUCTIONS: readonly Reduce[] = ['none', 'mean', 'max', 'min', 'rollout', 'flow'];
+const FUSIONS: readonly HeadFusion[] = ['mean', 'max', 'min'];
 
 const POOLINGS: readonly PoolingName[] = [
   'auto', 'mean', 'cls', 'first_token', 'max', 'last', 'last_token', 'lasttoken', 'eos',
@@ -68,17 +70,23 @@ export class Model {
    * What the tokens of a text or picture looked at, from the same weights that embed.
    *
    * @param input one text, or one picture
-   * @param options which layers and heads, and what becomes of them
+   * @param options which layers and heads, what becomes of them, and of which token. A layer, head or query that is
+   *   not there, or options that exclude each other, are `invalid_input` errors
    *
    * @example
    * const { data, shape: [, , tokens], layout } = await model.attention('the bees dance', { layers: [5], reduce: 'mean' });
    */
   async attention(input: string | ImageInput, options?: AttentionOptions): Promise<Attention> {
-    const { layers, heads, reduce, ...rest } = checked('attention', options, [
-      'layers', 'heads', 'reduce', 'promptName', 'prompt', 'maxLength', 'signal', 'onProgress',
+    const { layers, heads, reduce, query, fusion, residual, discardRatio, ...rest } = checked('attention', options, [
+      'layers', 'heads', 'reduce', 'query', 'fusion', 'residual', 'discardRatio', 'promptName', 'prompt', 'maxLength', 'signal', 'onProgress',
     ]);
+    const row = count('query', query, 0, undefined);
     const wanted = {
       reduce: choice('reduce', reduce, REDUCTIONS, 'none'),
+      fusion: choice('fusion', fusion, FUSIONS, 'mean'),
+      residual: share('residual', residual, 0.5),
+      discardRatio: share('discardRatio', discardRatio, 0),
+      ...(row === undefined ? {} : { query: row }),
       ...indices('layers', layers),
       ...indices('heads', heads),
     };
@@ -118,6 +126,31 @@ export class Model {
   }
 
   /**
+   * How one token's attention in one head came about: its query, all keys, their products' sums and what softmax
+   * makes of them.
+   *
+   * @param input one text, or one picture
+   * @param options which layer, head and token; one that is not there is an `invalid_input` error
+   *
+   * @example
+   * const { q, k, scores } = await model.neuron('the bees dance', { layer: 5, head: 0, query: 2 });
+   */
+  async neuron(input: string | ImageInput, options: NeuronOptions): Promise<Neuron> {
+    const { layer, head, query, ...rest } = checked('neuron', options, [
+      'layer', 'head', 'query', 'promptName', 'prompt', 'maxLength', 'signal', 'onProgress',
+    ]);
+    const wanted = { layer: needed('layer', layer), head: needed('head', head), query: needed('query', query) };
+    if (this.#info.input === 'image') {
+      const [image] = await coerceImages('input', [input as ImageInput]);
+      if (image === undefined) throw invalid('input', input, 'a picture');
+      checked('neuron of a picture', rest, ['signal', 'onProgress']);
+      return this.client.call('neuron-image', { image, settings: wanted }, follow(rest));
+    }
+    if (typeof input !== 'string') throw invalid('input', input, 'a string');
+    return this.client.call('neuron', { text: input, settings: wanted, embed: settings(rest) }, follow(rest));
+  }
+
+  /**
    * Frees the model and ends its worker. Calls under way, and later ones, reject with code `disposed`; so do those
    * of its indexes. Doing it twice does nothing.
    */
@@ -133,6 +166,13 @@ export class Model {
 
 function follow(given: CallOptions): CallOptions {
   return { signal: signal('signal', given.signal), onProgress: callback('onProgress', given.onProgress) };
+}
+
+/** An index that must be given. Whether there are so many, the model knows. */
+function needed(what: string, given: number | undefined): number {
+  const index = count(what, given, 0, undefined);
+  if (index === undefined) throw invalid(what, given, 'a whole number, 0 or more');
+  return index;
 }
 
 /** Layers or heads under their name; nothing for all of them. Whether there are so many, the model knows. */

@@ -7,9 +7,10 @@
  * - `self-check`: the GPU is being compared with the CPU; counts steps.
  * - `embed`: texts are being embedded; counts texts.
  * - `index`: documents are being indexed; counts chunks.
+ * - `attention`: maps are being captured; counts layers.
  * - `analyze`: attention is being analysed; counts layers, and then runs with parts of them left out.
  */
-export type Stage = 'download' | 'cache-full' | 'read' | 'prepare' | 'self-check' | 'embed' | 'index' | 'analyze';
+export type Stage = 'download' | 'cache-full' | 'read' | 'prepare' | 'self-check' | 'embed' | 'index' | 'attention' | 'analyze';
 
 /** How far a stage is. */
 export interface Progress {

@@ -5,7 +5,9 @@
 import type { Analysis } from './analysis.js';
 import type { ErrorData } from './errors.js';
 import type { Progress } from './progress.js';
-import type { Attention, Device, DeviceInfo, Embeddings, Metric, ModelInfo, PoolingName, Reduce } from './types.js';
+import type {
+  Attention, Device, DeviceInfo, Embeddings, HeadFusion, Metric, ModelInfo, Neuron, PoolingName, Reduce,
+} from './types.js';
 
 /** Where the files of a model are: `base` ends in a slash, and is absolute. */
 export interface ModelSource {
@@ -40,6 +42,17 @@ export interface AttentionSettings {
   readonly layers?: readonly number[];
   readonly heads?: readonly number[];
   readonly reduce: Reduce;
+  readonly query?: number;
+  readonly fusion: HeadFusion;
+  readonly residual: number;
+  readonly discardRatio: number;
+}
+
+/** Options of a neuron call, coerced. */
+export interface NeuronSettings {
+  readonly layer: number;
+  readonly head: number;
+  readonly query: number;
 }
 
 /** Options of an analysis, coerced. Left out means all. */
@@ -76,6 +89,8 @@ export interface Calls {
   embed: { args: { texts: readonly string[]; settings: EmbedSettings }; result: Embeddings };
   'embed-images': { args: { images: readonly PostedImage[]; settings: EmbedSettings }; result: Embeddings };
   attention: { args: { text: string; settings: AttentionSettings; embed: EmbedSettings }; result: Attention };
+  neuron: { args: { text: string; settings: NeuronSettings; embed: EmbedSettings }; result: Neuron };
+  'neuron-image': { args: { image: PostedImage; settings: NeuronSettings }; result: Neuron };
   'attention-image': { args: { image: PostedImage; settings: AttentionSettings }; result: Attention };
   analyze: { args: { text: string; settings: AnalysisSettings; embed: EmbedSettings }; result: Analysis };
   'analyze-image': { args: { image: PostedImage; settings: AnalysisSettings }; result: Analysis };

@@ -121,6 +121,8 @@ async function perform(
     case 'embed': return engine.embed(request.texts, request.settings, control);
     case 'embed-images': return engine.embedImages(request.images, request.settings, control);
     case 'attention': return engine.attention(request.text, request.settings, request.embed, control);
+    case 'neuron': return engine.neuron(request.text, request.settings, request.embed, control);
+    case 'neuron-image': return engine.neuronOfImage(request.image, request.settings, control);
     case 'attention-image': return engine.attentionOfImage(request.image, request.settings, control);
     case 'analyze': return engine.analyze(request.text, request.settings, request.embed, control);
     case 'analyze-image': return engine.analyzeImage(request.image, request.settings, control);

@@ -213,21 +213,38 @@ export type Layout =
       readonly crop: Crop;
     };
 
+/** How several heads become one map. */
+export type HeadFusion = 'mean' | 'max' | 'min';
+
 /**
- * What becomes of the heads of a layer.
- * - `none`: each is a map.
+ * What becomes of heads and layers.
+ * - `none`: each head is a map.
  * - `mean`, `max`, `min`: one map a layer.
+ * - `rollout`: one map through all layers: what each token took, by way of others, from the input (Abnar & Zuidema,
+ *   2020). Computed on the device, unless there is a `discardRatio`.
+ * - `flow`: the same as a maximum flow, of one `query`. Slow: about layers × tokens³ steps in the worker.
  */
-export type Reduce = 'none' | 'mean' | 'max' | 'min';
+export type Reduce = 'none' | HeadFusion | 'rollout' | 'flow';
 
 /** Which maps. */
 export interface AttentionOptions extends CallOptions {
-  /** Layers counted from 0, in the order wanted. Default all. */
+  /** Layers counted from 0, in the order wanted; of a rollout or flow those that take part, in their own. Default all. */
   readonly layers?: 'all' | readonly number[] | undefined;
   /** Heads counted from 0, in the order wanted. Default all, and all where they are reduced. */
   readonly heads?: 'all' | readonly number[] | undefined;
-  /** What becomes of heads. Default `none`. */
+  /** What becomes of heads and layers. Default `none`. */
   readonly reduce?: Reduce | undefined;
+  /** Only what this token looked at, counted from 0: other rows never leave the device. Default all; `flow` needs it. */
+  readonly query?: number | undefined;
+  /** Of rollout and flow: how heads are fused. Default `mean`. */
+  readonly fusion?: HeadFusion | undefined;
+  /** Of rollout and flow: the share of the residual connection, 0 or more, less than 1. Default 0.5. */
+  readonly residual?: number | undefined;
+  /**
+   * Of rollout and flow: the share of each layer's fused map, its lowest values, that is set to 0 before; 0 or more,
+   * less than 1. Default 0. With it a rollout is computed in the worker, not on the device.
+   */
+  readonly discardRatio?: number | undefined;
   /** As in {@link EmbedOptions}. Texts only. */
   readonly promptName?: string | undefined;
   readonly prompt?: string | undefined;
@@ -235,19 +252,45 @@ export interface AttentionOptions extends CallOptions {
 }
 
 /**
- * What tokens looked at. Each row sums to 1, unless `reduce` is `max` or `min`. Attention shows where information
+ * What tokens looked at. Each row sums to 1, unless `reduce` is `max`, `min` or `flow`. Attention shows where information
  * was taken from; it is not an explanation of the result.
  */
 export interface Attention {
-  /** Row-major, in the order of `shape`. Map of layer `l`, head `h`: `data.subarray((l * H + h) * T * T, …)`. */
+  /** Row-major, in the order of `shape`. Map of layer `l`, head `h`: `data.subarray((l * H + h) * Q * T, …)`. */
   readonly data: Float32Array;
-  /** Layers, heads (1 where reduced), tokens that look, tokens looked at. */
+  /** Layers (1 of a rollout or flow), heads (1 where reduced), tokens that look (1 of a `query`), tokens looked at. */
   readonly shape: readonly [number, number, number, number];
-  /** Which layers. */
+  /** Which layers, or those that took part. */
   readonly layers: readonly number[];
   /** Which heads; empty where reduced. */
   readonly heads: readonly number[];
   /** What rows and columns are. */
+  readonly layout: Layout;
+}
+
+/** Which token of which head, all counted from 0. */
+export interface NeuronOptions extends CallOptions {
+  readonly layer: number;
+  readonly head: number;
+  /** The token that looks. */
+  readonly query: number;
+  /** As in {@link EmbedOptions}. Texts only. */
+  readonly promptName?: string | undefined;
+  readonly prompt?: string | undefined;
+  readonly maxLength?: number | undefined;
+}
+
+/** How one token's attention in one head came about. `d` is the width of a head: `q.length`. */
+export interface Neuron {
+  /** The token's query, `[d]`. */
+  readonly q: Float32Array;
+  /** Every token's key, `[T, d]` row-major. */
+  readonly k: Float32Array;
+  /** `q·k / √d` for each token: the products of `q` and its key add up to it, scaled. */
+  readonly scores: Float32Array;
+  /** What the token looked at: the softmax of the scores of the tokens it sees; 0 for those it does not (CLIP's texts). */
+  readonly probabilities: Float32Array;
+  /** What the tokens are. */
   readonly layout: Layout;
 }
 

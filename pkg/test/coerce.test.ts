@@ -53,6 +53,29 @@ test.each<[object, RegExp]>([
   await expect(setUp().model.embed('a', options)).rejects.toEqual(bad('invalid_input', message));
 });
 
+test.each<[object, RegExp]>([
+  [{ reduce: 'sum' }, /^reduce is 'sum'; expected one of none, mean, max, min, rollout, flow$/],
+  [{ fusion: 'none' }, /^fusion is 'none'; expected one of mean, max, min$/],
+  [{ query: -1 }, /^query is -1; expected a whole number, 0 or more$/],
+  [{ residual: 1 }, /^residual is 1; expected 0 or more, less than 1$/],
+  [{ discardRatio: '0.5' }, /^discardRatio is '0.5'; expected 0 or more, less than 1$/],
+])('attention refuses the options %j', async (options, message) => {
+  await expect(setUp().model.attention('a', options)).rejects.toEqual(bad('invalid_input', message));
+});
+
+test('attention passes on what it is asked for, with the defaults', async () => {
+  const { model, call } = setUp();
+  await model.attention('a', { reduce: 'rollout', query: 2, layers: [1], discardRatio: 0.9 });
+  await model.neuron('a', { layer: 1, head: 0, query: 2 });
+  const embed = { pooling: 'auto', hidden: false };
+  const settings = { reduce: 'rollout', query: 2, layers: [1], fusion: 'mean', residual: 0.5, discardRatio: 0.9 };
+  expect(call.mock.calls.map(([name, args]: unknown[]) => [name, args])).toEqual([
+    ['attention', { text: 'a', settings, embed }],
+    ['neuron', { text: 'a', settings: { layer: 1, head: 0, query: 2 }, embed }],
+  ]);
+  await expect(model.neuron('a', { layer: 1, head: 0 } as never)).rejects.toEqual(bad('invalid_input', /^query is undefined/));
+});
+
 test.each<[unknown, object | undefined, RegExp]>([
   [7, undefined, /^model is 7; expected a hub id, a path or a URL$/],
   ['a b', undefined, /^model is 'a b'; expected a hub id like/],

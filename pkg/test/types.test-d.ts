@@ -1,6 +1,6 @@
 /** Calls that must compile, and calls that must not. Checked by `tsc`, never run. */
 import { createIndex, HeatseekError, load, version } from '../src/index.js';
-import type { Analysis, Embeddings, ErrorCode, Hit, Index, Model, Progress } from '../src/index.js';
+import type { Analysis, Embeddings, ErrorCode, Hit, Index, Model, Progress, Neuron } from '../src/index.js';
 
 const signal = new AbortController().signal;
 const onProgress = ({ stage, loaded, total, file }: Progress) => [stage, loaded, total, file];
@@ -16,6 +16,8 @@ export async function allowed(worker: Worker, module: WebAssembly.Module, respon
   const { data, shape, hidden }: Embeddings = await model.embed('text');
   await model.embed(['a', 'b'] as const, { pooling: 'first_token', normalize: true, hidden: true, maxLength: 128 });
   await model.embed([], { promptName: 'query', signal, onProgress });
+  await model.attention('a', { reduce: 'flow', query: 1, fusion: 'max', residual: 0.5, discardRatio: 0.9, layers: [0] });
+  const { q }: Neuron = await model.neuron('a', { layer: 0, head: 0, query: 1, signal });
   const first: Float32Array = data.subarray(0, shape[1]);
   const kind: 'gpu' | 'cpu' | 'reference' = model.info.device.kind;
 
@@ -31,7 +33,7 @@ export async function allowed(worker: Worker, module: WebAssembly.Module, respon
   const hits: Hit[] = await index.search('query', { topK: 3 });
   await index.remove(ids);
   const code: ErrorCode = new HeatseekError('aborted', 'stopped', { cause: signal.reason }).code;
-  return [first, kind, type, entropy, rings?.shape, hits[0]?.document.text, code, version, hidden?.[0]?.length, index.size];
+  return [first, q, kind, type, entropy, rings?.shape, hits[0]?.document.text, code, version, hidden?.[0]?.length, index.size];
 }
 
 export async function refused(model: Model, index: Index, hit: Hit): Promise<void> {
@@ -47,6 +49,10 @@ export async function refused(model: Model, index: Index, hit: Hit): Promise<voi
   await load('owner/name', { worker: './worker.js' });
   // @ts-expect-error texts are strings
   await model.embed([1, 2]);
+  // @ts-expect-error no such reduction
+  await model.attention('a', { reduce: 'sum' });
+  // @ts-expect-error a token is needed
+  await model.neuron('a', { layer: 0, head: 0 });
   // @ts-expect-error no such pooling
   await model.embed('a', { pooling: 'average' });
   // @ts-expect-error a signal, not its controller

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
-use heatseek::{DeviceChoice, HeadFusion, Pooling};
+use heatseek::{DeviceChoice, HeadFusion, Pooling, Reduce};
 
 /// Search text by meaning, on your own machine.
 #[derive(Parser)]
@@ -92,9 +92,22 @@ pub struct AttentionArgs {
     /// Heads, counted from 0, with commas between them [default: all].
     #[arg(long, value_delimiter = ',', value_name = "LIST", conflicts_with = "reduce")]
     pub heads: Option<Vec<usize>>,
-    /// What becomes of the heads: none (each is kept), mean, max or min.
-    #[arg(long, default_value = "none", value_parser = fusion)]
-    pub reduce: HeadFusion,
+    /// What becomes of heads and layers: none (each is kept), mean, max or min of a layer's heads, or rollout or
+    /// flow through all layers.
+    #[arg(long, default_value = "none", value_parser = reduce)]
+    pub reduce: Reduce,
+    /// Only what this token looked at, counted from 0 [default: all; flow needs it].
+    #[arg(long, value_name = "TOKEN")]
+    pub query: Option<usize>,
+    /// Of rollout and flow: how heads are fused: mean, max or min.
+    #[arg(long, default_value = "mean", value_parser = fusion)]
+    pub fusion: HeadFusion,
+    /// Of rollout and flow: the share of the residual connection, less than 1.
+    #[arg(long, value_name = "SHARE", default_value_t = 0.5)]
+    pub residual: f64,
+    /// Of rollout and flow: the share of each layer's lowest values that is discarded before, less than 1.
+    #[arg(long, value_name = "SHARE", default_value_t = 0.0)]
+    pub discard_ratio: f64,
     /// A prompt of the model, by name, put before the text.
     #[arg(long, value_name = "NAME", conflicts_with = "image")]
     pub prompt_name: Option<String>,
@@ -102,8 +115,8 @@ pub struct AttentionArgs {
     #[arg(long, value_name = "TOKENS", conflicts_with = "image")]
     pub max_length: Option<usize>,
     /// Write to this file instead of stdout: .json, .npy ([layers, heads, tokens, tokens]), or .png (one panel
-    /// for each layer and head: of a text the whole map, of a picture what its class token looked at,
-    /// or without one its patches on the average).
+    /// for each layer and head: of a text the whole map, of a picture what the token of --query or else its class
+    /// token looked at, or without either its patches on the average).
     #[arg(long, value_name = "FILE")]
     pub output: Option<PathBuf>,
 }
@@ -183,9 +196,16 @@ fn pooling(name: &str) -> Result<PoolingChoice, String> {
     heatseek::pooling_from_name(name).map(PoolingChoice).map_err(|error| error.to_string())
 }
 
+fn reduce(name: &str) -> Result<Reduce, String> {
+    Reduce::from_name(name).map_err(|error| error.to_string())
+}
+
 fn fusion(name: &str) -> Result<HeadFusion, String> {
-    let found = HeadFusion::ALL.into_iter().find(|fusion| fusion.name() == name);
-    found.ok_or_else(|| "expected none, mean, max or min".to_owned())
+    let fused = HeadFusion::ALL.into_iter().filter(|fusion| *fusion != HeadFusion::Each);
+    fused
+        .into_iter()
+        .find(|fusion| fusion.name() == name)
+        .ok_or_else(|| "expected mean, max or min".to_owned())
 }
 
 fn device(name: &str) -> Result<DeviceChoice, String> {

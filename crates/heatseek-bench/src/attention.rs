@@ -22,7 +22,7 @@ struct Report<'a> {
     layers: &'a [usize],
     /// Empty where heads are fused.
     heads: &'a [usize],
-    /// Layers, heads, tokens, tokens.
+    /// Layers, heads, tokens that look, tokens looked at.
     shape: [usize; 4],
     #[serde(flatten)]
     layout: Layout<'a>,
@@ -84,8 +84,15 @@ impl Kind {
 }
 
 fn maps(args: &AttentionArgs) -> Result<AttentionMaps, Failure> {
-    let options =
-        AttentionOptions { layers: args.layers.clone(), heads: args.heads.clone(), fusion: args.reduce };
+    let options = AttentionOptions {
+        layers: args.layers.clone(),
+        heads: args.heads.clone(),
+        reduce: args.reduce,
+        query: args.query,
+        fusion: args.fusion,
+        residual: args.residual,
+        discard_ratio: args.discard_ratio,
+    };
     if let Some(path) = &args.image {
         let model = load::image_model(&args.model, &NoControl)?;
         return Ok(block_on(model.attention(&read(path)?, &options, &NoControl))?);
@@ -101,7 +108,7 @@ fn maps(args: &AttentionArgs) -> Result<AttentionMaps, Failure> {
 }
 
 fn json(args: &AttentionArgs, maps: &AttentionMaps, out: &mut impl Write) -> io::Result<()> {
-    let [layers, heads, tokens, _] = maps.shape;
+    let [layers, heads, _, tokens] = maps.shape;
     let map = |layer, head| maps.map(layer, head).chunks_exact(tokens).collect();
     let attention = (0..layers).map(|layer| (0..heads).map(|head| map(layer, head)).collect()).collect();
     let report = Report {

@@ -53,18 +53,18 @@ pub fn write(maps: &AttentionMaps, path: &Path) -> Result<(), Failure> {
 /// Rows and columns of a panel.
 fn extents(maps: &AttentionMaps) -> [u32; 2] {
     match &maps.layout {
-        MapLayout::Text { .. } => [maps.shape[2] as u32; 2],
+        MapLayout::Text { .. } => [maps.shape[2] as u32, maps.shape[3] as u32],
         MapLayout::Picture { grid, .. } => [grid.rows as u32, grid.columns as u32],
     }
 }
 
-/// Of a text the whole map, of a picture what the class token, its first, looked at; where there is none, what
-/// all patches looked at, on the average.
+/// Of a text the whole map, of a picture what the one token asked about or else the class token, its first, looked
+/// at; where there is neither, what all patches looked at, on the average.
 fn panel(maps: &AttentionMaps, layer: usize, head: usize) -> Cow<'_, [f32]> {
     let (map, tokens) = (maps.map(layer, head), maps.shape[3]);
     match &maps.layout {
         MapLayout::Text { .. } => Cow::Borrowed(map),
-        MapLayout::Picture { prefix_tokens, .. } if prefix_tokens.is_empty() => {
+        MapLayout::Picture { prefix_tokens, .. } if prefix_tokens.is_empty() && maps.shape[2] > 1 => {
             let seen = |key: usize| map.iter().skip(key).step_by(tokens).sum::<f32>() / tokens as f32;
             Cow::Owned((0..tokens).map(seen).collect())
         }
@@ -95,6 +95,14 @@ mod tests {
     #[test]
     fn without_a_class_token_a_picture_shows_what_patches_looked_at_on_the_average() {
         assert_eq!(panel(&maps(vec![0.5, 0.5, 0.0, 1.0], vec![]), 0, 0)[..], [0.25, 0.75]);
+    }
+
+    #[test]
+    fn a_picture_shows_what_the_one_token_asked_about_looked_at() {
+        let row = AttentionMaps { shape: [1, 1, 1, 3], ..maps(vec![0.5, 0.2, 0.3], vec!["cls"]) };
+        assert_eq!(panel(&row, 0, 0)[..], [0.2, 0.3]);
+        let row = AttentionMaps { shape: [1, 1, 1, 2], ..maps(vec![0.2, 0.8], vec![]) };
+        assert_eq!(panel(&row, 0, 0)[..], [0.2, 0.8]);
     }
 
     #[test]

@@ -301,6 +301,19 @@ fn attention_comes_as_json_numbers_and_a_picture() {
     let sum: f64 = row.iter().map(|v| v.as_f64().unwrap()).sum();
     assert!((sum - 1.0).abs() < 1e-5, "{sum}");
     assert_eq!(json(&["--reduce", "mean"])["shape"], serde_json::json!([2, 1, 38, 38]));
+    // The one row asked about is that of all rows; a rollout may be of the same token.
+    let query = json(&["--layers", "1", "--heads", "0", "--query", "37"]);
+    assert_eq!(query["shape"], serde_json::json!([1, 1, 1, 38]));
+    assert_eq!(query["attention"][0][0][0], one["attention"][0][1][37]);
+    for reduce in [&["--reduce", "rollout"][..], &["--reduce", "rollout", "--discard-ratio", "0.9"]] {
+        let rollout = json(&[reduce, &["--query", "37", "--residual", "0.3", "--fusion", "max"]].concat());
+        assert_eq!(rollout["shape"], serde_json::json!([1, 1, 1, 38]));
+        assert_eq!(rollout["layers"], serde_json::json!([0, 1]));
+        let row = rollout["attention"][0][0][0].as_array().unwrap();
+        let sum: f64 = row.iter().map(|v| v.as_f64().unwrap()).sum();
+        assert!((sum - 1.0).abs() < 1e-5, "{sum}");
+    }
+    assert_eq!(json(&["--reduce", "flow", "--query", "0"])["shape"], serde_json::json!([1, 1, 1, 38]));
 
     let folder = std::env::temp_dir().join(format!("heatseek-attention-{}", std::process::id()));
     std::fs::create_dir_all(&folder).unwrap();
@@ -318,6 +331,14 @@ fn attention_comes_as_json_numbers_and_a_picture() {
     let wrong = |more: &[&str]| heatseek(&[&base[..], more].concat(), b"");
     assert_fails(&wrong(&["--layers", "2"]), 1, &["layers", "got 2", "0 to 1", "invalid_input"]);
     assert_fails(&wrong(&["--heads", "3"]), 1, &["heads", "0 to 2"]);
+    assert_fails(&wrong(&["--query", "38"]), 1, &["query", "got 38", "38 tokens", "invalid_input"]);
+    assert_fails(&wrong(&["--reduce", "flow"]), 1, &["query", "got none", "invalid_input"]);
+    for (option, what) in [("--residual", "residual"), ("--discard-ratio", "discard ratio")] {
+        for share in ["=1", "=-0.1", "=NaN"] {
+            let option = format!("{option}{share}");
+            assert_fails(&wrong(&["--reduce", "rollout", &option]), 1, &[what, "less than 1"]);
+        }
+    }
     assert_fails(&wrong(&["--output", "map.gif"]), 1, &["map.gif", ".json, .npy or .png"]);
 }
 

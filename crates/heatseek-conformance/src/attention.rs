@@ -2,8 +2,9 @@
 
 use heatseek::{
     AttentionMaps, AttentionOptions, EmbedOptions, HeadFusion, ImageModel, LoadOptions, MapLayout, Model,
-    ModelFiles, NoControl,
+    ModelFiles, NeuronOptions, NoControl, Reduce,
 };
+use heatseek_attention::{Map, Mixing, Rollout};
 use heatseek_testkit::{Tolerance, compare};
 use safetensors::SafeTensors;
 use serde::Deserialize;
@@ -45,8 +46,14 @@ pub async fn check_text_attention(
         let ids: Vec<u32> = integers(tensor("ids")?.data()).into_iter().map(|id| id as u32).collect();
         let expected = floats(tensor("attention")?.data());
         let embed = EmbedOptions { prompt, prompt_name, max_length, ..EmbedOptions::default() };
+        let look = |wanted: AttentionOptions| {
+            let (model, text, embed) = (&model, &text, &embed);
+            async move { model.attention(text, &wanted, embed, &NoControl).await }
+        };
+        report.check(&format!("text {index}, queries and rollouts"), check_derived(&look).await);
+        report.check(&format!("text {index}, neurons"), check_neuron(&model, &text, &embed).await);
         for fusion in HeadFusion::ALL {
-            let wanted = AttentionOptions { fusion, ..AttentionOptions::default() };
+            let wanted = AttentionOptions { reduce: reduce(fusion), ..AttentionOptions::default() };
             let maps =
                 model.attention(&text, &wanted, &embed, &NoControl).await.map_err(|e| e.to_string())?;
             let MapLayout::Text { ids: actual, .. } = &maps.layout else { return Err("not a text".into()) };
@@ -76,8 +83,13 @@ pub async fn check_picture_attention(
     for (index, case) in cases.iter().enumerate() {
         let expected = file.tensor(&format!("attention.{index}")).map_err(|e| e.to_string())?;
         let expected = floats(expected.data());
+        let look = |wanted: AttentionOptions| {
+            let (model, pixels) = (&model, &case.pixels);
+            async move { model.attention_of_pixels(pixels, &wanted, &NoControl).await }
+        };
+        report.check(&format!("picture {index}, queries and rollouts"), check_derived(&look).await);
         for fusion in HeadFusion::ALL {
-            let wanted = AttentionOptions { fusion, ..AttentionOptions::default() };
+            let wanted = AttentionOptions { reduce: reduce(fusion), ..AttentionOptions::default() };
             let maps = model.attention_of_pixels(&case.pixels, &wanted, &NoControl).await;
             let maps = maps.map_err(|e| e.to_string())?;
             let name = format!("picture {index}, heads {}", fusion.name());
@@ -87,14 +99,96 @@ pub async fn check_picture_attention(
     // Another order and fewer are the same maps.
     if let Some(case) = cases.first() {
         let all = model.attention_of_pixels(&case.pixels, &AttentionOptions::default(), &NoControl).await;
-        let some =
-            AttentionOptions { layers: Some(vec![1]), heads: Some(vec![2, 0]), fusion: HeadFusion::Each };
+        let (layers, chosen) = (Some(vec![1]), Some(vec![2, 0]));
+        let some = AttentionOptions { layers, heads: chosen, ..AttentionOptions::default() };
         let some = model.attention_of_pixels(&case.pixels, &some, &NoControl).await;
         let (all, some) = (all.map_err(|e| e.to_string())?, some.map_err(|e| e.to_string())?);
         let same = some.map(0, 0) == all.map(1, 2) && some.map(0, 1) == all.map(1, 0) && some.shape[1] == 2;
         report.check("a choice of maps", if same { Ok(()) } else { Err("they are others".into()) });
     }
     Ok(report)
+}
+
+fn reduce(fusion: HeadFusion) -> Reduce {
+    match fusion {
+        HeadFusion::Each => Reduce::None,
+        HeadFusion::Mean => Reduce::Mean,
+        HeadFusion::Max => Reduce::Max,
+        HeadFusion::Min => Reduce::Min,
+    }
+}
+
+/// Products of a query and its keys add up to its scores, and their softmax is what it looked at.
+async fn check_neuron(model: &Model, text: &str, embed: &EmbedOptions) -> Result<(), String> {
+    let maps = model.attention(text, &AttentionOptions::default(), embed, &NoControl).await;
+    let maps = maps.map_err(|e| e.to_string())?;
+    let [layers, heads, _, tokens] = maps.shape;
+    for (layer, head) in (0..layers).flat_map(|layer| (0..heads).map(move |head| (layer, head))) {
+        let query = (3 * head + layer) % tokens;
+        let wanted = NeuronOptions { layer, head, query };
+        let view = model.neuron(text, wanted, embed, &NoControl).await.map_err(|e| e.to_string())?;
+        let d = view.q.len();
+        let product = |key: &[f32]| key.iter().zip(&view.q).map(|(k, q)| f64::from(k * q)).sum::<f64>();
+        let scores = view.k.chunks_exact(d).map(|key| (product(key) / (d as f64).sqrt()) as f32);
+        let scores: Vec<f32> = scores.collect();
+        compare(&view.scores, &scores, &[1, tokens], PROBABILITY).map_err(|e| e.to_string())?;
+        let row = &maps.map(layer, head)[query * tokens..][..tokens];
+        compare(&view.probabilities, row, &[1, tokens], PROBABILITY).map_err(|e| e.to_string())?;
+    }
+    Ok(())
+}
+
+/// A row is that of the whole map; a rollout is that of the maps, whoever computes it.
+async fn check_derived<F>(look: &dyn Fn(AttentionOptions) -> F) -> Result<(), String>
+where
+    F: Future<Output = Result<AttentionMaps, heatseek::Error>>,
+{
+    let look = async |wanted| look(wanted).await.map_err(|e| e.to_string());
+    let same = |what: &str, actual: &AttentionMaps, expected: &[f32], tolerance| {
+        let [layers, heads, queries, tokens] = actual.shape;
+        let compared = compare(&actual.data, expected, &[layers * heads * queries, tokens], tolerance);
+        compared.map(|_| ()).map_err(|e| format!("{what}: {e}"))
+    };
+    for fusion in HeadFusion::ALL {
+        let whole = AttentionOptions { reduce: reduce(fusion), ..AttentionOptions::default() };
+        let maps = look(whole.clone()).await?;
+        let [layers, heads, _, tokens] = maps.shape;
+        let query = tokens - 1;
+        let row = look(AttentionOptions { query: Some(query), ..whole }).await?;
+        let places = (0..layers).flat_map(|layer| (0..heads).map(move |head| (layer, head)));
+        let rows = places.flat_map(|(layer, head)| &maps.map(layer, head)[query * tokens..][..tokens]);
+        let rows: Vec<f32> = rows.copied().collect();
+        same("a row", &row, &rows, Tolerance::BATCH)?;
+        if fusion == HeadFusion::Each {
+            continue;
+        }
+        // All layers, and some of them.
+        for chosen in [(0..layers).collect::<Vec<_>>(), vec![layers - 1], vec![0]] {
+            let (reduce, residual) = (Reduce::Rollout, 0.3);
+            let of = Some(chosen.clone());
+            let wanted =
+                AttentionOptions { layers: of, reduce, fusion, residual, ..AttentionOptions::default() };
+            let whole = look(wanted.clone()).await?;
+            let mixing = Mixing { residual, ..Mixing::default() };
+            let mut expected =
+                Rollout::new(tokens, &(0..tokens).collect::<Vec<_>>(), mixing).map_err(|e| e.to_string())?;
+            for &layer in chosen.iter().rev() {
+                let map = Map::new(maps.map(layer, 0), tokens).map_err(|e| e.to_string())?;
+                expected.through(map).map_err(|e| e.to_string())?;
+            }
+            let expected = expected.into_rows();
+            same("a rollout", &whole, &expected, PROBABILITY)?;
+            for row in whole.data.chunks_exact(tokens) {
+                let sum: f64 = row.iter().map(|&share| f64::from(share)).sum();
+                if !((sum - 1.0).abs() <= MAX_SUM_ERROR) {
+                    return Err(format!("a row of a rollout sums to {sum}"));
+                }
+            }
+            let row = look(AttentionOptions { query: Some(query), ..wanted }).await?;
+            same("a row of a rollout", &row, &expected[query * tokens..], PROBABILITY)?;
+        }
+    }
+    Ok(())
 }
 
 /// `expected` holds every head, `[layers, heads, tokens, tokens]`.

@@ -5,8 +5,9 @@ use std::task::Poll;
 
 use heatseek_gpu::{AdapterChoice, GpuDevice, GpuExecutor, GpuOptions, GpuPlan};
 use heatseek_ops::{
-    Batch, Executor, ExecutorError, Gemm, HIDDEN, HostExecutor, OutputId, POOLED, Plan, PlanOptions, Pool,
-    Pooling, Program, ReferenceExecutor, Rows, Table, Tensor, cases,
+    Attention, AttentionMap, Batch, Executor, ExecutorError, Gemm, HIDDEN, HeadFusion, HostExecutor,
+    OutputId, POOLED, Plan, PlanOptions, Pool, Pooling, Program, ReferenceExecutor, Rows, Table, Tensor,
+    cases,
 };
 use heatseek_testkit::{Tolerance, compare, run_all, values};
 use pollster::block_on;
@@ -231,6 +232,36 @@ fn what_does_not_fit_is_unsupported_with_numbers() {
         let error = block_on(GpuExecutor::new(device).plan(Arc::new(program), UNCHECKED)).err().unwrap();
         let ExecutorError::Unsupported { why, .. } = &error else { panic!("{error}") };
         assert!(why.contains(&most.to_string()), "{why}");
+    }
+}
+
+/// All of a map may be more than a device binds, and one row of it not.
+#[test]
+fn a_row_of_a_map_fits_where_the_whole_map_does_not() {
+    for device in devices() {
+        let most = device.adapter().limits.max_storage_buffer_binding_size as usize;
+        if most > 256 << 20 {
+            continue; // Would only show that this machine has gigabytes to spare.
+        }
+        let attention = Attention { num_attention_heads: 16, head_dim: 4, causal: false };
+        let tokens = (most / 4 / 16).isqrt() + 1;
+        let mut program = Program::new();
+        let qkv = program.input("qkv", 3 * attention.width());
+        let spans = program.table(Table::QuerySpans);
+        let map = program.capture("attention.0.none", Rows::QueryPairs, 16);
+        let output = program.output("attention.0.none", map);
+        let op = AttentionMap { attention, fusion: HeadFusion::Each, mixed: false };
+        program.push_for(output, op, Rows::Queries, &[qkv, spans, map]).unwrap();
+        let program = Arc::new(program);
+        let plan = plan(&device, &program, CHECKED);
+        let mut batch = Batch::new();
+        batch.push_rows(tokens, &[&values(1, tokens * 3 * attention.width(), 1.0)]).unwrap();
+        let error = block_on(plan.run(&batch, &[output])).unwrap_err();
+        let ExecutorError::Unsupported { what, why, .. } = &error else { panic!("{error}") };
+        assert!(what.contains(&format!("`attention.0.none` of a sequence of {tokens} rows")), "{what}");
+        assert!(why.contains(&most.to_string()) && why.contains("ask about one token"), "{why}");
+        batch.ask_about(&[tokens - 1]).unwrap();
+        assert_right(&plan, &program, &batch, &[output]);
     }
 }
 

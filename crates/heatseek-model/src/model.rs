@@ -78,6 +78,11 @@ impl TextModel {
         &self.config
     }
 
+    /// Whether a token sees only itself and those before it.
+    pub fn is_causal(&self) -> bool {
+        self.config.sizes().causal
+    }
+
     /// What follows the encoder.
     pub fn pipeline(&self) -> &Pipeline {
         &self.pipeline

@@ -76,6 +76,21 @@ impl ImageModel {
         attention::to_js(&maps, Some(crop))
     }
 
+    /// `Neuron` of pkg/src/types.ts, of a `RawPicture`.
+    pub async fn neuron(
+        &self,
+        picture: JsValue,
+        settings: JsValue,
+        control: JsControl,
+    ) -> Result<JsValue, JsValue> {
+        let settings: attention::NeuronSettings =
+            serde_wasm_bindgen::from_value(settings).map_err(malformed)?;
+        let picture = decode(&picture).map_err(Thrown::from)?;
+        let crop = self.0.preprocessor().crop_in_source(&picture).map_err(Thrown::from)?;
+        let view = self.0.neuron(&picture, settings.options(), &control).await.map_err(Thrown::from)?;
+        attention::neuron_to_js(&view, Some(crop))
+    }
+
     /// `Analysis` of pkg/src/types.ts, of a `RawPicture`.
     pub async fn analyze(
         &self,

@@ -108,6 +108,22 @@ impl Model {
         attention::to_js(&maps, None)
     }
 
+    /// `Neuron` of pkg/src/types.ts; of `embed` count prompt and length.
+    pub async fn neuron(
+        &self,
+        text: String,
+        settings: JsValue,
+        embed: JsValue,
+        control: JsControl,
+    ) -> Result<JsValue, JsValue> {
+        let settings: attention::NeuronSettings =
+            serde_wasm_bindgen::from_value(settings).map_err(malformed)?;
+        let embed: Settings = serde_wasm_bindgen::from_value(embed).map_err(malformed)?;
+        let (wanted, embed) = (settings.options(), embed.options()?);
+        let view = self.0.neuron(&text, wanted, &embed, &control).await.map_err(Thrown::from)?;
+        attention::neuron_to_js(&view, None)
+    }
+
     /// `Analysis` of pkg/src/types.ts; of `embed` count prompt and length.
     pub async fn analyze(
         &self,

@@ -4,20 +4,90 @@ use heatseek_model::PatchGrid;
 use heatseek_ops::{Batch, HeadFusion};
 use heatseek_text::Encoding;
 
-use crate::device::Encoder;
-use crate::runner::Runner;
+use crate::look::look;
 use crate::{Control, EmbedOptions, Error, ImageModel, Model, Picture, Pixels};
 
+/// What becomes of heads and layers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Reduce {
+    /// Each head of each layer is a map.
+    #[default]
+    None,
+    /// The mean of a layer's heads.
+    Mean,
+    /// The largest of them.
+    Max,
+    /// The smallest of them.
+    Min,
+    /// Attention rollout through all layers (Abnar & Zuidema, 2020).
+    Rollout,
+    /// Attention flow through all layers, of one query (the same authors).
+    Flow,
+}
+
+impl Reduce {
+    /// All of them.
+    pub const ALL: [Reduce; 6] = [Self::None, Self::Mean, Self::Max, Self::Min, Self::Rollout, Self::Flow];
+
+    /// The name, as the command line and JavaScript spell it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Rollout => "rollout",
+            Self::Flow => "flow",
+            Self::None => HeadFusion::Each.name(),
+            Self::Mean => HeadFusion::Mean.name(),
+            Self::Max => HeadFusion::Max.name(),
+            Self::Min => HeadFusion::Min.name(),
+        }
+    }
+
+    /// The reduction of this name.
+    ///
+    /// # Errors
+    /// [`Error::InvalidInput`] naming the valid ones.
+    pub fn from_name(name: &str) -> Result<Self, Error> {
+        Self::ALL.into_iter().find(|reduce| reduce.name() == name).ok_or_else(|| Error::InvalidInput {
+            what: "reduce".into(),
+            got: format!("`{name}`"),
+            expected: Self::ALL.map(Self::name).join(", "),
+        })
+    }
+}
+
 /// Which maps, and what becomes of their heads.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct AttentionOptions {
-    /// Layers, counted from 0, in the order wanted; `None` is all of them.
+    /// Layers, counted from 0, in the order wanted; `None` is all of them. Those of a rollout or flow take part in
+    /// their own order.
     pub layers: Option<Vec<usize>>,
-    /// Heads, counted from 0, in the order wanted; `None` is all of them. Where heads are fused it must be
+    /// Heads, counted from 0, in the order wanted; `None` is all of them. Where heads are reduced it must be
     /// `None`: all take part.
     pub heads: Option<Vec<usize>>,
-    /// What becomes of the heads.
+    /// What becomes of heads and layers.
+    pub reduce: Reduce,
+    /// The only token, counted from 0, whose row is wanted; the others never leave the device. Flow needs it.
+    pub query: Option<usize>,
+    /// Of rollout and flow: how heads are fused; not [`HeadFusion::Each`].
     pub fusion: HeadFusion,
+    /// Of rollout and flow: the share of the residual connection, 0 or more, less than 1.
+    pub residual: f64,
+    /// Of rollout and flow: the share of each layer's fused map, its lowest values, that is set to 0 before; 0 or
+    /// more, less than 1.
+    pub discard_ratio: f64,
+}
+
+impl Default for AttentionOptions {
+    fn default() -> Self {
+        Self {
+            layers: None,
+            heads: None,
+            reduce: Reduce::None,
+            query: None,
+            fusion: HeadFusion::Mean,
+            residual: 0.5,
+            discard_ratio: 0.0,
+        }
+    }
 }
 
 /// What the rows and columns of a map are.
@@ -43,15 +113,15 @@ pub enum MapLayout {
     },
 }
 
-/// Attention probabilities of one input: each row is what one token looked at, and sums to 1 unless heads were
-/// fused by their maximum or minimum.
+/// Attention of one input: each row is what one token looked at, and sums to 1 unless heads were fused by their
+/// maximum or minimum, or it is a flow.
 #[derive(Clone, Debug, PartialEq)]
 pub struct AttentionMaps {
     /// `shape` row-major.
     pub data: Vec<f32>,
-    /// Layers, heads (1 where fused), tokens that look, tokens looked at.
+    /// Layers (1 of a rollout or flow), heads (1 where fused), tokens that look (1 of a query), tokens looked at.
     pub shape: [usize; 4],
-    /// Which layers.
+    /// Which layers, or those that took part.
     pub layers: Vec<usize>,
     /// Which heads; empty where they are fused.
     pub heads: Vec<usize>,
@@ -60,10 +130,10 @@ pub struct AttentionMaps {
 }
 
 impl AttentionMaps {
-    /// The map `[tokens, tokens]` of the layer and head at these places of `layers` and `heads`.
+    /// The map `[tokens that look, tokens]` of the layer and head at these places of the shape.
     pub fn map(&self, layer: usize, head: usize) -> &[f32] {
-        let [_, heads, tokens, _] = self.shape;
-        &self.data[(layer * heads + head) * tokens * tokens..][..tokens * tokens]
+        let [_, heads, queries, tokens] = self.shape;
+        &self.data[(layer * heads + head) * queries * tokens..][..queries * tokens]
     }
 }
 
@@ -72,8 +142,8 @@ impl Model {
     /// that are not asked for, and embedding costs nothing more.
     ///
     /// # Errors
-    /// [`Error::InvalidInput`] for a layer or head that is not there, or none; otherwise as [`Model::embed`].
-    /// A map too large for the device is an [`Error::Executor`] that says so.
+    /// [`Error::InvalidInput`] for a layer, head or query that is not there, or options that exclude each other;
+    /// otherwise as [`Model::embed`]. A map too large for the device is an [`Error::Executor`] that says so.
     pub async fn attention(
         &self,
         text: &str,
@@ -81,16 +151,17 @@ impl Model {
         embed: &EmbedOptions,
         control: &dyn Control,
     ) -> Result<AttentionMaps, Error> {
+        let (batch, layout) = self.looked_at(text, embed)?;
+        look(&self.runner, batch, layout, options, control).await
+    }
+
+    /// `text` as a batch, and what its tokens are.
+    pub(crate) fn looked_at(&self, text: &str, embed: &EmbedOptions) -> Result<(Batch, MapLayout), Error> {
         let (text, encoding) = self.encoding(text, embed)?;
         let mut batch = Batch::new();
-        let model = self.text_model();
-        model.push_sequence(&mut batch, &encoding.ids, &encoding.type_ids)?;
-        let spec = model.spec();
-        let wanted = Wanted::new(options, spec.num_hidden_layers, spec.num_attention_heads)?;
-        let name = |layer| model.attention_output(layer, options.fusion);
+        self.text_model().push_sequence(&mut batch, &encoding.ids, &encoding.type_ids)?;
         let Encoding { ids, offsets, special, .. } = encoding;
-        let layout = MapLayout::Text { text, ids, offsets, special };
-        wanted.run(&self.runner, &batch, &name, layout, control).await
+        Ok((batch, MapLayout::Text { text, ids, offsets, special }))
     }
 }
 
@@ -118,81 +189,17 @@ impl ImageModel {
         options: &AttentionOptions,
         control: &dyn Control,
     ) -> Result<AttentionMaps, Error> {
+        let (batch, layout) = self.looked_at(pixels)?;
+        look(&self.runner, batch, layout, options, control).await
+    }
+
+    /// A picture as a batch, and what its tokens are.
+    pub(crate) fn looked_at(&self, pixels: &Pixels) -> Result<(Batch, MapLayout), Error> {
         let model = self.model();
         let mut batch = Batch::new();
         let [width, height] = [pixels.width, pixels.height].map(|n| n as usize);
         let grid = model.push_picture(&mut batch, width, height, &pixels.data)?;
-        let spec = model.spec();
-        let wanted = Wanted::new(options, spec.num_hidden_layers, spec.num_attention_heads)?;
-        let name = |layer| model.attention_output(layer, options.fusion);
-        let layout = MapLayout::Picture { prefix_tokens: spec.prefix_tokens.clone(), grid };
-        wanted.run(&self.runner, &batch, &name, layout, control).await
+        let prefix_tokens = model.spec().prefix_tokens.clone();
+        Ok((batch, MapLayout::Picture { prefix_tokens, grid }))
     }
-}
-
-/// Options checked against a model.
-struct Wanted {
-    layers: Vec<usize>,
-    /// All heads of the model, or 1 where they are fused.
-    computed: usize,
-    heads: Vec<usize>,
-    fused: bool,
-}
-
-impl Wanted {
-    fn new(options: &AttentionOptions, layers: usize, heads: usize) -> Result<Self, Error> {
-        let fused = options.fusion != HeadFusion::Each;
-        if fused && options.heads.is_some() {
-            return Err(Error::InvalidInput {
-                what: "heads".into(),
-                got: format!("a choice of heads together with their {}", options.fusion.name()),
-                expected: "either, since all heads take part when they are fused".into(),
-            });
-        }
-        Ok(Self {
-            layers: chosen("layers", options.layers.as_deref(), layers)?,
-            computed: if fused { 1 } else { heads },
-            heads: if fused { vec![0] } else { chosen("heads", options.heads.as_deref(), heads)? },
-            fused,
-        })
-    }
-
-    async fn run<E: Encoder>(
-        self,
-        runner: &Runner<E>,
-        batch: &Batch,
-        name: &dyn Fn(usize) -> String,
-        layout: MapLayout,
-        control: &dyn Control,
-    ) -> Result<AttentionMaps, Error> {
-        control.checkpoint().await?;
-        let names: Vec<String> = self.layers.iter().map(|&layer| name(layer)).collect();
-        let outputs: Vec<&str> = names.iter().map(String::as_str).collect();
-        let values = runner.run(batch, &outputs, control).await?;
-        let tokens = batch.rows();
-        let mut data = Vec::with_capacity(self.layers.len() * self.heads.len() * tokens * tokens);
-        // The device writes `[query, head, key]`; one map after another is what people read.
-        for layer in &values {
-            for &head in &self.heads {
-                for query in 0..tokens {
-                    data.extend_from_slice(&layer[(query * self.computed + head) * tokens..][..tokens]);
-                }
-            }
-        }
-        let shape = [self.layers.len(), self.heads.len(), tokens, tokens];
-        let heads = if self.fused { Vec::new() } else { self.heads };
-        Ok(AttentionMaps { data, shape, layers: self.layers, heads, layout })
-    }
-}
-
-/// The wanted ones of `count` layers or heads.
-fn chosen(what: &str, wanted: Option<&[usize]>, count: usize) -> Result<Vec<usize>, Error> {
-    let Some(wanted) = wanted else { return Ok((0..count).collect()) };
-    let got = match wanted.iter().find(|&&index| index >= count) {
-        Some(index) => index.to_string(),
-        None if wanted.is_empty() => "none".to_owned(),
-        None => return Ok(wanted.to_vec()),
-    };
-    let expected = format!("one or more of 0 to {}, counted from 0", count - 1);
-    Err(Error::InvalidInput { what: what.to_owned(), got, expected })
 }
