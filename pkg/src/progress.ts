@@ -7,8 +7,9 @@
  * - `self-check`: the GPU is being compared with the CPU; counts steps.
  * - `embed`: texts are being embedded; counts texts.
  * - `index`: documents are being indexed; counts chunks.
+ * - `occlude`: an input is being embedded with one part after another hidden; counts tokens or patches.
  */
-export type Stage = 'download' | 'cache-full' | 'read' | 'prepare' | 'self-check' | 'embed' | 'index';
+export type Stage = 'download' | 'cache-full' | 'read' | 'prepare' | 'self-check' | 'embed' | 'index' | 'occlude';
 
 /** How far a stage is. */
 export interface Progress {

@@ -4,7 +4,9 @@
  */
 import type { ErrorData } from './errors.js';
 import type { Progress } from './progress.js';
-import type { Attention, Device, DeviceInfo, Embeddings, Metric, ModelInfo, PoolingName, Reduce } from './types.js';
+import type {
+  Attention, Device, DeviceInfo, Embeddings, Explanation, Metric, ModelInfo, Occlusion, PoolingName, Reduce,
+} from './types.js';
 
 /** Where the files of a model are: `base` ends in a slash, and is absolute. */
 export interface ModelSource {
@@ -41,6 +43,13 @@ export interface AttentionSettings {
   readonly reduce: Reduce;
 }
 
+/** Options of an explain call, coerced. */
+export interface ExplainSettings {
+  readonly query: EmbedSettings;
+  readonly passage: EmbedSettings;
+  readonly metric: Metric;
+}
+
 /** A document as the engine needs it. */
 export interface IndexedText {
   readonly id: string;
@@ -71,6 +80,22 @@ export interface Calls {
   'embed-images': { args: { images: readonly PostedImage[]; settings: EmbedSettings }; result: Embeddings };
   attention: { args: { text: string; settings: AttentionSettings; embed: EmbedSettings }; result: Attention };
   'attention-image': { args: { image: PostedImage; settings: AttentionSettings }; result: Attention };
+  explain: {
+    args: { query: string | Float32Array; passage: string; settings: ExplainSettings };
+    result: Explanation;
+  };
+  'explain-image': {
+    args: { query: PostedImage | Float32Array; passage: PostedImage; settings: ExplainSettings };
+    result: Explanation;
+  };
+  occlusion: {
+    args: { text: string; against: string | Float32Array | undefined; embed: EmbedSettings };
+    result: Occlusion;
+  };
+  'occlusion-image': {
+    args: { image: PostedImage; against: PostedImage | Float32Array | undefined; window: number; embed: EmbedSettings };
+    result: Occlusion;
+  };
   'index-create': { args: { metric: Metric }; result: number };
   'index-add': {
     args: { index: number; documents: readonly IndexedText[]; chunk: { tokens: number; overlap: number } | false };
@@ -107,7 +132,12 @@ export type FromEngine =
 
 /** The buffers of an answer that move instead of being copied. */
 export function transfers(value: Calls[CallName]['result']): Transferable[] {
-  if (typeof value !== 'object' || !('data' in value)) return [];
+  if (typeof value !== 'object') return [];
+  if ('similarity' in value) {
+    const sides = [value.query?.contributions, value.passage.contributions];
+    return [value.similarity, ...sides].flatMap((numbers) => (numbers ? [numbers.buffer as ArrayBuffer] : []));
+  }
+  if (!('data' in value)) return [];
   const hidden = 'hidden' in value ? (value.hidden ?? []) : [];
   return [value.data, ...hidden].map((rows) => rows.buffer as ArrayBuffer);
 }

@@ -122,6 +122,10 @@ async function perform(
     case 'embed-images': return engine.embedImages(request.images, request.settings, control);
     case 'attention': return engine.attention(request.text, request.settings, request.embed, control);
     case 'attention-image': return engine.attentionOfImage(request.image, request.settings, control);
+    case 'explain': return engine.explain(request.query, request.passage, request.settings, control);
+    case 'explain-image': return engine.explainImage(request.query, request.passage, request.settings, control);
+    case 'occlusion': return engine.occlusion(request.text, request.against, request.embed, control);
+    case 'occlusion-image': return engine.occlusionOfImage(request, control);
     case 'index-create': return engine.createIndex(request.metric);
     case 'index-add': return engine.add(request.index, request.documents, request.chunk, control);
     case 'index-search': return engine.search(request.index, request.query, request.topK, control);

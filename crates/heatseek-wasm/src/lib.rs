@@ -4,9 +4,11 @@
 mod attention;
 mod control;
 mod error;
+mod explain;
 mod files;
 mod image;
 mod index;
+mod layout;
 mod model;
 
 use std::cell::RefCell;

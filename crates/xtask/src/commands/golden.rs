@@ -22,6 +22,7 @@ const SCRIPTS: &[&[&str]] = &[
         "--out",
         "tests/golden",
     ],
+    &["tests/golden/make_explain.py", "--out", "tests/golden"],
     &["tests/golden/images.py", "--out", "tests/golden/images"],
 ];
 
