@@ -4,12 +4,13 @@ use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
-use heatseek::{AttentionMaps, AttentionOptions, EmbedOptions, MapLayout, NoControl, PatchGrid, block_on};
+use heatseek::{AttentionMaps, AttentionOptions, EmbedOptions, NoControl, block_on};
 use serde::Serialize;
 
 use crate::args::AttentionArgs;
 use crate::embed_images::read;
 use crate::failure::Failure;
+use crate::layout::Layout;
 use crate::npy::NpyWriter;
 use crate::{load, panels};
 
@@ -27,26 +28,6 @@ struct Report<'a> {
     layout: Layout<'a>,
     /// By layer, head, token that looks and token looked at.
     attention: Vec<Vec<Vec<&'a [f32]>>>,
-}
-
-#[derive(Serialize)]
-#[serde(untagged)]
-enum Layout<'a> {
-    Text { text: &'a str, tokens: Vec<Token<'a>> },
-    Picture { prefix_tokens: &'a [&'static str], grid: PatchGrid },
-}
-
-/// A token of a text.
-#[derive(Serialize)]
-struct Token<'a> {
-    id: u32,
-    /// What it covers; nothing for special tokens.
-    text: &'a str,
-    /// Where that begins in the text, in characters (code points).
-    start: usize,
-    /// Where it ends.
-    end: usize,
-    special: bool,
 }
 
 /// Runs `heatseek attention`.
@@ -123,36 +104,15 @@ fn json(args: &AttentionArgs, maps: &AttentionMaps, out: &mut impl Write) -> io:
     let [layers, heads, tokens, _] = maps.shape;
     let map = |layer, head| maps.map(layer, head).chunks_exact(tokens).collect();
     let attention = (0..layers).map(|layer| (0..heads).map(|head| map(layer, head)).collect()).collect();
-    let layout = match &maps.layout {
-        MapLayout::Text { text, ids, offsets, special } => {
-            Layout::Text { text, tokens: describe(text, ids, offsets, special) }
-        }
-        MapLayout::Picture { prefix_tokens, grid } => Layout::Picture { prefix_tokens, grid: *grid },
-    };
     let report = Report {
         model: &args.model.dir,
         reduce: args.reduce.name(),
         layers: &maps.layers,
         heads: &maps.heads,
         shape: maps.shape,
-        layout,
+        layout: Layout::new(&maps.layout),
         attention,
     };
     serde_json::to_writer(&mut *out, &report)?;
     writeln!(out)
-}
-
-fn describe<'a>(text: &'a str, ids: &[u32], offsets: &[(usize, usize)], special: &[bool]) -> Vec<Token<'a>> {
-    let characters = |bytes: usize| text.get(..bytes).map_or(0, |before| before.chars().count());
-    ids.iter()
-        .zip(offsets)
-        .zip(special)
-        .map(|((&id, &(start, end)), &special)| Token {
-            id,
-            text: text.get(start..end).unwrap_or_default(),
-            start: characters(start),
-            end: characters(end),
-            special,
-        })
-        .collect()
 }

@@ -4,8 +4,10 @@ mod args;
 mod attention;
 mod embed;
 mod embed_images;
+mod explain;
 mod failure;
 mod info;
+mod layout;
 mod lines;
 mod load;
 mod models;
@@ -30,6 +32,8 @@ fn main() -> ExitCode {
         Command::Embed(args) if !args.image.is_empty() => embed_images::run(&args),
         Command::Embed(args) => embed::run(&args),
         Command::Attention(args) => attention::run(&args),
+        Command::Explain(args) => explain::explain(&args),
+        Command::Occlude(args) => explain::occlude(&args),
         Command::Search(args) => search::run(&args),
         Command::Models { command } => models::run(command),
     };
