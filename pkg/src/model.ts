@@ -174,7 +174,8 @@ export class Model {
 
 /** One picture, as it is posted. */
 async function picture(what: string, given: unknown): Promise<PostedImage> {
-  const [image] = await coerceImages(what, [given]);
+  if (Array.isArray(given)) throw invalid(what, given, 'one picture');
+  const [image] = await coerceImages(what, given);
   if (image === undefined) throw invalid(what, given, 'a picture');
   return image;
 }
