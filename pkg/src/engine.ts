@@ -1,11 +1,13 @@
 /** The engine: a model in WebAssembly, and everything that is done with it. Runs in the worker. */
+import type { Analysis } from './analysis.js';
 import type { Control } from './control.js';
 import { FileCache } from './cache.js';
 import { Downloader, type Sink } from './download.js';
 import { HeatseekError, abortedError } from './errors.js';
 import { rawPicture } from './pictures.js';
 import type {
-  AttentionSettings, Calls, EmbedSettings, ExplainSettings, IndexedText, ModelSource, PostedImage, RawHit, RawPicture,
+  AnalysisSettings, AttentionSettings, Calls, EmbedSettings, ExplainSettings, IndexedText, ModelSource, PostedImage,
+  RawHit, RawPicture,
 } from './protocol.js';
 import { guard, start } from './runtime.js';
 import type { Attention, Embeddings, Explanation, Metric, ModelInfo, Occlusion } from './types.js';
@@ -119,6 +121,15 @@ export class Engine {
       vector = ((await guard(() => this.#images.embed([other], embed, control))) as Embeddings).data;
     }
     return (await guard(() => this.#images.occlusion(picture, vector, window, control))) as Occlusion;
+  }
+
+  async analyze(text: string, settings: AnalysisSettings, embed: EmbedSettings, control: Control): Promise<Analysis> {
+    return (await guard(() => this.#texts.analyze(text, settings, embed, control))) as Analysis;
+  }
+
+  async analyzeImage(image: PostedImage, settings: AnalysisSettings, control: Control): Promise<Analysis> {
+    const picture = await rawPicture(image, 'input', control.signal);
+    return (await guard(() => this.#images.analyze(picture, settings, control))) as Analysis;
   }
 
   createIndex(metric: Metric): number {

@@ -1,3 +1,6 @@
+export type {
+  Analysis, AnalysisOptions, HeadOffset, LayerGraph, RankCurves, Shaped, Sink,
+} from './analysis.js';
 export { createIndex } from './create-index.js';
 export type { Index } from './create-index.js';
 export { HeatseekError } from './errors.js';

@@ -1,3 +1,4 @@
+import type { Analysis, AnalysisOptions } from './analysis.js';
 import type { Client } from './client.js';
 import { callback, choice, count, flag, invalid, options as checked, signal, text, texts as coerceTexts } from './coerce.js';
 import { HeatseekError } from './errors.js';
@@ -156,6 +157,31 @@ export class Model {
       throw invalid('against', against, 'a string or a Float32Array');
     }
     return this.client.call('occlusion', { text: input, against, embed }, follow(rest));
+  }
+
+  /**
+   * What the attention of a text or picture says about the model: statistics of every head, which heads are alike,
+   * attention sinks, the graph of every layer, and how alike tokens become. Maps are taken a few layers at a time and
+   * stay with the engine, so large pictures work; it costs a few runs of the model, four of them on the CPU.
+   *
+   * @param input one text, or one picture
+   * @param options which layers, and of texts prompt and length
+   *
+   * @example
+   * const { heads, entropy, sinks } = await model.analyze('the bees dance');
+   * const ofLayer2 = entropy.subarray(2 * heads, 3 * heads);
+   */
+  async analyze(input: string | ImageInput, options?: AnalysisOptions): Promise<Analysis> {
+    const { layers, ...rest } = checked('analyze', options, ['layers', 'promptName', 'prompt', 'maxLength', 'signal', 'onProgress']);
+    const wanted = indices('layers', layers);
+    if (this.#info.input === 'image') {
+      const [image] = await coerceImages('input', [input as ImageInput]);
+      if (image === undefined) throw invalid('input', input, 'a picture');
+      checked('analyze of a picture', rest, ['signal', 'onProgress']);
+      return this.client.call('analyze-image', { image, settings: wanted }, follow(rest));
+    }
+    if (typeof input !== 'string') throw invalid('input', input, 'a string');
+    return this.client.call('analyze', { text: input, settings: wanted, embed: settings(rest) }, follow(rest));
   }
 
   /**

@@ -8,8 +8,9 @@
  * - `embed`: texts are being embedded; counts texts.
  * - `index`: documents are being indexed; counts chunks.
  * - `occlude`: an input is being embedded with one part after another hidden; counts tokens or patches.
+ * - `analyze`: attention is being analysed; counts layers, and then runs with parts of them left out.
  */
-export type Stage = 'download' | 'cache-full' | 'read' | 'prepare' | 'self-check' | 'embed' | 'index' | 'occlude';
+export type Stage = 'download' | 'cache-full' | 'read' | 'prepare' | 'self-check' | 'embed' | 'index' | 'occlude' | 'analyze';
 
 /** How far a stage is. */
 export interface Progress {

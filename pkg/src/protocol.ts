@@ -2,6 +2,7 @@
  * Every message between the page and the engine, in one place for both ends. Requests carry an id that their
  * progress and their one answer repeat; big buffers are transferred.
  */
+import type { Analysis } from './analysis.js';
 import type { ErrorData } from './errors.js';
 import type { Progress } from './progress.js';
 import type {
@@ -50,6 +51,11 @@ export interface ExplainSettings {
   readonly metric: Metric;
 }
 
+/** Options of an analysis, coerced. Left out means all. */
+export interface AnalysisSettings {
+  readonly layers?: readonly number[];
+}
+
 /** A document as the engine needs it. */
 export interface IndexedText {
   readonly id: string;
@@ -96,6 +102,8 @@ export interface Calls {
     args: { image: PostedImage; against: PostedImage | Float32Array | undefined; window: number; embed: EmbedSettings };
     result: Occlusion;
   };
+  analyze: { args: { text: string; settings: AnalysisSettings; embed: EmbedSettings }; result: Analysis };
+  'analyze-image': { args: { image: PostedImage; settings: AnalysisSettings }; result: Analysis };
   'index-create': { args: { metric: Metric }; result: number };
   'index-add': {
     args: { index: number; documents: readonly IndexedText[]; chunk: { tokens: number; overlap: number } | false };
@@ -130,14 +138,13 @@ export type FromEngine =
   | { type: 'result'; id: number; value: Calls[CallName]['result'] }
   | { type: 'error'; id: number; error: ErrorData };
 
-/** The buffers of an answer that move instead of being copied. */
+/** The buffers of an answer that move instead of being copied: those of all its float arrays. */
 export function transfers(value: Calls[CallName]['result']): Transferable[] {
-  if (typeof value !== 'object') return [];
-  if ('similarity' in value) {
-    const sides = [value.query?.contributions, value.passage.contributions];
-    return [value.similarity, ...sides].flatMap((numbers) => (numbers ? [numbers.buffer as ArrayBuffer] : []));
-  }
-  if (!('data' in value)) return [];
-  const hidden = 'hidden' in value ? (value.hidden ?? []) : [];
-  return [value.data, ...hidden].map((rows) => rows.buffer as ArrayBuffer);
+  const found = new Set<Transferable>();
+  const collect = (part: unknown): void => {
+    if (part instanceof Float32Array) found.add(part.buffer as ArrayBuffer);
+    else if (typeof part === 'object' && part !== null) Object.values(part).forEach(collect);
+  };
+  collect(value);
+  return [...found];
 }

@@ -126,6 +126,8 @@ async function perform(
     case 'explain-image': return engine.explainImage(request.query, request.passage, request.settings, control);
     case 'occlusion': return engine.occlusion(request.text, request.against, request.embed, control);
     case 'occlusion-image': return engine.occlusionOfImage(request, control);
+    case 'analyze': return engine.analyze(request.text, request.settings, request.embed, control);
+    case 'analyze-image': return engine.analyzeImage(request.image, request.settings, control);
     case 'index-create': return engine.createIndex(request.metric);
     case 'index-add': return engine.add(request.index, request.documents, request.chunk, control);
     case 'index-search': return engine.search(request.index, request.query, request.topK, control);

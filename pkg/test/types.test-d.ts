@@ -1,6 +1,6 @@
 /** Calls that must compile, and calls that must not. Checked by `tsc`, never run. */
 import { createIndex, HeatseekError, load, version } from '../src/index.js';
-import type { Embeddings, ErrorCode, Explanation, Hit, Index, Model, Progress } from '../src/index.js';
+import type { Analysis, Embeddings, ErrorCode, Explanation, Hit, Index, Model, Progress } from '../src/index.js';
 
 const signal = new AbortController().signal;
 const onProgress = ({ stage, loaded, total, file }: Progress) => [stage, loaded, total, file];
@@ -19,6 +19,10 @@ export async function allowed(worker: Worker, module: WebAssembly.Module, respon
   const first: Float32Array = data.subarray(0, shape[1]);
   const kind: 'gpu' | 'cpu' | 'reference' = model.info.device.kind;
 
+  const { entropy, rings, graph }: Analysis = await model.analyze('text', { layers: [0], promptName: 'query', signal });
+  const type: 'centralised' | 'distributed' | 'bidirectional' | undefined = graph[0]?.type;
+  await model.analyze(new Blob([]), { onProgress });
+
   using index: Index = await createIndex({ model, metric: 'dot' });
   const ids: string[] = await index.add(['a', { text: 'b' }, { id: 'c', text: 'c', metadata: { page: 3 } }], {
     chunk: { tokens: 100, overlap: 20 }, signal, onProgress,
@@ -32,7 +36,7 @@ export async function allowed(worker: Worker, module: WebAssembly.Module, respon
   const fall: number | undefined = (await model.occlusion('text', { against: data, signal, onProgress })).data[0];
   await model.occlusion(new Blob(), { against: './cat.jpg', window: 3 });
   const code: ErrorCode = new HeatseekError('aborted', 'stopped', { cause: signal.reason }).code;
-  return [first, kind, hits[0]?.document.text, code, version, hidden?.[0]?.length, index.size, parts, fall];
+  return [first, kind, type, entropy, rings?.shape, hits[0]?.document.text, code, version, hidden?.[0]?.length, index.size, parts, fall];
 }
 
 export async function refused(model: Model, index: Index, hit: Hit): Promise<void> {
@@ -52,6 +56,8 @@ export async function refused(model: Model, index: Index, hit: Hit): Promise<voi
   await model.embed('a', { pooling: 'average' });
   // @ts-expect-error a signal, not its controller
   await model.embed('a', { signal: new AbortController() });
+  // @ts-expect-error heads are all analysed
+  await model.analyze('a', { heads: [0] });
   // @ts-expect-error the index needs a model
   await createIndex({});
   // @ts-expect-error no such metric

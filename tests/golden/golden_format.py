@@ -10,7 +10,6 @@ import hashlib
 import json
 import platform
 import random
-import struct
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +20,8 @@ import tokenizers
 import torch
 import transformers
 from sentence_transformers import SentenceTransformer
+
+from golden_file import save
 
 FORMAT = "heatseek-golden-1"
 SEED = 20250101
@@ -172,17 +173,6 @@ def write(path, tensors, model, folder, texts, regenerate):
         "numpy": np.__version__,
     }
     save(path, tensors, metadata)
-
-
-def save(path, tensors, metadata):
-    """Writes tensors and metadata (all strings) as safetensors; two runs give the same bytes."""
-    blob = safetensors.numpy.save(tensors)
-    # The library orders metadata at random, so the header is written here.
-    (size,) = struct.unpack("<Q", blob[:8])
-    header = {"__metadata__": metadata, **json.loads(blob[8:8 + size])}
-    text = json.dumps(header, separators=(",", ":")).encode("ascii")
-    text += b" " * (-len(text) % 8)
-    Path(path).write_bytes(struct.pack("<Q", len(text)) + text + blob[8 + size:])
 
 
 def cosine(a, b):

@@ -27,6 +27,8 @@ pub enum Command {
     Explain(ExplainArgs),
     /// Hide each token or patch in turn and say how far the cosine falls, as JSON.
     Occlude(OccludeArgs),
+    /// Say what heads do, which tokens are sinks and how alike tokens become, in numbers, as JSON.
+    Analyze(AnalyzeArgs),
     /// Find the passages of a file or folder that answer a question.
     Search(SearchArgs),
     /// Get real models into a folder, or list those there are.
@@ -156,6 +158,28 @@ pub struct OccludeArgs {
     /// A prompt of the model, by name, put before the text.
     #[arg(long, value_name = "NAME", conflicts_with = "image")]
     pub prompt_name: Option<String>,
+}
+
+/// `heatseek analyze`.
+#[derive(Args)]
+pub struct AnalyzeArgs {
+    #[command(flatten)]
+    pub model: ModelArgs,
+    /// The text to look at.
+    #[arg(long, required_unless_present = "image", conflicts_with = "image")]
+    pub text: Option<String>,
+    /// The picture to look at: PNG, JPEG, WebP or GIF.
+    #[arg(long, value_name = "FILE")]
+    pub image: Option<PathBuf>,
+    /// Layers, counted from 0, with commas between them [default: all].
+    #[arg(long, value_delimiter = ',', value_name = "LIST")]
+    pub layers: Option<Vec<usize>>,
+    /// A prompt of the model, by name, put before the text.
+    #[arg(long, value_name = "NAME", conflicts_with = "image")]
+    pub prompt_name: Option<String>,
+    /// The most tokens of the text, special ones included [default: the model's own].
+    #[arg(long, value_name = "TOKENS", conflicts_with = "image")]
+    pub max_length: Option<usize>,
 }
 
 /// `heatseek search`.

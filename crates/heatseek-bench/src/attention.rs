@@ -110,7 +110,7 @@ fn json(args: &AttentionArgs, maps: &AttentionMaps, out: &mut impl Write) -> io:
         layers: &maps.layers,
         heads: &maps.heads,
         shape: maps.shape,
-        layout: Layout::new(&maps.layout),
+        layout: Layout::of(&maps.layout),
         attention,
     };
     serde_json::to_writer(&mut *out, &report)?;

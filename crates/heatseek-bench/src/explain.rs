@@ -62,7 +62,7 @@ pub fn explain(args: &ExplainArgs) -> Result<(), Failure> {
 }
 
 fn side(side: &ExplainedSide) -> Side<'_> {
-    Side { layout: Layout::new(&side.layout), contributions: side.contributions.as_deref() }
+    Side { layout: Layout::of(&side.layout), contributions: side.contributions.as_deref() }
 }
 
 fn explanation(args: &ExplainArgs) -> Result<Explanation, Failure> {
@@ -105,7 +105,7 @@ pub fn occlude(args: &OccludeArgs) -> Result<(), Failure> {
             block_on(model.occlusion(&picture, against, args.window, &options, &NoControl))?
         }
     };
-    print(&Trial { model: &args.model.dir, score: *score, layout: Layout::new(layout), occlusion: data })
+    print(&Trial { model: &args.model.dir, score: *score, layout: Layout::of(layout), occlusion: data })
 }
 
 fn prompted(name: Option<&String>) -> EmbedOptions {

@@ -1,11 +1,11 @@
-//! What rows and columns of a map are, as JSON.
+//! What tokens are, as every command that is about them writes it.
 
 use heatseek::{MapLayout, PatchGrid};
 use serde::Serialize;
 
+/// What the tokens of an input are.
 #[derive(Serialize)]
 #[serde(untagged)]
-/// Tokens of a text, or of a picture.
 pub enum Layout<'a> {
     Text { text: &'a str, tokens: Vec<Token<'a>> },
     Picture { prefix_tokens: &'a [&'static str], grid: PatchGrid },
@@ -25,13 +25,13 @@ pub struct Token<'a> {
 }
 
 impl<'a> Layout<'a> {
-    /// The layout, with offsets in characters.
-    pub fn new(layout: &'a MapLayout) -> Self {
+    /// As it is written.
+    pub fn of(layout: &'a MapLayout) -> Self {
         match layout {
             MapLayout::Text { text, ids, offsets, special } => {
-                Layout::Text { text, tokens: describe(text, ids, offsets, special) }
+                Self::Text { text, tokens: describe(text, ids, offsets, special) }
             }
-            MapLayout::Picture { prefix_tokens, grid } => Layout::Picture { prefix_tokens, grid: *grid },
+            MapLayout::Picture { prefix_tokens, grid } => Self::Picture { prefix_tokens, grid: *grid },
         }
     }
 }

@@ -1,5 +1,6 @@
 //! `heatseek`: embed texts, search folders and fetch models from the command line.
 
+mod analyze;
 mod args;
 mod attention;
 mod embed;
@@ -34,6 +35,7 @@ fn main() -> ExitCode {
         Command::Attention(args) => attention::run(&args),
         Command::Explain(args) => explain::explain(&args),
         Command::Occlude(args) => explain::occlude(&args),
+        Command::Analyze(args) => analyze::run(&args),
         Command::Search(args) => search::run(&args),
         Command::Models { command } => models::run(command),
     };

@@ -1,9 +1,11 @@
 //! The suites every backend must pass. One body each, run natively by `tests/` on the reference, the CPU
 //! and every Vulkan adapter, and in Chromium through the wasm exports of this same crate.
 
+mod analysis;
 mod attention;
 mod backend;
 mod golden;
+mod layers;
 mod mutations;
 mod ops;
 mod properties;
@@ -13,9 +15,11 @@ mod vision;
 #[cfg(target_arch = "wasm32")]
 mod wasm;
 
+pub use analysis::{check_picture_analysis, check_text_analysis};
 pub use attention::{check_picture_attention, check_text_attention};
 pub use backend::{Backend, Unavailable};
 pub use golden::{Golden, GoldenCase, check_golden};
+pub use layers::check_layers;
 pub use mutations::{MUTATIONS, Mutation, check_mutation};
 pub use ops::check_ops;
 pub use properties::check_properties;

@@ -5,9 +5,10 @@ use std::path::PathBuf;
 
 use heatseek::{ModelFiles, block_on};
 use heatseek_conformance::{
-    Backend, Golden, MUTATIONS, PictureGolden, check_golden, check_lost_device, check_mutation,
-    check_norm_choice, check_ops, check_picture_attention, check_properties, check_text_attention,
-    check_vision, check_whole_pictures, check_wrong_gpu, read_vision_golden,
+    Backend, Golden, MUTATIONS, PictureGolden, check_golden, check_layers, check_lost_device, check_mutation,
+    check_norm_choice, check_ops, check_picture_analysis, check_picture_attention, check_properties,
+    check_text_analysis, check_text_attention, check_vision, check_whole_pictures, check_wrong_gpu,
+    read_vision_golden,
 };
 use heatseek_model::synthetic::SyntheticBert;
 
@@ -116,6 +117,43 @@ fn attention(backend: Backend) {
     }
 }
 
+/// What attention says about two small models, and about parts of them.
+fn analyses(backend: Backend) {
+    if !available(&backend) {
+        return;
+    }
+    let golden = root().join("tests/golden");
+    let ablations = std::fs::read(golden.join("ablations.safetensors")).unwrap();
+    let [texts, pictures] = ["models/bert-no-st", "vision/vit"].map(|name| golden.join(name));
+    let files = |dir| ModelFiles::from_dir(dir).unwrap_or_else(|e| panic!("{e}"));
+    let report = block_on(check_text_analysis(files(&texts), &ablations, backend.load_options()));
+    report.unwrap_or_else(|e| panic!("{e}")).assert();
+    let tensors = std::fs::read(pictures.join("golden.safetensors")).unwrap();
+    let report =
+        block_on(check_picture_analysis(files(&pictures), &tensors, &ablations, backend.load_options()));
+    report.unwrap_or_else(|e| panic!("{e}")).assert();
+}
+
+/// Hidden states, queries, keys and values of every layer against PyTorch's.
+fn layers(backend: Backend) {
+    if !available(&backend) {
+        return;
+    }
+    let executor = block_on(backend.executor()).unwrap_or_else(|e| panic!("{e}"));
+    let mut checked = 0;
+    let folders = ["models", "vision", "clip"].into_iter().flat_map(small_models);
+    for dir in folders {
+        for name in ["golden.layers.safetensors", "golden.picture-layers.safetensors"] {
+            let Ok(tensors) = std::fs::read(dir.join(name)) else { continue };
+            let files = ModelFiles::from_dir(&dir).unwrap_or_else(|e| panic!("{e}"));
+            let report = block_on(check_layers(&files, &tensors, &*executor));
+            report.unwrap_or_else(|e| panic!("{}: {e}", dir.display())).assert();
+            checked += 1;
+        }
+    }
+    assert_eq!(checked, 5);
+}
+
 /// What transformers gives for parts of real pictures, with the real weights of DINOv2-small.
 fn picture_golden() -> Option<(PathBuf, PictureGolden)> {
     let (dir, pictures) = (models().join("dinov2-small"), models().join("test-pictures"));
@@ -177,6 +215,8 @@ macro_rules! on_every_backend {
         mod batch_properties { $(#[test] fn $name() { super::properties($backend); })* use super::Backend; }
         mod goldens { $(#[test] fn $name() { super::golden($backend); })* use super::Backend; }
         mod attention { $(#[test] fn $name() { super::attention($backend); })* use super::Backend; }
+        mod analyses { $(#[test] fn $name() { super::analyses($backend); })* use super::Backend; }
+        mod layers { $(#[test] fn $name() { super::layers($backend); })* use super::Backend; }
         mod pictures { $(#[test] fn $name() { super::vision($backend); })* use super::Backend; }
     };
 }

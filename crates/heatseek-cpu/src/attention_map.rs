@@ -1,39 +1,66 @@
-use heatseek_ops::{AttentionMap, HeadFusion, Operands};
+use heatseek_ops::{AttentionMap, ExecutorError, HeadFusion, Operands};
 
-use crate::attention::keys_of_rows;
+use crate::attention::{Qkv, Tile, check};
+use crate::gemm::Executor;
 use crate::{math, parallel};
 
-/// See [`AttentionMap`]. Each packed row is one task.
-pub(crate) fn attention_map(op: &AttentionMap, rows: usize, operands: &mut Operands<'_>) {
-    let (qkv, tiles) = (operands.input("qkv"), operands.table("tiles"));
-    let (width, d, scale) = (op.attention.width(), op.attention.head_dim, op.attention.scale());
-    let (heads, stride) = (op.attention.num_attention_heads, 3 * width);
-    let y = operands.output("y");
+/// Queries of a task: enough for a matrix product, and few enough that one sequence keeps many threads busy.
+const TASK_QUERIES: usize = 16;
+
+/// See [`AttentionMap`]. Each few rows that look are a task, with all of their heads.
+pub(crate) fn attention_map(
+    executor: &Executor,
+    op: &AttentionMap,
+    rows: usize,
+    operands: &mut Operands<'_>,
+) -> Result<(), ExecutorError> {
+    let residual = operands.residual();
+    let mut y = operands.output("y");
+    let heads = op.attention.num_attention_heads;
     let longest = y.len() / (rows * op.heads()).max(1);
-    let keys_of_row = keys_of_rows(tiles, rows, op.attention.causal);
-    parallel::for_each_row(y, op.heads() * longest, |q, out| {
-        let (first, keys) = keys_of_row[q];
+    let tiles = Tile::of_spans(operands.table("spans"), TASK_QUERIES);
+    let qkv = Qkv::new(executor, op.attention, operands.input("qkv"));
+    let keys = qkv.packed_keys(&tiles);
+    let mut tasks = Vec::with_capacity(tiles.len());
+    for tile in tiles {
+        let out;
+        (out, y) = y.split_at_mut(tile.queries * op.heads() * longest);
+        tasks.push((tile, out));
+    }
+    let done = parallel::map(tasks, |(tile, out)| {
         out.fill(0.0);
-        let mut scores = vec![0.0f32; keys];
         for head in 0..heads {
-            let query = &qkv[q * stride + head * d..][..d];
-            for (key, score) in scores.iter_mut().enumerate() {
-                *score = math::dot(query, &qkv[(first + key) * stride + width + head * d..][..d]) * scale;
-            }
-            let max = scores.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-            scores.iter_mut().for_each(|s| *s = math::exp(*s - max));
-            let inverse = 1.0 / math::sum(&scores, |s| s);
-            let start = if op.fusion == HeadFusion::Each { head * longest } else { 0 };
-            let probabilities = scores.iter().map(|s| s * inverse);
-            for (out, p) in out[start..start + keys].iter_mut().zip(probabilities) {
-                *out = match op.fusion {
-                    HeadFusion::Each => p,
-                    HeadFusion::Mean => *out + p / heads as f32,
-                    HeadFusion::Max => out.max(p),
-                    HeadFusion::Min if head == 0 => p,
-                    HeadFusion::Min => out.min(p),
-                };
+            let (weights, inverse_sums) =
+                qkv.exponentials(tile, head, &keys[tile.sequence * heads + head])?;
+            let map = if op.fusion == HeadFusion::Each { head } else { 0 };
+            let rows = out.chunks_exact_mut(op.heads() * longest);
+            for ((out, weights), inverse) in rows.zip(weights.chunks_exact(tile.keys)).zip(inverse_sums) {
+                let pairs = out[map * longest..][..tile.keys].iter_mut().zip(weights);
+                // Written out by fusion, so that each loop vectorises.
+                match op.fusion {
+                    HeadFusion::Each => pairs.for_each(|(out, w)| *out = w * inverse),
+                    HeadFusion::Mean => pairs.for_each(|(out, w)| *out += w * inverse / heads as f32),
+                    HeadFusion::Max => pairs.for_each(|(out, w)| *out = out.max(w * inverse)),
+                    HeadFusion::Min if head == 0 => pairs.for_each(|(out, w)| *out = w * inverse),
+                    HeadFusion::Min => pairs.for_each(|(out, w)| *out = out.min(w * inverse)),
+                }
             }
         }
+        if op.mixed {
+            for (query, row) in (tile.place()..).zip(out.chunks_exact_mut(op.heads() * longest)) {
+                row.chunks_exact_mut(longest).for_each(|map| mix(&mut map[..tile.keys], query, residual));
+            }
+        }
+        Ok(())
     });
+    check(&op.attention, done)
+}
+
+/// One step of a rollout from what the token at `place` looked at.
+fn mix(map: &mut [f32], place: usize, residual: f32) {
+    map.iter_mut().for_each(|p| *p *= 1.0 - residual);
+    map[place] += residual;
+    // Where nothing is left of a row, it stays 0.
+    let inverse = 1.0 / math::sum(map, |p| p).max(f32::MIN_POSITIVE);
+    map.iter_mut().for_each(|p| *p *= inverse);
 }

@@ -4,6 +4,7 @@
 
 mod attention;
 mod attention_map;
+mod copy;
 mod embed;
 mod gemm;
 mod l2_normalize;
@@ -11,6 +12,7 @@ mod layer_norm;
 mod math;
 mod parallel;
 mod pool;
+mod rollout;
 
 use std::rc::Rc;
 
@@ -74,10 +76,12 @@ impl HostKernels for CpuKernels {
         match op {
             Op::Embed(op) => embed::embed(op, operands),
             Op::Gemm(op) => gemm::gemm(&self.gemm, op, rows, packed, operands)?,
+            Op::CopyRows(op) => copy::copy(op, operands),
             Op::LayerNorm(op) => layer_norm::layer_norm(op, operands),
-            Op::Attention(op) => attention::attention(op, operands),
-            Op::AttentionMap(op) => attention_map::attention_map(op, rows, operands),
+            Op::Attention(op) => attention::attention(&self.gemm, op, operands)?,
+            Op::AttentionMap(op) => attention_map::attention_map(&self.gemm, op, rows, operands)?,
             Op::Pool(op) => pool::pool(op, operands),
+            Op::Rollout(op) => rollout::rollout(op, rows, operands),
             Op::L2Normalize(op) => l2_normalize::l2_normalize(op, operands),
             other => {
                 return Err(ExecutorError::Unsupported {

@@ -20,6 +20,9 @@ const PARAMS_BYTES: u64 = size_of::<Params>() as u64;
 /// The smallest capacity, rows and sequences: growing from one by one would reallocate for nothing.
 const MIN_CAPACITY: usize = 16;
 
+/// The kinds of rows that steps have, each with parameters of its own.
+const PARAMS_OF: [Rows; 4] = [Rows::Tokens, Rows::Sequences, Rows::Queries, Rows::QueryPairs];
+
 /// How large batches may be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Capacity {
@@ -51,14 +54,15 @@ impl Capacity {
             Rows::Tokens => self.rows,
             Rows::Sequences => self.sequences,
             // Not the arena's: see `Captures`.
-            Rows::Pairs => 0,
+            Rows::Queries | Rows::TokenPairs | Rows::QueryPairs => 0,
         }
     }
 
-    /// Bytes of the data of `buffer` at this capacity; 0 for weights, which do not grow.
+    /// Bytes of the data of `buffer` at this capacity; 0 for weights, which do not grow, and for what a run
+    /// allocates.
     fn bytes(self, buffer: &Buffer) -> u64 {
         let words = match buffer {
-            Buffer::Weight(_) => 0,
+            Buffer::Weight(_) | Buffer::Capture { .. } => 0,
             Buffer::Activation { rows, width } => self.count(*rows) as u64 * *width as u64,
             Buffer::Input { width, .. } => self.rows as u64 * *width as u64,
             Buffer::Table(Table::Tokens) => 4 * self.rows as u64,
@@ -67,6 +71,7 @@ impl Capacity {
             Buffer::Table(Table::AttentionTiles) => {
                 4 * (self.rows / ATTENTION_TILE_QUERIES + self.sequences) as u64
             }
+            Buffer::Table(Table::TokenSpans | Table::QuerySpans) => 0,
         };
         4 * words
     }
@@ -108,7 +113,8 @@ impl Arena {
         let guard = if checked { GUARD_BYTES } else { 0 };
         let scopes = Scopes::open(device.raw());
         let make = |(name, buffer): &(String, Buffer)| match buffer {
-            Buffer::Weight(_) | Buffer::Activation { rows: Rows::Pairs, .. } => None,
+            Buffer::Weight(_) => None,
+            on_demand if on_demand.is_on_demand() => None,
             _ => {
                 let bytes = capacity.bytes(buffer) + guard;
                 Some(DeviceBuffer::new(device.raw(), name, bytes, usage()))
@@ -117,7 +123,8 @@ impl Arena {
         let buffers = program.buffers().iter().map(make).collect();
         let params_stride = PARAMS_BYTES.next_multiple_of(device.uniform_alignment().max(1));
         let params_usage = wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST;
-        let params = DeviceBuffer::new(device.raw(), "params", 2 * params_stride, params_usage);
+        let params_bytes = PARAMS_OF.len() as u64 * params_stride;
+        let params = DeviceBuffer::new(device.raw(), "params", params_bytes, params_usage);
         let doing = format!("making room for {} rows", capacity.rows);
         device.faults().explain(scopes.close().await, &doing)?;
         let groups = program.steps().iter().map(|_| [OnceCell::new(), OnceCell::new()]).collect();
@@ -134,18 +141,16 @@ impl Arena {
         for (index, (_, buffer)) in program.buffers().iter().enumerate() {
             let Some(target) = self.buffer(BufferId(index)) else { continue };
             match buffer {
-                Buffer::Table(Table::Tokens) => write(queue, target, batch.token_table()),
-                Buffer::Table(Table::Sequences) => write(queue, target, &batch.sequence_table()),
-                Buffer::Table(Table::AttentionTiles) => write(queue, target, &batch.attention_tiles()),
+                Buffer::Table(table) => write(queue, target, &table.values(batch)),
                 Buffer::Input { index, .. } => write(queue, target, batch.input(*index)),
-                Buffer::Activation { .. } | Buffer::Weight(_) => {}
+                Buffer::Activation { .. } | Buffer::Capture { .. } | Buffer::Weight(_) => {}
             }
         }
-        // One set of parameters for the ops over tokens and one for those over sequences.
-        let mut bytes = vec![0; (2 * self.params_stride) as usize];
-        for (rows, at) in [(Rows::Tokens, 0), (Rows::Sequences, self.params_stride as usize)] {
+        let stride = self.params_stride as usize;
+        let mut bytes = vec![0; PARAMS_OF.len() * stride];
+        for (rows, of_rows) in PARAMS_OF.into_iter().zip(bytes.chunks_exact_mut(stride)) {
             let params = Params::new(rows.count(batch), batch);
-            bytes[at..at + size_of::<Params>()].copy_from_slice(bytemuck::bytes_of(&params));
+            of_rows[..size_of::<Params>()].copy_from_slice(bytemuck::bytes_of(&params));
         }
         queue.write_buffer(&self.params.0, 0, &bytes);
     }
@@ -194,10 +199,8 @@ impl Arena {
         captures: &'a Captures,
     ) -> Option<wgpu::BindingResource<'a>> {
         if name == "params" {
-            let offset = match step.rows {
-                Rows::Tokens | Rows::Pairs => 0,
-                Rows::Sequences => self.params_stride,
-            };
+            let place = PARAMS_OF.iter().position(|rows| *rows == step.rows)?;
+            let offset = place as u64 * self.params_stride;
             let size = wgpu::BufferSize::new(PARAMS_BYTES);
             return Some(wgpu::BindingResource::Buffer(wgpu::BufferBinding {
                 buffer: &self.params.0,
@@ -213,13 +216,14 @@ impl Arena {
     }
 }
 
-/// Attention maps of one run: as large as its longest sequence squared, and needed by few runs, so they live
-/// no longer than the run that asked for them.
+/// What one run captures, and the tables that takes: needed by few runs, and of a map as large as the longest
+/// sequence squared, so they live no longer than the run that asked for them.
 #[derive(Debug, Default)]
 pub(crate) struct Captures(HashMap<BufferId, DeviceBuffer>);
 
 impl Captures {
-    /// Allocates what the steps for `outputs` write. To be called with error scopes open.
+    /// Allocates what the steps for `outputs` capture, and writes their tables. To be called with error scopes
+    /// open.
     pub(crate) fn new(
         device: &GpuDevice,
         program: &Program,
@@ -229,26 +233,31 @@ impl Captures {
     ) -> Result<Self, ExecutorError> {
         let mut all = Self::default();
         let guard = if checked { GUARD_BYTES } else { 0 };
-        for id in program.steps_for(outputs).flat_map(|step| &step.buffers) {
-            let (name, Buffer::Activation { rows: Rows::Pairs, .. }) = &program.buffers()[id.0] else {
+        for id in program.captures_for(outputs) {
+            if all.0.contains_key(&id) {
                 continue;
-            };
-            let bytes = 4 * program.len_elems(*id, batch) as u64 + guard;
+            }
+            let (name, buffer) = &program.buffers()[id.0];
+            let bytes = 4 * program.len_elems(id, batch) as u64 + guard;
             let most = device.largest_binding();
             if storage_bytes(bytes) > most {
                 let what = format!("`{name}` of a sequence of {} rows", batch.longest());
                 let why = format!(
-                    "it takes {bytes} bytes and the device binds at most {most}; fuse the heads or take a \
-                     shorter input"
+                    "it takes {bytes} bytes and the device binds at most {most}; ask about one token, fuse \
+                     the heads or take a shorter input"
                 );
                 return Err(device.faults().unsupported(what, why));
             }
-            all.0.insert(*id, DeviceBuffer::new(device.raw(), name, bytes, usage()));
+            let target = DeviceBuffer::new(device.raw(), name, bytes, usage());
+            if let Buffer::Table(table) = buffer {
+                write(device.queue(), &target.0, &table.values(batch));
+            }
+            all.0.insert(id, target);
         }
         Ok(all)
     }
 
-    /// The map `id`.
+    /// The buffer `id`.
     pub(crate) fn get(&self, id: BufferId) -> Option<&wgpu::Buffer> {
         self.0.get(&id).map(|b| &b.0)
     }

@@ -1,6 +1,6 @@
 //! Checked runs: activations start as a pattern, and what lies behind their rows must keep it.
 
-use heatseek_ops::{Batch, Buffer, BufferId, ExecutorError, Program, UNWRITTEN};
+use heatseek_ops::{Batch, BufferId, ExecutorError, Program, UNWRITTEN};
 
 use crate::arena::{Arena, Captures};
 use crate::device::GpuDevice;
@@ -22,7 +22,7 @@ pub(crate) fn fill(
     for (index, (name, buffer)) in program.buffers().iter().enumerate() {
         let id = BufferId(index);
         let target = arena.buffer(id).or_else(|| captures.get(id));
-        let (Buffer::Activation { .. }, Some(target)) = (buffer, target) else { continue };
+        let (Some(_), Some(target)) = (buffer.written(), target) else { continue };
         let pattern = vec![UNWRITTEN; (target.size() / 4) as usize];
         device.queue().write_buffer(target, 0, bytemuck::cast_slice(&pattern));
         let written = 4 * program.len_elems(id, batch) as u64;

@@ -1,6 +1,6 @@
 //! One run: write the batch, encode every step into one pass, submit once, read the outputs back.
 
-use heatseek_ops::{Batch, ExecutorError, OutputId, Step};
+use heatseek_ops::{Batch, BufferId, ExecutorError, OutputId, Step};
 use heatseek_wgsl::RowClass;
 
 use crate::arena::{Arena, Captures};
@@ -121,9 +121,12 @@ fn segments(
     outputs: &[OutputId],
     guards: impl Iterator<Item = Segment>,
 ) -> Vec<Segment> {
-    let of_output = |id: &OutputId| {
-        let buffer = plan.program.outputs()[id.0].1;
-        Segment { buffer, offset: 0, bytes: 4 * plan.program.len_elems(buffer, batch) as u64 }
+    let of_output = |id: &OutputId| match plan.program.outputs()[id.0].1 {
+        Some(buffer) => {
+            Segment { buffer, offset: 0, bytes: 4 * plan.program.len_elems(buffer, batch) as u64 }
+        }
+        // A switch: there is nothing to read.
+        None => Segment { buffer: BufferId(0), offset: 0, bytes: 0 },
     };
     outputs.iter().map(of_output).chain(guards).collect()
 }

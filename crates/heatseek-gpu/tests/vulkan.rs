@@ -5,8 +5,8 @@ use std::task::Poll;
 
 use heatseek_gpu::{AdapterChoice, GpuDevice, GpuExecutor, GpuOptions, GpuPlan};
 use heatseek_ops::{
-    Batch, Buffer, BufferId, Executor, ExecutorError, Gemm, HIDDEN, HostExecutor, OutputId, POOLED, Plan,
-    PlanOptions, Pool, Pooling, Program, ReferenceExecutor, Rows, Table, Tensor, cases,
+    Batch, Executor, ExecutorError, Gemm, HIDDEN, HostExecutor, OutputId, POOLED, Plan, PlanOptions, Pool,
+    Pooling, Program, ReferenceExecutor, Rows, Table, Tensor, cases,
 };
 use heatseek_testkit::{Tolerance, compare, run_all, values};
 use pollster::block_on;
@@ -86,8 +86,8 @@ fn assert_right(plan: &GpuPlan, program: &Arc<Program>, batch: &Batch, outputs: 
 fn assert_equal(program: &Arc<Program>, batch: &Batch, outputs: &[OutputId], actual: &[Vec<f32>]) {
     let expected = expect(program, batch, outputs);
     for ((actual, expected), id) in actual.iter().zip(&expected).zip(outputs) {
-        let BufferId(buffer) = program.outputs()[id.0].1;
-        let Buffer::Activation { rows, width } = program.buffers()[buffer].1 else { unreachable!() };
+        let buffer = program.outputs()[id.0].1.unwrap();
+        let (rows, width) = program.buffers()[buffer.0].1.written().unwrap();
         compare(actual, expected, &[rows.count(batch), width], Tolerance::OP_F32).unwrap();
     }
 }

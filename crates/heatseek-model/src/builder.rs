@@ -1,8 +1,8 @@
 //! What the Programs of all encoders have in common: their layers' steps, pooling and what follows it.
 
 use heatseek_ops::{
-    Activation, Attention, AttentionMap, BufferId, Gemm, HIDDEN, HeadFusion, L2Normalize, LayerNorm, Op,
-    POOLED, Pool, Pooling, Program, ProgramError, Residual, Rows, Table,
+    Activation, Attention, AttentionMap, BufferId, CopyRows, Gemm, HIDDEN, HeadFusion, L2Normalize,
+    LayerNorm, Op, OutputId, POOLED, Pool, Pooling, Program, ProgramError, Residual, Rollout, Rows, Table,
 };
 
 use crate::DenseConfig;
@@ -69,6 +69,27 @@ pub(crate) fn attention_output(index: usize, fusion: HeadFusion) -> String {
     format!("attention.{index}.{}", fusion.name())
 }
 
+/// The output that holds what queries looked at through layers, `[queries, longest]`: a rollout of those layers
+/// whose [`rollout_switch`] is asked for too.
+pub(crate) fn rollout_output(fusion: HeadFusion) -> String {
+    format!("rollout.{}", fusion.name())
+}
+
+/// The switch that has layer `index` take part in a rollout.
+pub(crate) fn rollout_switch(index: usize, fusion: HeadFusion) -> String {
+    format!("rollout.{}.{index}", fusion.name())
+}
+
+/// The output that holds the hidden state behind layer `index` counted from 1, or the embeddings for 0.
+pub(crate) fn hidden_output(index: usize) -> String {
+    format!("{HIDDEN}.{index}")
+}
+
+/// The output that holds queries, keys and values of layer `index`, `[tokens, 3 · hidden_size]`.
+pub(crate) fn qkv_output(index: usize) -> String {
+    format!("qkv.{index}")
+}
+
 /// The encoder's output.
 pub(crate) struct Encoded {
     pub(crate) rows: BufferId,
@@ -86,6 +107,10 @@ pub(crate) struct Builder {
     pub(crate) program: Program,
     pub(crate) sizes: Sizes,
     tiles: BufferId,
+    /// The span tables of tokens and of queries.
+    spans: [BufferId; 2],
+    /// For each fusion that a rollout may have, what each layer adds to it: its switch and its mixed map.
+    rollouts: [(HeadFusion, Vec<(OutputId, BufferId)>); 3],
     /// The residual stream.
     pub(crate) z: BufferId,
     /// The same between attention and the feed-forward block.
@@ -100,12 +125,15 @@ impl Builder {
         let mut program = Program::new();
         let width = sizes.hidden_size;
         let tiles = program.table(Table::AttentionTiles);
+        let spans = [Table::TokenSpans, Table::QuerySpans].map(|table| program.table(table));
+        let rollouts =
+            [HeadFusion::Mean, HeadFusion::Max, HeadFusion::Min].map(|fusion| (fusion, Vec::new()));
         let z = program.activation("z", Rows::Tokens, width);
         let z_mid = program.activation("z_mid", Rows::Tokens, width);
         let qkv = program.activation("qkv", Rows::Tokens, 3 * width);
         let attention = program.activation("attention", Rows::Tokens, width);
         let ffn = program.activation("ffn", Rows::Tokens, sizes.intermediate_size);
-        Self { program, sizes, tiles, z, z_mid, qkv, attention, ffn }
+        Self { program, sizes, tiles, spans, rollouts, z, z_mid, qkv, attention, ffn }
     }
 
     /// Pooling and what follows; declares all outputs.
@@ -117,6 +145,7 @@ impl Builder {
         dense: &[Linear],
         encoded: &Encoded,
     ) -> Result<(), ProgramError> {
+        self.roll_out()?;
         let width = self.sizes.hidden_size;
         match encoded.norm.filter(|_| !encoded.hidden_before_norm) {
             None => {
@@ -197,22 +226,72 @@ impl Builder {
             .try_for_each(|(op, buffers)| self.program.push_for(output, op, Rows::Sequences, &buffers))
     }
 
+    /// Rollouts from the last layer down, for those who ask for them: each layer brings the rows of the queries one
+    /// step further, into a buffer of their own and back.
+    fn roll_out(&mut self) -> Result<(), ProgramError> {
+        let [_, spans] = self.spans;
+        let program = &mut self.program;
+        for (fusion, layers) in &self.rollouts {
+            let name = rollout_output(*fusion);
+            let state = program.capture(&name, Rows::QueryPairs, 1);
+            let next = program.capture(format!("{name}.next"), Rows::QueryPairs, 1);
+            let output = program.output(name, state);
+            program.push_for(output, Rollout { first: true }, Rows::Queries, &[spans, state])?;
+            for (switch, layer) in layers.iter().rev() {
+                let op = Rollout { first: false };
+                program.push_for(*switch, op, Rows::Queries, &[state, *layer, spans, next])?;
+                program.push_for(*switch, CopyRows { width: 1 }, Rows::QueryPairs, &[next, state])?;
+            }
+        }
+        Ok(())
+    }
+
     pub(crate) fn linear_weights(&mut self, name: &str, linear: &Linear) -> [BufferId; 2] {
         let weight = self.program.weight(format!("{name}.weight"), linear.weight.clone());
         [weight, self.program.weight(format!("{name}.bias"), linear.bias.clone())]
     }
 
-    /// Attention of layer `index`, and its maps for those who ask for them.
+    /// Attention of layer `index`, and for those who ask for them its maps and what it reads.
     pub(crate) fn attend(&mut self, index: usize) -> Result<(), ProgramError> {
         let attention = self.attention_of_rows()?;
         for fusion in HeadFusion::ALL {
-            let op = AttentionMap { attention, fusion };
+            let op = AttentionMap { attention, fusion, mixed: false };
             let name = attention_output(index, fusion);
-            let map = self.program.activation(&name, Rows::Pairs, op.heads());
+            let map = self.program.capture(&name, Rows::QueryPairs, op.heads());
             let output = self.program.output(name, map);
-            self.program.push_for(output, op, Rows::Tokens, &[self.qkv, self.tiles, map])?;
+            self.program.push_for(output, op, Rows::Queries, &[self.qkv, self.spans[1], map])?;
         }
-        Ok(())
+        for (fusion, layers) in &mut self.rollouts {
+            let op = AttentionMap { attention, fusion: *fusion, mixed: true };
+            let name = rollout_switch(index, *fusion);
+            let map = self.program.capture(&name, Rows::TokenPairs, 1);
+            let switch = self.program.switch(name);
+            self.program.push_for(switch, op, Rows::Tokens, &[self.qkv, self.spans[0], map])?;
+            layers.push((switch, map));
+        }
+        let kept = self.program.capture(qkv_output(index), Rows::Tokens, 3 * self.sizes.hidden_size);
+        let output = self.program.output(qkv_output(index), kept);
+        let op = CopyRows { width: 3 * self.sizes.hidden_size };
+        self.program.push_for(output, op, Rows::Tokens, &[self.qkv, kept])
+    }
+
+    /// The rows as they are before layer `index`, and behind the last one, for those who ask for them; `norm`
+    /// is the LayerNorm still to be applied.
+    pub(crate) fn keep_hidden(
+        &mut self,
+        index: usize,
+        rows: BufferId,
+        norm: Option<BufferId>,
+    ) -> Result<(), ProgramError> {
+        let Sizes { hidden_size: width, layer_norm_eps: eps, .. } = self.sizes;
+        let kept = self.program.capture(hidden_output(index), Rows::Tokens, width);
+        let output = self.program.output(hidden_output(index), kept);
+        match norm {
+            None => self.program.push_for(output, CopyRows { width }, Rows::Tokens, &[rows, kept]),
+            Some(norm) => {
+                self.program.push_for(output, LayerNorm { width, eps }, Rows::Tokens, &[rows, norm, kept])
+            }
+        }
     }
 
     /// The attention of the rows of `qkv`.

@@ -6,6 +6,7 @@
 //! what it says that we cannot do is an error, never ignored. No device and no shader is known here, and
 //! nothing but [`ModelFiles::from_dir`] touches a file system.
 
+mod ablation;
 mod builder;
 mod bytes;
 mod checkpoint;
@@ -31,6 +32,7 @@ mod tower;
 mod vision;
 mod weights;
 
+pub use ablation::Kept;
 pub use builder::Norm;
 pub use bytes::SharedBytes;
 pub use checkpoint::Checkpoint;

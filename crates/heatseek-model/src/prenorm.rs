@@ -88,6 +88,7 @@ impl Builder {
         let (width, inner) = (self.sizes.hidden_size, self.sizes.intermediate_size);
         let (z, z_mid, qkv, ffn) = (self.z, self.z_mid, self.qkv, self.ffn);
         for (index, layer) in layers.iter().enumerate() {
+            self.keep_hidden(index, z, None)?;
             let at = |part: &str| format!("layer.{index}.{part}");
             let op = Gemm::linear(width, 3 * width);
             self.normed(&at("qkv"), before, &layer.attention_norm, &layer.qkv, op, [z, qkv])?;
@@ -98,7 +99,7 @@ impl Builder {
             self.normed(&at("intermediate"), before, &layer.ffn_norm, up, op, [z_mid, ffn])?;
             self.add(&at("output"), &layer.output, [ffn, z_mid, z])?;
         }
-        Ok(())
+        self.keep_hidden(layers.len(), z, None)
     }
 
     /// A GEMM of the normalised rows of `x` into `y`.

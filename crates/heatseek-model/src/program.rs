@@ -3,6 +3,7 @@
 use heatseek_ops::{BufferId, Embed, Gemm, Program, ProgramError, Residual, Rows, Table, Tensor};
 
 use crate::Config;
+use crate::ablation::Kept;
 use crate::builder::{Builder, Encoded, Norm};
 use crate::fold::stack;
 use crate::modules::Pipeline;
@@ -29,6 +30,22 @@ pub(crate) fn build(parts: &Parts<'_>, norm: Norm) -> Result<Program, ProgramErr
     Ok(builder.program)
 }
 
+/// Builds the Program of what is kept of the layers.
+pub(crate) fn build_ablated(
+    config: &Config,
+    weights: &TextWeights,
+    kept: Kept,
+) -> Result<Program, ProgramError> {
+    let mut builder = Builder::new(config.sizes());
+    match weights {
+        TextWeights::Bert(weights) => builder.ablated_bert(weights, kept),
+        TextWeights::Tower(weights) => {
+            builder.embed_tower(weights)?;
+            builder.ablated_pre_norm(&weights.layers, kept)
+        }
+    }
+}
+
 impl Builder {
     /// Per layer: `layer_norm` is left to whoever reads `z`, from the statistics its first reader wrote.
     fn encode_folded(&mut self, weights: &BertWeights) -> Result<Encoded, ProgramError> {
@@ -39,6 +56,7 @@ impl Builder {
         let mut norm = &weights.norm;
         let mut norm_affine = self.affine("embeddings.LayerNorm", norm);
         for (index, layer) in weights.layers.iter().enumerate() {
+            self.keep_hidden(index, self.z, Some(norm_affine))?;
             let at = |part: &str| format!("layer.{index}.{part}");
             let (n, inner) = (3 * width, self.sizes.intermediate_size);
             self.folded(&at("qkv"), norm, &layer.qkv, self.linear(width, n), [self.z, self.qkv, stats])?;
@@ -59,6 +77,7 @@ impl Builder {
             norm = &layer.output_norm;
             norm_affine = self.affine(&at("output.LayerNorm"), norm);
         }
+        self.keep_hidden(weights.layers.len(), self.z, Some(norm_affine))?;
         Ok(Encoded { rows: self.z, norm: Some(norm_affine), hidden_before_norm: false, head: None })
     }
 
@@ -69,8 +88,10 @@ impl Builder {
         self.embed([&weights.word, &weights.position, &weights.token_type])?;
         self.layer_norm("embeddings.LayerNorm", &weights.norm, [self.z, h])?;
         for (index, layer) in weights.layers.iter().enumerate() {
+            self.keep_hidden(index, h, None)?;
             self.plain_layer(index, layer, h)?;
         }
+        self.keep_hidden(weights.layers.len(), h, None)?;
         Ok(Encoded { rows: h, norm: None, hidden_before_norm: false, head: None })
     }
 

@@ -105,7 +105,7 @@ pub(crate) fn pipeline(config: &Config) -> Pipeline {
 pub(crate) struct TowerWeights {
     token: Tensor,
     position: Tensor,
-    layers: Vec<PreNormLayer>,
+    pub(crate) layers: Vec<PreNormLayer>,
     norm: NormWeights,
     /// CLIP's `text_projection`, SigLIP's `head`.
     pub(crate) projection: Option<Linear>,
@@ -170,12 +170,16 @@ impl Builder {
         weights: &TowerWeights,
         norm: Norm,
     ) -> Result<Encoded, ProgramError> {
-        let no_types = zeros(&[1, self.sizes.hidden_size]);
-        self.embed([&weights.token, &weights.position, &no_types])?;
+        self.embed_tower(weights)?;
         let before = self.norm_before(norm);
         self.pre_norm(&weights.layers, before)?;
         let norm = self.affine("final_layer_norm", &weights.norm);
         Ok(Encoded { rows: self.z, norm: Some(norm), hidden_before_norm: false, head: None })
+    }
+
+    pub(crate) fn embed_tower(&mut self, weights: &TowerWeights) -> Result<(), ProgramError> {
+        let no_types = zeros(&[1, self.sizes.hidden_size]);
+        self.embed([&weights.token, &weights.position, &no_types])
     }
 }
 

@@ -21,6 +21,9 @@ pub struct Batch {
     tokens: Vec<[u32; 4]>,
     inputs: Vec<Vec<f32>>,
     sequences: Vec<Sequence>,
+    /// Rows asked about, if not all.
+    queries: Option<Vec<usize>>,
+    residual: f32,
 }
 
 /// Why a sequence cannot join a batch.
@@ -42,6 +45,14 @@ pub enum BatchError {
         expected: usize,
         /// Inputs of this one.
         got: usize,
+    },
+    /// A row is asked about that is not there.
+    #[error("row {row} is asked about, but the batch has {rows}")]
+    NoSuchRow {
+        /// The row.
+        row: usize,
+        /// Rows of the batch.
+        rows: usize,
     },
 }
 
@@ -103,6 +114,33 @@ impl Batch {
         Ok(())
     }
 
+    /// Asks about these packed rows only, where outputs are of queries: what they looked at. Without, about all.
+    ///
+    /// # Errors
+    /// [`BatchError::NoSuchRow`].
+    pub fn ask_about(&mut self, rows: &[usize]) -> Result<(), BatchError> {
+        if let Some(&row) = rows.iter().find(|&&row| row >= self.rows()) {
+            return Err(BatchError::NoSuchRow { row, rows: self.rows() });
+        }
+        self.queries = Some(rows.to_vec());
+        Ok(())
+    }
+
+    /// Sets the share that the residual connection has in a step of a rollout: 0, the default, to 1.
+    pub fn set_residual(&mut self, share: f32) {
+        self.residual = share;
+    }
+
+    /// The share of the residual connection in a step of a rollout.
+    pub fn residual(&self) -> f32 {
+        self.residual
+    }
+
+    /// How many rows are asked about.
+    pub fn queries(&self) -> usize {
+        self.queries.as_ref().map_or(self.rows(), Vec::len)
+    }
+
     /// Float input `index` of all sequences, one after another; empty if they came without.
     pub fn input(&self, index: usize) -> &[f32] {
         self.inputs.get(index).map_or(&[], Vec::as_slice)
@@ -131,6 +169,25 @@ impl Batch {
     /// The sequence table: `{first row, rows}` for each sequence.
     pub fn sequence_table(&self) -> Vec<[u32; 2]> {
         self.sequences.iter().map(|s| [s.start as u32, s.len as u32]).collect()
+    }
+
+    /// The span table of all tokens: `{row, first row of its sequence, rows of that}` for each row.
+    pub fn token_spans(&self) -> Vec<[u32; 3]> {
+        let span = |s: &Sequence| {
+            let [start, len] = [s.start as u32, s.len as u32];
+            (start..start + len).map(move |row| [row, start, len])
+        };
+        self.sequences.iter().flat_map(span).collect()
+    }
+
+    /// The same of the rows asked about, in the order in which they were.
+    pub fn query_spans(&self) -> Vec<[u32; 3]> {
+        let all = self.token_spans();
+        match &self.queries {
+            // Sequences lie one after another, so a row is its place in the table.
+            Some(rows) => rows.iter().map(|&row| all[row]).collect(),
+            None => all,
+        }
     }
 
     /// The attention tile table: `{first query row, queries, first key row, keys}`, at most
@@ -177,6 +234,17 @@ mod tests {
         tokens.push(&[1], &[0], 0).unwrap();
         let mixed = BatchError::InputCount { expected: 0, got: 1 };
         assert_eq!(tokens.push_rows(1, &[&[1.0]]).unwrap_err(), mixed);
+    }
+
+    #[test]
+    fn spans_say_where_the_sequence_of_a_row_is() {
+        let mut batch = Batch::of_lengths(&[2, 0, 3]);
+        let all = [[0, 0, 2], [1, 0, 2], [2, 2, 3], [3, 2, 3], [4, 2, 3]];
+        assert_eq!((batch.token_spans(), batch.query_spans()), (all.to_vec(), all.to_vec()));
+        batch.ask_about(&[4, 1]).unwrap();
+        assert_eq!((batch.queries(), batch.query_spans()), (2, vec![[4, 2, 3], [1, 0, 2]]));
+        assert_eq!(batch.token_spans(), all);
+        assert_eq!(batch.ask_about(&[5]).unwrap_err(), BatchError::NoSuchRow { row: 5, rows: 5 });
     }
 
     #[test]

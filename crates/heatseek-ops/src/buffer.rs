@@ -15,8 +15,10 @@ pub enum Dim {
     Sequences,
     /// Attention tiles of the batch.
     Tiles,
-    /// Every token with every place of the batch's longest sequence.
+    /// Each of the op's rows with every place of the batch's longest sequence.
     Pairs,
+    /// Every packed token with every place of the batch's longest sequence, whatever the op's own rows are.
+    TokenPairs,
     /// A size fixed by the model.
     Fixed(usize),
     /// A size taken from the tensor that is bound (vocabulary, positions): at least one.

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use heatseek_testkit::{Tolerance, values};
 
 use crate::{
-    Batch, Binding, Buffer, BufferId, Dim, Direction, Element, HostExecutor, Op, OutputId, PlanOptions,
-    Program, ReferenceExecutor, Rows, Table,
+    Batch, Binding, Dim, Direction, Element, HostExecutor, Op, OutputId, PlanOptions, Program,
+    ReferenceExecutor, Rows, Table,
 };
 
 /// Rows of a table (vocabulary, positions) whose size a case leaves open: more than any case's length.
@@ -25,6 +25,8 @@ pub struct Case {
     pub lengths: Vec<usize>,
     /// What counts as equal to the reference.
     pub tolerance: Tolerance,
+    queries: Option<Vec<usize>>,
+    residual: f32,
     inputs: Vec<(&'static str, f32, f32)>,
 }
 
@@ -37,7 +39,27 @@ impl Case {
     pub(crate) fn new(name: &str, op: impl Into<Op>, rows: Rows, lengths: &[usize]) -> Self {
         let op = op.into();
         let name = format!("{}/{name}", op.name());
-        Self { name, op, rows, lengths: lengths.to_vec(), tolerance: Tolerance::OP_F32, inputs: Vec::new() }
+        Self {
+            name,
+            op,
+            rows,
+            lengths: lengths.to_vec(),
+            tolerance: Tolerance::OP_F32,
+            queries: None,
+            residual: 0.0,
+            inputs: Vec::new(),
+        }
+    }
+
+    /// Asks about these rows of the batch only.
+    pub(crate) fn with_queries(mut self, rows: &[usize]) -> Self {
+        self.queries = Some(rows.to_vec());
+        self
+    }
+
+    pub(crate) fn with_residual(mut self, share: f32) -> Self {
+        self.residual = share;
+        self
     }
 
     pub(crate) fn with_tolerance(mut self, tolerance: Tolerance) -> Self {
@@ -57,7 +79,12 @@ impl Case {
 
     /// The batch it runs on.
     pub fn batch(&self) -> Batch {
-        Batch::of_lengths(&self.lengths)
+        let mut batch = Batch::of_lengths(&self.lengths);
+        if let Some(rows) = &self.queries {
+            batch.ask_about(rows).expect("a case asks about rows it has");
+        }
+        batch.set_residual(self.residual);
+        batch
     }
 
     /// A Program of this one op whose inputs are constants and whose outputs are all its outputs.
@@ -68,7 +95,7 @@ impl Case {
         let mut ids = Vec::new();
         for (index, binding) in bindings.iter().enumerate() {
             let id = match (binding.direction, binding.element) {
-                (Direction::Input, Element::U32) => program.table(table(binding)),
+                (Direction::Input, Element::U32) => program.table(table(binding, self.rows)),
                 (Direction::Input, Element::F32) => {
                     let tensor = self.input(binding, index as u64, &batch);
                     program.weight(binding.name, tensor)
@@ -79,10 +106,14 @@ impl Case {
                     };
                     let rows = match binding.shape[0] {
                         Dim::Sequences => Rows::Sequences,
-                        Dim::Pairs => Rows::Pairs,
+                        Dim::Pairs if self.rows == Rows::Tokens => Rows::TokenPairs,
+                        Dim::Pairs => Rows::QueryPairs,
                         _ => self.rows,
                     };
-                    let id = program.activation(binding.name, rows, width);
+                    let id = match rows {
+                        Rows::TokenPairs | Rows::QueryPairs => program.capture(binding.name, rows, width),
+                        _ => program.activation(binding.name, rows, width),
+                    };
                     program.output(binding.name, id);
                     id
                 }
@@ -100,11 +131,9 @@ impl Case {
 
     /// Shape of output `id` in this case, for messages.
     pub fn output_shape(&self, program: &Program, id: OutputId) -> [usize; 2] {
-        let BufferId(buffer) = program.outputs()[id.0].1;
-        match program.buffers()[buffer].1 {
-            Buffer::Activation { rows, width } => [rows.count(&self.batch()), width],
-            _ => unreachable!("outputs are activations"),
-        }
+        let buffer = program.outputs()[id.0].1.and_then(|id| program.buffers()[id.0].1.written());
+        let (rows, width) = buffer.expect("outputs are written");
+        [rows.count(&self.batch()), width]
     }
 
     /// What the reference computes.
@@ -124,7 +153,8 @@ impl Case {
                 Dim::Tokens => batch.rows(),
                 Dim::Sequences => batch.sequences().len(),
                 Dim::Tiles => batch.attention_tiles().len(),
-                Dim::Pairs => Rows::Pairs.count(batch),
+                Dim::Pairs => self.rows.count(batch) * batch.longest(),
+                Dim::TokenPairs => Rows::TokenPairs.count(batch),
                 Dim::Fixed(n) => *n,
                 Dim::Any => ANY_ROWS,
             })
@@ -137,8 +167,10 @@ impl Case {
     }
 }
 
-fn table(binding: &Binding) -> Table {
+fn table(binding: &Binding, rows: Rows) -> Table {
     match binding.shape[0] {
+        Dim::Rows if binding.name == "spans" && rows == Rows::Queries => Table::QuerySpans,
+        Dim::Rows if binding.name == "spans" => Table::TokenSpans,
         Dim::Rows => Table::Tokens,
         Dim::Sequences => Table::Sequences,
         _ => Table::AttentionTiles,

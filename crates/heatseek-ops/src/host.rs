@@ -28,6 +28,7 @@ pub enum Operand<'a> {
 pub struct Operands<'a> {
     inputs: Vec<(&'static str, Operand<'a>)>,
     outputs: Vec<(&'static str, Option<&'a mut [f32]>)>,
+    residual: f32,
 }
 
 impl<'a> Operands<'a> {
@@ -36,7 +37,12 @@ impl<'a> Operands<'a> {
         inputs: Vec<(&'static str, Operand<'a>)>,
         outputs: Vec<(&'static str, Option<&'a mut [f32]>)>,
     ) -> Self {
-        Self { inputs, outputs }
+        Self { inputs, outputs, residual: 0.0 }
+    }
+
+    /// [`Batch::residual`] of the batch they are of.
+    pub fn residual(&self) -> f32 {
+        self.residual
     }
 
     /// The float input `name`; empty if the op does not bind it or it was packed.
@@ -165,14 +171,19 @@ impl<K: HostKernels> HostPlan<K> {
     /// As [`Plan::run`].
     pub fn run_now(&self, batch: &Batch, outputs: &[OutputId]) -> Result<Vec<Vec<f32>>, ExecutorError> {
         self.program.accepts(batch)?;
-        let tables = Tables::new(batch);
+        let mut tables: HashMap<Table, Vec<u32>> = HashMap::new();
         let mut activations: HashMap<BufferId, Vec<f32>> = HashMap::new();
         let needed = |s: &Step| s.only_for.is_none_or(|o| outputs.contains(&o));
         for (index, step) in self.program.steps().iter().enumerate().filter(|(_, s)| needed(s)) {
+            for id in &step.buffers {
+                if let Buffer::Table(table) = &self.program.buffers()[id.0].1 {
+                    tables.entry(*table).or_insert_with(|| table.values(batch));
+                }
+            }
             self.run_step(index, step, batch, &tables, &mut activations)?;
         }
         let mut take = |id: &OutputId| {
-            let buffer = self.program.outputs()[id.0].1;
+            let Some(buffer) = self.program.outputs()[id.0].1 else { return Vec::new() };
             let mut values = activations.get(&buffer).cloned().unwrap_or_default();
             values.truncate(self.program.len_elems(buffer, batch));
             values
@@ -185,7 +196,7 @@ impl<K: HostKernels> HostPlan<K> {
         index: usize,
         step: &Step,
         batch: &Batch,
-        tables: &Tables,
+        tables: &HashMap<Table, Vec<u32>>,
         activations: &mut HashMap<BufferId, Vec<f32>>,
     ) -> Result<(), ExecutorError> {
         let guard = if self.checked { GUARD_ELEMS } else { 0 };
@@ -206,9 +217,9 @@ impl<K: HostKernels> HostPlan<K> {
         let mut inputs = Vec::new();
         for (binding, id) in bound().filter(|(b, _)| !is_output(b)) {
             let operand = match &self.program.buffers()[id.0].1 {
-                Buffer::Table(table) => Operand::U32(tables.get(*table)),
+                Buffer::Table(table) => Operand::U32(tables.get(table).map_or(&[], Vec::as_slice)),
                 Buffer::Input { index, .. } => Operand::F32(batch.input(*index)),
-                Buffer::Activation { .. } => {
+                Buffer::Activation { .. } | Buffer::Capture { .. } => {
                     let len = self.program.len_elems(*id, batch);
                     Operand::F32(activations.get(id).map_or(&[][..], |v| &v[..len]))
                 }
@@ -228,6 +239,7 @@ impl<K: HostKernels> HostPlan<K> {
             (*name, Some(&mut values[..len]))
         });
         let mut operands = Operands::new(inputs, outputs.collect());
+        operands.residual = batch.residual();
         self.kernels.run(&step.op, step.rows.count(batch), &self.packed[index], &mut operands)?;
         for (name, id, values) in written {
             let tail = &values[values.len() - guard..];
@@ -256,30 +268,5 @@ impl<K: HostKernels> Plan for HostPlan<K> {
 
     fn preferred_rows(&self) -> usize {
         self.kernels.preferred_rows()
-    }
-}
-
-/// The batch's tables, flat.
-struct Tables {
-    tokens: Vec<u32>,
-    sequences: Vec<u32>,
-    tiles: Vec<u32>,
-}
-
-impl Tables {
-    fn new(batch: &Batch) -> Self {
-        Self {
-            tokens: batch.token_table().as_flattened().to_vec(),
-            sequences: batch.sequence_table().as_flattened().to_vec(),
-            tiles: batch.attention_tiles().as_flattened().to_vec(),
-        }
-    }
-
-    fn get(&self, table: Table) -> &[u32] {
-        match table {
-            Table::Tokens => &self.tokens,
-            Table::Sequences => &self.sequences,
-            Table::AttentionTiles => &self.tiles,
-        }
     }
 }

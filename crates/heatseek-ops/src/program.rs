@@ -17,16 +17,20 @@ pub struct BufferId(pub usize);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct OutputId(pub usize);
 
-/// What the rows of an activation are.
+/// What the rows of a buffer or a step are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Rows {
     /// One row per packed token.
     Tokens,
     /// One row per sequence.
     Sequences,
-    /// One row per packed token and place of the batch's longest sequence: attention maps. Only the output of
-    /// a step can be of this kind, and it is allocated for the runs that ask for it.
-    Pairs,
+    /// One row per token that the batch asks about: [`Batch::queries`].
+    Queries,
+    /// One row per packed token and place of the batch's longest sequence. As these grow with the square of a
+    /// length, only a [`Buffer::Capture`] may have them, and so with `QueryPairs`.
+    TokenPairs,
+    /// One row per query and place of the batch's longest sequence.
+    QueryPairs,
 }
 
 impl Rows {
@@ -35,7 +39,18 @@ impl Rows {
         match self {
             Rows::Tokens => batch.rows(),
             Rows::Sequences => batch.sequences().len(),
-            Rows::Pairs => batch.rows() * batch.longest(),
+            Rows::Queries => batch.queries(),
+            Rows::TokenPairs => batch.rows() * batch.longest(),
+            Rows::QueryPairs => batch.queries() * batch.longest(),
+        }
+    }
+
+    /// Each of these rows with every place of the longest sequence.
+    fn pairs(self) -> Option<Rows> {
+        match self {
+            Rows::Tokens => Some(Rows::TokenPairs),
+            Rows::Queries => Some(Rows::QueryPairs),
+            _ => None,
         }
     }
 }
@@ -49,6 +64,39 @@ pub enum Table {
     Sequences,
     /// `[tiles, 4]`: [`Batch::attention_tiles`].
     AttentionTiles,
+    /// `[tokens, 3]`: [`Batch::token_spans`].
+    TokenSpans,
+    /// `[queries, 3]`: [`Batch::query_spans`].
+    QuerySpans,
+}
+
+impl Table {
+    /// Its elements in a run of `batch`.
+    pub fn len_elems(self, batch: &Batch) -> usize {
+        match self {
+            Table::Tokens => batch.rows() * 4,
+            Table::Sequences => batch.sequences().len() * 2,
+            Table::AttentionTiles => batch.attention_tiles().len() * 4,
+            Table::TokenSpans => batch.rows() * 3,
+            Table::QuerySpans => batch.queries() * 3,
+        }
+    }
+
+    /// Its elements, row-major.
+    pub fn values(self, batch: &Batch) -> Vec<u32> {
+        match self {
+            Table::Tokens => batch.token_table().as_flattened().to_vec(),
+            Table::Sequences => batch.sequence_table().into_flattened(),
+            Table::AttentionTiles => batch.attention_tiles().into_flattened(),
+            Table::TokenSpans => batch.token_spans().into_flattened(),
+            Table::QuerySpans => batch.query_spans().into_flattened(),
+        }
+    }
+
+    /// Whether only steps that fill captures read it, so that it need not be there for the other runs.
+    pub fn is_for_captures(self) -> bool {
+        matches!(self, Table::TokenSpans | Table::QuerySpans)
+    }
 }
 
 /// What a buffer holds and for how long.
@@ -72,6 +120,32 @@ pub enum Buffer {
         /// Elements a row.
         width: usize,
     },
+    /// The same, for what few runs ask for: it exists for the runs whose steps bind it and costs others nothing.
+    Capture {
+        /// What its rows are.
+        rows: Rows,
+        /// Elements a row.
+        width: usize,
+    },
+}
+
+impl Buffer {
+    /// Rows and width of what steps write.
+    pub fn written(&self) -> Option<(Rows, usize)> {
+        match self {
+            Buffer::Activation { rows, width } | Buffer::Capture { rows, width } => Some((*rows, *width)),
+            _ => None,
+        }
+    }
+
+    /// Whether it exists only for the runs whose steps bind it.
+    pub fn is_on_demand(&self) -> bool {
+        match self {
+            Buffer::Capture { .. } => true,
+            Buffer::Table(table) => table.is_for_captures(),
+            _ => false,
+        }
+    }
 }
 
 /// One op with the buffers it binds, in the order of [`Op::bindings`].
@@ -93,7 +167,7 @@ pub struct Step {
 pub struct Program {
     buffers: Vec<(String, Buffer)>,
     steps: Vec<Step>,
-    outputs: Vec<(String, BufferId)>,
+    outputs: Vec<(String, Option<BufferId>)>,
 }
 
 /// A Program whose parts do not fit together: a bug of whoever builds it, or weights that disagree with
@@ -157,6 +231,11 @@ impl Program {
         self.add(name.into(), Buffer::Activation { rows, width })
     }
 
+    /// Adds a capture `[rows, width]`.
+    pub fn capture(&mut self, name: impl Into<String>, rows: Rows, width: usize) -> BufferId {
+        self.add(name.into(), Buffer::Capture { rows, width })
+    }
+
     /// Adds the next float input of the batch, `[tokens, width]`: the first is input 0.
     pub fn input(&mut self, name: impl Into<String>, width: usize) -> BufferId {
         let index = self.inputs().count();
@@ -174,7 +253,13 @@ impl Program {
 
     /// Names `buffer` as an output. Outputs keep the order in which they are declared.
     pub fn output(&mut self, name: impl Into<String>, buffer: BufferId) -> OutputId {
-        self.outputs.push((name.into(), buffer));
+        self.outputs.push((name.into(), Some(buffer)));
+        OutputId(self.outputs.len() - 1)
+    }
+
+    /// Names an output that holds nothing: who asks for it has its steps run, for what other outputs are then.
+    pub fn switch(&mut self, name: impl Into<String>) -> OutputId {
+        self.outputs.push((name.into(), None));
         OutputId(self.outputs.len() - 1)
     }
 
@@ -215,9 +300,15 @@ impl Program {
         self.steps.iter().filter(|s| s.only_for.is_none_or(|o| outputs.contains(&o)))
     }
 
-    /// All outputs with their names; [`OutputId`] indexes them.
-    pub fn outputs(&self) -> &[(String, BufferId)] {
+    /// All outputs with their names and, but for switches, their buffers; [`OutputId`] indexes them.
+    pub fn outputs(&self) -> &[(String, Option<BufferId>)] {
         &self.outputs
+    }
+
+    /// The on-demand buffers that a run for `outputs` needs, some more than once.
+    pub fn captures_for<'a>(&'a self, outputs: &'a [OutputId]) -> impl Iterator<Item = BufferId> {
+        let bound = self.steps_for(outputs).flat_map(|step| step.buffers.iter().copied());
+        bound.filter(|id| self.buffers[id.0].1.is_on_demand())
     }
 
     /// The output of this name.
@@ -233,11 +324,9 @@ impl Program {
     pub fn len_elems(&self, buffer: BufferId, batch: &Batch) -> usize {
         match &self.buffers[buffer.0].1 {
             Buffer::Weight(tensor) => tensor.len(),
-            Buffer::Activation { rows, width } => rows.count(batch) * width,
+            Buffer::Activation { rows, width } | Buffer::Capture { rows, width } => rows.count(batch) * width,
             Buffer::Input { width, .. } => batch.rows() * width,
-            Buffer::Table(Table::Tokens) => batch.rows() * 4,
-            Buffer::Table(Table::Sequences) => batch.sequences().len() * 2,
-            Buffer::Table(Table::AttentionTiles) => batch.attention_tiles().len() * 4,
+            Buffer::Table(table) => table.len_elems(batch),
         }
     }
 
@@ -313,6 +402,7 @@ fn describe(buffer: &Buffer) -> String {
         Buffer::Weight(tensor) => format!("a weight {:?}", tensor.shape()),
         Buffer::Table(table) => format!("the {table:?} table"),
         Buffer::Activation { rows, width } => format!("an activation [{rows:?}, {width}]"),
+        Buffer::Capture { rows, width } => format!("a capture [{rows:?}, {width}]"),
         Buffer::Input { width, .. } => format!("an input [Tokens, {width}]"),
     }
 }
@@ -336,6 +426,9 @@ fn fits(binding: &Binding, buffer: &Buffer, step_rows: Rows) -> bool {
                 Table::Tokens => [Dim::Rows, Dim::Fixed(4)],
                 Table::Sequences => [Dim::Sequences, Dim::Fixed(2)],
                 Table::AttentionTiles => [Dim::Tiles, Dim::Fixed(4)],
+                Table::TokenSpans if step_rows != Rows::Tokens => return false,
+                Table::QuerySpans if step_rows != Rows::Queries => return false,
+                Table::TokenSpans | Table::QuerySpans => [Dim::Rows, Dim::Fixed(3)],
             };
             binding.element == Element::U32 && binding.direction == Direction::Input && binding.shape == rows
         }
@@ -343,12 +436,14 @@ fn fits(binding: &Binding, buffer: &Buffer, step_rows: Rows) -> bool {
         Buffer::Input { width, .. } => {
             fits(binding, &Buffer::Activation { rows: Rows::Tokens, width: *width }, step_rows)
         }
-        Buffer::Activation { rows, width } => {
+        Buffer::Activation { rows: Rows::TokenPairs | Rows::QueryPairs, .. } => false,
+        Buffer::Activation { rows, width } | Buffer::Capture { rows, width } => {
             let rows_fit = |dim: &Dim| match dim {
                 Dim::Rows => step_rows == *rows,
                 Dim::Tokens => *rows == Rows::Tokens,
                 Dim::Sequences => *rows == Rows::Sequences,
-                Dim::Pairs => *rows == Rows::Pairs,
+                Dim::Pairs => step_rows.pairs() == Some(*rows),
+                Dim::TokenPairs => *rows == Rows::TokenPairs,
                 _ => false,
             };
             binding.element == Element::F32

@@ -5,6 +5,7 @@ use js_sys::{Array, Float32Array, Object, Reflect, Uint8Array};
 use serde::{Deserialize, Serialize};
 use wasm_bindgen::prelude::*;
 
+use crate::analysis;
 use crate::attention;
 use crate::control::JsControl;
 use crate::error::{Thrown, malformed};
@@ -111,6 +112,20 @@ impl ImageModel {
         let options = ImageOptions::default();
         let found = self.0.occlusion(&picture, against.as_deref(), window, &options, &control).await;
         explain::occlusion_to_js(&found.map_err(Thrown::from)?, Some(crop))
+    }
+
+    /// `Analysis` of pkg/src/types.ts, of a `RawPicture`.
+    pub async fn analyze(
+        &self,
+        picture: JsValue,
+        settings: JsValue,
+        control: JsControl,
+    ) -> Result<JsValue, JsValue> {
+        let settings: analysis::Settings = serde_wasm_bindgen::from_value(settings).map_err(malformed)?;
+        let picture = decode(&picture).map_err(Thrown::from)?;
+        let crop = self.0.preprocessor().crop_in_source(&picture).map_err(Thrown::from)?;
+        let found = self.0.analyze(&picture, &settings.options(), &control).await.map_err(Thrown::from)?;
+        analysis::to_js(&found, Some(crop))
     }
 }
 

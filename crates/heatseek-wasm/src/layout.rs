@@ -1,4 +1,4 @@
-//! What rows and columns of a map are, as plain objects.
+//! What tokens are, as plain objects.
 
 use heatseek::{MapLayout, PatchGrid, Rect};
 use serde::Serialize;

@@ -1,6 +1,7 @@
 //! The boundary between Heatseek and JavaScript, and nothing else: pkg/src/engine.ts calls what is here, in
 //! its worker. Vectors cross as typed arrays, small things as plain objects, errors as `{ code, message }`.
 
+mod analysis;
 mod attention;
 mod control;
 mod error;

@@ -7,6 +7,7 @@ use js_sys::{Array, Float32Array, Object, Reflect};
 use serde::{Deserialize, Serialize};
 use wasm_bindgen::prelude::*;
 
+use crate::analysis;
 use crate::attention;
 use crate::control::JsControl;
 use crate::error::{Thrown, malformed};
@@ -136,6 +137,22 @@ impl Model {
         let embed = embed.options()?;
         let found = self.0.occlusion(&text, against.as_deref(), &embed, &control).await;
         explain::occlusion_to_js(&found.map_err(Thrown::from)?, None)
+    }
+
+    /// `Analysis` of pkg/src/types.ts; of `embed` count prompt and length.
+    pub async fn analyze(
+        &self,
+        text: String,
+        settings: JsValue,
+        embed: JsValue,
+        control: JsControl,
+    ) -> Result<JsValue, JsValue> {
+        let settings: analysis::Settings = serde_wasm_bindgen::from_value(settings).map_err(malformed)?;
+        let embed: Settings = serde_wasm_bindgen::from_value(embed).map_err(malformed)?;
+        let embed = embed.options()?;
+        let found =
+            self.0.analyze(&text, &settings.options(), &embed, &control).await.map_err(Thrown::from)?;
+        analysis::to_js(&found, None)
     }
 }
 

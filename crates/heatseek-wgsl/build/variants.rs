@@ -39,8 +39,11 @@ pub fn all() -> Vec<Variant> {
     };
     let mut all = vec![
         variant("embed_f32".into(), "embed.wgsl", &[]),
+        variant("copy_f32".into(), "copy.wgsl", &[]),
         variant("layer_norm_f32".into(), "layer_norm.wgsl", &[]),
         variant("l2_normalize_f32".into(), "l2_normalize.wgsl", &[]),
+        variant("rollout_f32".into(), "rollout.wgsl", &[("first", 0)]),
+        variant("rollout_f32_first".into(), "rollout.wgsl", &[("first", 1)]),
         variant("pool_f32".into(), "pool.wgsl", &[("norm_in", 0)]),
         variant("pool_f32_norm_in".into(), "pool.wgsl", &[("norm_in", 1)]),
     ];

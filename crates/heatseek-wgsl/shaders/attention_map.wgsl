@@ -1,12 +1,12 @@
 //! attention_map: y = softmax(q kT * scale) per head, each sequence among itself: what attention never stores.
 //! If causal, no row sees a later one.
 //!
-//! Shapes (row-major): qkv [rows, 3 * num_attention_heads * head_dim] f32; tiles [tiles, 4] u32: first
-//! query row, queries (1..=64), first key row, keys (>= 1); y [rows, heads, longest] f32, zeros behind the keys
-//! that a row sees.
-//! Who owns what: one workgroup of 64 invocations one head of one tile, or all heads of it where they are
-//! fused; each invocation one query, whose part of y nobody else touches, so fused heads are gathered in it. No
-//! workgroup memory: keys come from the cache.
+//! Shapes (row-major): qkv [tokens, 3 * num_attention_heads * head_dim] f32; spans [rows, 3] u32: row of the
+//! query, first row of its sequence, rows of that; y [rows, heads, longest] f32, zeros behind the keys that a row
+//! sees.
+//! Who owns what: one workgroup of 64 invocations one head of 64 queries, or all heads of them where they are
+//! fused; each invocation one query, whose part of y nobody else touches, so fused heads are gathered in it, and
+//! mixed with the residual connection if mixed. No workgroup memory: keys come from the cache.
 //! Numerics: f32; the maximum and the sum first (online), then every score again.
 //! Limits: head_dim a multiple of 4, at most {{ max_head_dim }}.
 
@@ -19,9 +19,10 @@ override head_dim: u32; // elements
 override scale: f32;    // 1 / sqrt(head_dim)
 override causal: u32;   // 1: keys up to the query itself
 override fusion: u32;   // 0 each head, 1 mean, 2 max, 3 min: the numbers of src/select.rs
+override mixed: u32;    // 1: a step of a rollout
 
 @group(0) @binding(0) var<storage, read> qkv: array<vec4<f32>>;
-@group(0) @binding(1) var<storage, read> tiles: array<vec4<u32>>;
+@group(0) @binding(1) var<storage, read> spans: array<u32>;
 @group(0) @binding(2) var<storage, read_write> y: array<f32>;
 @group(0) @binding(3) var<uniform> params: Params;
 
@@ -33,15 +34,14 @@ fn load(first: u32, i: u32) -> vec4<f32> {
 
 @compute @workgroup_size(64)
 fn attention_map(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
-    let tile_index = folded(group.y, group.z);
-    if (tile_index >= params.tiles) { return; }
-    let tile = tiles[tile_index];
-    if (lane >= tile.y) { return; }
+    let row = folded(group.y, group.z) * 64u + lane;
+    if (row >= params.rows) { return; }
+    let query = spans[row * 3u];
+    let first_key = spans[row * 3u + 1u];
     let width = num_attention_heads * head_dim / 4u;
-    let query = tile.x + lane;
-    let visible = select(tile.w, query - tile.z + 1u, causal != 0u);
+    let visible = select(spans[row * 3u + 2u], query - first_key + 1u, causal != 0u);
     let heads = select(1u, num_attention_heads, fusion == 0u);
-    let out = (query * heads + group.x) * params.longest;
+    let out = (row * heads + group.x) * params.longest;
     let end = select(num_attention_heads, group.x + 1u, fusion == 0u);
     for (var head = group.x; head < end; head++) {
         let first = head * (head_dim / 4u);
@@ -51,14 +51,14 @@ fn attention_map(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocat
         var highest = -1e30;
         var total = 0.0;
         for (var key = 0u; key < visible; key++) {
-            let at = ((tile.z + key) * 3u + 1u) * width + first;
+            let at = ((first_key + key) * 3u + 1u) * width + first;
             let s = {% for v in range(vectors) %}{{ " + " if v }}dot(q_{{ v }}, load(at, {{ v }}u)){% endfor %};
             let now = max(highest, s);
             total = total * exp(highest - now) + exp(s - now);
             highest = now;
         }
         for (var key = 0u; key < visible; key++) {
-            let at = ((tile.z + key) * 3u + 1u) * width + first;
+            let at = ((first_key + key) * 3u + 1u) * width + first;
             let s = {% for v in range(vectors) %}{{ " + " if v }}dot(q_{{ v }}, load(at, {{ v }}u)){% endfor %};
             var p = exp(s - highest) / total;
             if (fusion == 1u) { p = p / f32(num_attention_heads); }
@@ -72,6 +72,17 @@ fn attention_map(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocat
             }
             y[out + key] = p;
         }
+    }
+    if (mixed != 0u) {
+        var sum = 0.0;
+        for (var key = 0u; key < visible; key++) {
+            let kept = select(0.0, params.residual, first_key + key == query);
+            let p = y[out + key] * (1.0 - params.residual) + kept;
+            y[out + key] = p;
+            sum += p;
+        }
+        // Where nothing is left of a row, it stays 0.
+        for (var key = 0u; key < visible; key++) { y[out + key] /= max(sum, 1e-37); }
     }
     for (var key = visible; key < params.longest; key++) { y[out + key] = 0.0; }
 }

@@ -5,7 +5,7 @@ use heatseek_ops::Batch;
 /// from call to call, so that a new batch never compiles a shader. The WGSL twin is
 /// `shaders/shared/params.wgsl`; a test holds their layouts together.
 #[repr(C)]
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Pod, Zeroable)]
 pub struct Params {
     /// Rows the op works on: tokens of the batch or its sequences.
     pub rows: u32,
@@ -15,6 +15,8 @@ pub struct Params {
     pub tiles: u32,
     /// Rows of the longest sequence of the batch.
     pub longest: u32,
+    /// Share of the residual connection in a step of a rollout.
+    pub residual: f32,
 }
 
 impl Params {
@@ -25,6 +27,7 @@ impl Params {
             sequences: batch.sequences().len() as u32,
             tiles: batch.attention_tiles().len() as u32,
             longest: batch.longest() as u32,
+            residual: batch.residual(),
         }
     }
 }

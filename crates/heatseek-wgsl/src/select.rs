@@ -72,6 +72,10 @@ enum Work {
     Sequence,
     /// One head of one attention tile.
     HeadTile { heads: usize },
+    /// One head of as many rows as invocations.
+    HeadRows { heads: usize },
+    /// As many columns of a row as invocations, of rows as long as the longest sequence.
+    LongestRow,
 }
 
 /// The kernel for `op` over as many rows as `class` says.
@@ -83,7 +87,9 @@ pub fn select(op: &Op, class: RowClass) -> Result<Selection, Unsupported> {
     let no = |why: String| Err(Unsupported { op: op.name(), why });
     for binding in op.bindings() {
         // Statistics are pairs, and maps as wide as sequences are long; all other rows are read in vectors of four.
-        let is_free = ["stats", "residual_stats"].contains(&binding.name) || binding.shape[0] == Dim::Pairs;
+        let is_free = ["stats", "residual_stats"].contains(&binding.name)
+            || [Dim::Pairs, Dim::TokenPairs].contains(&binding.shape[0])
+            || matches!(op, Op::CopyRows(_));
         let fits = |width: usize| is_free || (width > 0 && width.is_multiple_of(4));
         if let Some(width) = last_width(&binding).filter(|&width| !fits(width)) {
             return no(format!("`{}` is {width} wide, which is not a multiple of 4", binding.name));
@@ -93,6 +99,10 @@ pub fn select(op: &Op, class: RowClass) -> Result<Selection, Unsupported> {
         Op::Embed(embed) => {
             let constants = vec![("hidden_size", embed.hidden_size as f64)];
             ("embed_f32".to_owned(), constants, Work::Elements { per_row: embed.hidden_size / 4 })
+        }
+        Op::CopyRows(copy) => {
+            let constants = vec![("width", copy.width as f64)];
+            ("copy_f32".to_owned(), constants, Work::Elements { per_row: copy.width })
         }
         Op::LayerNorm(norm) => {
             let constants = vec![("width", norm.width as f64), ("eps", f64::from(norm.eps))];
@@ -130,10 +140,15 @@ pub fn select(op: &Op, class: RowClass) -> Result<Selection, Unsupported> {
                     HeadFusion::Min => 3.0,
                 };
                 constants.push(("fusion", fusion));
-                (format!("attention_map_f32_d{class}"), constants, Work::HeadTile { heads: map.heads() })
+                constants.push(("mixed", f64::from(u8::from(map.mixed))));
+                (format!("attention_map_f32_d{class}"), constants, Work::HeadRows { heads: map.heads() })
             }
             None => return no(head_limits(&map.attention)),
         },
+        Op::Rollout(rollout) => {
+            let variant = if rollout.first { "_first" } else { "" };
+            (format!("rollout_f32{variant}"), Vec::new(), Work::LongestRow)
+        }
         Op::Pool(pool) if pool.width > POOL_WIDTH => {
             return no(format!("rows of {} are wider than {POOL_WIDTH}", pool.width));
         }
@@ -174,6 +189,14 @@ impl Selection {
             Work::HeadTile { heads } => {
                 let (y, z) = fold(batch.attention_tiles().len());
                 [heads as u32, y, z]
+            }
+            Work::HeadRows { heads } => {
+                let (y, z) = fold(rows.div_ceil(INVOCATIONS));
+                [heads as u32, y, z]
+            }
+            Work::LongestRow => {
+                let (y, z) = fold(rows);
+                [batch.longest().div_ceil(INVOCATIONS) as u32, y, z]
             }
         }
     }

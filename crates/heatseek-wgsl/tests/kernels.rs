@@ -110,6 +110,7 @@ fn params_have_the_layout_of_their_wgsl_twin() {
         ("sequences", std::mem::offset_of!(Params, sequences)),
         ("tiles", std::mem::offset_of!(Params, tiles)),
         ("longest", std::mem::offset_of!(Params, longest)),
+        ("residual", std::mem::offset_of!(Params, residual)),
     ];
     for kernel in kernels() {
         let (module, _) = parsed(kernel);

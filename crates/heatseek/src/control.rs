@@ -18,6 +18,8 @@ pub enum Stage {
     Embed,
     /// Documents are being indexed; counts chunks.
     Index,
+    /// Attention is being analysed; counts layers, and then runs with parts of them left out.
+    Analyze,
     /// An input is being embedded with one part after another hidden; counts tokens or patches.
     Occlude,
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use futures_lite::future;
 use heatseek_gpu::{AdapterChoice, GpuDevice, GpuExecutor, GpuOptions};
-use heatseek_model::{ModelError, Norm};
+use heatseek_model::{Kept, ModelError, Norm};
 use heatseek_ops::{
     Batch, Executor, ExecutorError, HostExecutor, Plan, PlanOptions, Program, ReferenceExecutor,
 };
@@ -24,6 +24,12 @@ pub(crate) struct Active {
 pub(crate) trait Encoder {
     /// What it runs.
     fn program(&self, norm: Norm) -> Result<Program, ModelError>;
+
+    /// The same with parts of the layers left out, and the hidden states as outputs.
+    fn ablated(&self, kept: Kept) -> Result<Program, ModelError>;
+
+    /// The output of that which holds the hidden state behind `layer` layers.
+    fn hidden_output(&self, layer: usize) -> String;
 
     /// A batch to compare devices with: two sequences of different lengths, so that a kernel that mixes
     /// sequences, rows or columns up is seen.

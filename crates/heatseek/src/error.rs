@@ -1,5 +1,6 @@
 //! One error for everything a caller can meet, with a code that survives every boundary.
 
+use heatseek_attention::AnalysisError;
 use heatseek_image::ImageError;
 use heatseek_model::ModelError;
 use heatseek_ops::{BatchError, ExecutorError, ProgramError};
@@ -42,6 +43,9 @@ pub enum Error {
     /// Our own batch does not fit together.
     #[error("internal error: {0}; please report this")]
     Batch(#[from] BatchError),
+    /// Our own maps do not fit together.
+    #[error("internal error: {0}; please report this")]
+    Analysis(#[from] AnalysisError),
     /// An argument.
     #[error("{what}: got {got}, expected {expected}")]
     InvalidInput {

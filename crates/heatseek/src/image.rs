@@ -1,7 +1,7 @@
 //! Pictures to vectors.
 
 use heatseek_image::{Picture, Pixels, Preprocessor};
-use heatseek_model::{ModelError, ModelFiles, Norm, PatchGrid, VisionModel, VisionSpec};
+use heatseek_model::{Kept, ModelError, ModelFiles, Norm, PatchGrid, VisionModel, VisionSpec};
 use heatseek_ops::{Batch, HIDDEN, Pooling, Program};
 
 use crate::device::{self, Encoder};
@@ -54,6 +54,14 @@ impl ImageEmbeddings {
 impl Encoder for VisionModel {
     fn program(&self, norm: Norm) -> Result<Program, ModelError> {
         VisionModel::program(self, norm)
+    }
+
+    fn ablated(&self, kept: Kept) -> Result<Program, ModelError> {
+        VisionModel::ablated(self, kept)
+    }
+
+    fn hidden_output(&self, layer: usize) -> String {
+        VisionModel::hidden_output(self, layer)
     }
 
     /// Two pictures of noise: together more rows than the kernels of a query take.

@@ -16,6 +16,7 @@
 //! Everything is async because GPUs in browsers are; natively [`block_on`] is all it takes. Pooling, Dense
 //! layers, normalisation, prompts and lengths come from the model's own files.
 
+mod analysis;
 mod attention;
 mod control;
 mod device;
@@ -28,15 +29,18 @@ mod info;
 mod model;
 mod occlusion;
 mod options;
+mod rank;
 mod runner;
 mod self_check;
 
+pub use analysis::{Analysis, AnalysisOptions, Clusters, Plane};
 pub use attention::{AttentionMaps, AttentionOptions, MapLayout};
 pub use control::{Cancelled, Control, NoControl, Progress, Stage};
 pub use embed::Embeddings;
 pub use error::Error;
 pub use explain::{ExplainOptions, ExplainedSide, Explanation};
 pub use futures_lite::future::block_on;
+pub use heatseek_attention::{Frame, GraphStats, Offset, Sink};
 pub use heatseek_image::{DecodeOptions, ImageError, Picture, Pixels, Preprocessor, Rect};
 pub use heatseek_model::{
     ModelError, ModelFiles, ModelSpec, Norm, PatchGrid, VisionModel, VisionSpec, WantedFile,
@@ -49,3 +53,4 @@ pub use info::{DeviceReport, ModelInfo};
 pub use model::{Loader, Model};
 pub use occlusion::Occlusion;
 pub use options::{DeviceChoice, EmbedOptions, LoadOptions, SourceTransform, pooling_from_name};
+pub use rank::RankCurves;

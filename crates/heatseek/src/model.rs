@@ -1,7 +1,7 @@
 //! A loaded model of texts.
 
 use heatseek_gpu::GpuExecutor;
-use heatseek_model::{ModelError, ModelFiles, Norm, TextModel, VisionModel};
+use heatseek_model::{Kept, ModelError, ModelFiles, Norm, TextModel, VisionModel};
 use heatseek_ops::{Batch, ExecutorError, Op, Program};
 use heatseek_text::Tokenizer;
 
@@ -22,6 +22,14 @@ const QUERY_ROWS: usize = 16;
 impl Encoder for TextModel {
     fn program(&self, norm: Norm) -> Result<Program, ModelError> {
         TextModel::program(self, norm)
+    }
+
+    fn ablated(&self, kept: Kept) -> Result<Program, ModelError> {
+        TextModel::ablated(self, kept)
+    }
+
+    fn hidden_output(&self, layer: usize) -> String {
+        TextModel::hidden_output(self, layer)
     }
 
     /// Ids from all over the vocabulary. The first text is longer than the 16 keys that attention takes at a

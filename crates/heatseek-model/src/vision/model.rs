@@ -3,13 +3,16 @@
 use heatseek_ops::{Activation, Batch, HIDDEN, HeadFusion, Op, POOLED, Pooling, Program};
 use serde::Serialize;
 
-use crate::builder::{Norm, Source, attention_output, vector_output};
+use crate::ablation::Kept;
+use crate::builder::{
+    Norm, Source, attention_output, hidden_output, qkv_output, rollout_output, rollout_switch, vector_output,
+};
 use crate::modules::{DenseConfig, Pipeline, PipelineStep};
 use crate::readout::{Readout, STATES, TOKEN_VECTORS};
 use crate::tower::Tower;
 use crate::vision::VisionConfig;
 use crate::vision::positions::interpolate;
-use crate::vision::program::build;
+use crate::vision::program::{build, build_ablated};
 use crate::vision::weights::VisionWeights;
 use crate::{ModelError, ModelFiles};
 
@@ -98,6 +101,15 @@ impl VisionModel {
         Ok(build(&self.config, &self.weights, &self.pipeline, norm)?)
     }
 
+    /// The Program of what is `kept` of the layers: outputs are the hidden states behind 0 and more layers, of
+    /// [`VisionModel::hidden_output`], `[tokens, hidden_size]`.
+    ///
+    /// # Errors
+    /// [`ModelError::Program`], a bug.
+    pub fn ablated(&self, kept: Kept) -> Result<Program, ModelError> {
+        Ok(build_ablated(&self.config, &self.weights, kept)?)
+    }
+
     /// The output that holds vectors pooled and normalised in this way. `None` is the model's own: the class
     /// token behind the last LayerNorm, as it is; of CLIP that projected, of SigLIP what its head makes of all
     /// tokens, and of both scaled to unit length.
@@ -106,10 +118,30 @@ impl VisionModel {
         vector_output(own, pooling, normalize)
     }
 
-    /// The output that holds the attention of layer `layer`, counted from 0: `[tokens, heads, longest]`, as
-    /// [`heatseek_ops::AttentionMap`] writes it.
+    /// The output that holds the attention of layer `layer`, counted from 0: of each query of the batch
+    /// `[queries, heads, longest]`, as [`heatseek_ops::AttentionMap`] writes it.
     pub fn attention_output(&self, layer: usize, fusion: HeadFusion) -> String {
         attention_output(layer, fusion)
+    }
+
+    /// The outputs to ask for to have a rollout of these layers, the first of which holds it: of each query of the
+    /// batch what it looked at through them, `[queries, longest]`.
+    pub fn rollout_outputs(&self, layers: &[usize], fusion: HeadFusion) -> Vec<String> {
+        let switches = layers.iter().map(|&layer| rollout_switch(layer, fusion));
+        std::iter::once(rollout_output(fusion)).chain(switches).collect()
+    }
+
+    /// The output that holds the hidden state behind layer `layer` counted from 1, or for 0 the embeddings,
+    /// `[tokens, hidden_size]`: those of transformers' `output_hidden_states`, without a last LayerNorm that is
+    /// no layer's.
+    pub fn hidden_output(&self, layer: usize) -> String {
+        hidden_output(layer)
+    }
+
+    /// The output that holds queries, keys and values of layer `layer`, counted from 0, all heads of each one
+    /// after the other: `[tokens, 3 · hidden_size]`.
+    pub fn qkv_output(&self, layer: usize) -> String {
+        qkv_output(layer)
     }
 
     /// The output that holds the rows that are pooled, behind the last LayerNorm: `[tokens, hidden_size]`. Of

@@ -2,6 +2,7 @@
 
 use heatseek_ops::{BufferId, Gemm, Program, ProgramError, Residual, Rows};
 
+use crate::ablation::Kept;
 use crate::builder::{Builder, Encoded, Norm};
 use crate::modules::Pipeline;
 use crate::tower::Tower;
@@ -19,13 +20,7 @@ pub(crate) fn build(
 ) -> Result<Program, ProgramError> {
     let mut builder = Builder::new(config.sizes());
     let before = builder.norm_before(norm);
-    match &weights.first_norm {
-        None => builder.project_patches(&weights.patches, builder.z)?,
-        Some(first) => {
-            builder.project_patches(&weights.patches, builder.z_mid)?;
-            builder.layer_norm("embeddings.norm", first, [builder.z_mid, builder.z])?;
-        }
-    }
+    builder.embed_patches(weights)?;
     builder.pre_norm(&weights.layers, before)?;
     let head = weights.head.as_ref();
     let encoded = Encoded {
@@ -38,7 +33,28 @@ pub(crate) fn build(
     Ok(builder.program)
 }
 
+/// Builds the Program of what is kept of the layers, with the same inputs.
+pub(crate) fn build_ablated(
+    config: &VisionConfig,
+    weights: &VisionWeights,
+    kept: Kept,
+) -> Result<Program, ProgramError> {
+    let mut builder = Builder::new(config.sizes());
+    builder.embed_patches(weights)?;
+    builder.ablated_pre_norm(&weights.layers, kept)
+}
+
 impl Builder {
+    fn embed_patches(&mut self, weights: &VisionWeights) -> Result<(), ProgramError> {
+        match &weights.first_norm {
+            None => self.project_patches(&weights.patches, self.z),
+            Some(first) => {
+                self.project_patches(&weights.patches, self.z_mid)?;
+                self.layer_norm("embeddings.norm", first, [self.z_mid, self.z])
+            }
+        }
+    }
+
     fn project_patches(&mut self, patches: &Linear, y: BufferId) -> Result<(), ProgramError> {
         let (width, k) = (self.sizes.hidden_size, patches.weight.len() / patches.bias.len().max(1));
         let x = self.program.input("patches", k);

@@ -36,8 +36,8 @@ impl HeadFusion {
 ///
 /// | binding | shape |
 /// | --- | --- |
-/// | `qkv` | `[rows, 3 · num_attention_heads · head_dim]` |
-/// | `tiles` | the attention tile table, `[tiles, 4]` u32 |
+/// | `qkv` | `[tokens, 3 · num_attention_heads · head_dim]` |
+/// | `spans` | the span table of the rows that look: of all tokens, or of the batch's queries, `[rows, 3]` u32 |
 /// | out `y` | `[rows, heads, longest]` |
 ///
 /// `heads` is `num_attention_heads`, or 1 where they are fused, and `longest` the length of the batch's longest
@@ -48,6 +48,9 @@ pub struct AttentionMap {
     pub attention: Attention,
     /// What becomes of its heads.
     pub fusion: HeadFusion,
+    /// Whether `y` is a step of a rollout: `s·I + (1 − s)·map`, each row divided by its sum, with `s` the batch's
+    /// [`residual`](Batch::residual).
+    pub mixed: bool,
 }
 
 impl AttentionMap {
@@ -59,8 +62,8 @@ impl AttentionMap {
     /// The buffers it binds.
     pub fn bindings(&self) -> Vec<Binding> {
         vec![
-            Binding::input("qkv", &[Dim::Rows, Dim::Fixed(3 * self.attention.width())]),
-            Binding::table("tiles", Dim::Tiles, 4),
+            Binding::input("qkv", &[Dim::Tokens, Dim::Fixed(3 * self.attention.width())]),
+            Binding::table("spans", Dim::Rows, 3),
             Binding::output("y", &[Dim::Pairs, Dim::Fixed(self.heads())]),
         ]
     }
@@ -78,12 +81,12 @@ pub(crate) fn cases() -> Vec<crate::cases::Case> {
     let case = |heads: usize, head_dim: usize, lengths: &[usize], fusion: HeadFusion, scale: f32| {
         let attention = Attention { num_attention_heads: heads, head_dim, causal: false };
         let name = format!("{heads}x{head_dim}_{lengths:?}_{}_scale_{scale}", fusion.name());
-        let op = AttentionMap { attention, fusion };
+        let op = AttentionMap { attention, fusion, mixed: false };
         Case::new(&name, op, Rows::Tokens, lengths).with_scale("qkv", scale)
     };
     let mut all = Vec::new();
     for fusion in HeadFusion::ALL {
-        // Tiles of 64 queries; sequences that must not see each other, and the zeros behind short ones.
+        // Workgroups of 64 queries; sequences that must not see each other, and the zeros behind short ones.
         for lengths in [&[0][..], &[1], &[64], &[65], &[3, 0, 70, 1, 16]] {
             all.push(case(3, 32, lengths, fusion, 1.0));
         }
@@ -94,7 +97,20 @@ pub(crate) fn cases() -> Vec<crate::cases::Case> {
     for fusion in HeadFusion::ALL {
         let attention = Attention { num_attention_heads: 3, head_dim: 32, causal: true };
         let name = format!("causal_3x32_{}", fusion.name());
-        all.push(Case::new(&name, AttentionMap { attention, fusion }, Rows::Tokens, &[3, 0, 70, 1, 16]));
+        let op = AttentionMap { attention, fusion, mixed: false };
+        all.push(Case::new(&name, op, Rows::Tokens, &[3, 0, 70, 1, 16]));
+        // Some rows only, in any order, of sequences of any length.
+        for causal in [false, true] {
+            let op = AttentionMap { attention: Attention { causal, ..attention }, fusion, mixed: false };
+            let queries: Vec<usize> = (0..65).map(|i| (i * 37 + 5) % 90).collect();
+            for queries in [&[0][..], &[89, 2, 3, 72, 73], &queries[..64], &queries] {
+                let name = format!("queries_{}_{}_causal_{causal}", queries.len(), fusion.name());
+                all.push(Case::new(&name, op, Rows::Queries, &[3, 0, 70, 1, 16]).with_queries(queries));
+            }
+            let name = format!("mixed_{}_causal_{causal}", fusion.name());
+            let op = AttentionMap { mixed: true, ..op };
+            all.push(Case::new(&name, op, Rows::Tokens, &[3, 0, 70, 1, 16]).with_residual(0.3));
+        }
     }
     // Scores far beyond where an exponential overflows. Such a score is only good to 2⁻²⁴ of itself.
     let tolerance = heatseek_testkit::Tolerance::RelAbs { rel: 1e-4, abs: 1e-5 };

@@ -2,19 +2,23 @@
 
 mod attention;
 mod attention_map;
+mod copy;
 mod embed;
 mod gemm;
 mod l2_normalize;
 mod layer_norm;
 mod pool;
+mod rollout;
 
 pub use attention::Attention;
 pub use attention_map::{AttentionMap, HeadFusion};
+pub use copy::CopyRows;
 pub use embed::Embed;
 pub use gemm::{Activation, Gemm, Residual};
 pub use l2_normalize::L2Normalize;
 pub use layer_norm::LayerNorm;
 pub use pool::{Pool, Pooling};
+pub use rollout::Rollout;
 
 use crate::{Batch, Binding};
 
@@ -70,6 +74,8 @@ registry! {
     LayerNorm => layer_norm,
     Attention => attention,
     AttentionMap => attention_map,
+    CopyRows => copy,
     Pool => pool,
     L2Normalize => l2_normalize,
+    Rollout => rollout,
 }

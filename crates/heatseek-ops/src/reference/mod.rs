@@ -3,19 +3,23 @@
 
 mod attention;
 mod attention_map;
+mod copy;
 mod embed;
 mod gemm;
 mod l2_normalize;
 mod layer_norm;
 mod pool;
+mod rollout;
 
 pub use attention::attention;
 pub use attention_map::attention_map;
+pub use copy::copy;
 pub use embed::embed;
 pub use gemm::{activation, gemm};
 pub use l2_normalize::l2_normalize;
 pub use layer_norm::layer_norm;
 pub use pool::pool;
+pub use rollout::rollout;
 
 use crate::{DeviceInfo, DeviceKind, ExecutorError, HostKernels, Op, Operands, PackedOperand, Tensor};
 

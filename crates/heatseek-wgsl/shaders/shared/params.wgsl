@@ -4,4 +4,5 @@ struct Params {
     sequences: u32, // sequences of the batch
     tiles: u32,     // attention tiles of the batch
     longest: u32,   // rows of the longest sequence of the batch
+    residual: f32,  // share of the residual connection in a step of a rollout
 }

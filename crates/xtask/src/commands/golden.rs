@@ -13,6 +13,7 @@ const SCRIPTS: &[&[&str]] = &[
     &["tests/golden/make_attention.py", "--models", "tests/golden/models"],
     &["tests/golden/make_vision.py", "--out", "tests/golden/vision"],
     &["tests/golden/make_clip.py", "--out", "tests/golden/clip"],
+    &["tests/golden/make_layers.py", "--golden", "tests/golden"],
     &[
         "tests/golden/make_dinov2.py",
         "--model",
@@ -23,6 +24,8 @@ const SCRIPTS: &[&[&str]] = &[
         "tests/golden",
     ],
     &["tests/golden/make_explain.py", "--out", "tests/golden"],
+    &["tests/golden/make_analyses.py", "--out", "tests/golden"],
+    &["tests/golden/make_ablations.py", "--golden", "tests/golden"],
     &["tests/golden/images.py", "--out", "tests/golden/images"],
 ];
 

@@ -13,7 +13,7 @@ const LAYERS: &[&[&str]] = &[
     &["heatseek-ops"],
     &["heatseek-wgsl", "heatseek-cpu"],
     &["heatseek-gpu"],
-    &["heatseek-text", "heatseek-image", "heatseek-search", "heatseek-hub"],
+    &["heatseek-text", "heatseek-image", "heatseek-search", "heatseek-attention", "heatseek-hub"],
     &["heatseek-model"],
     &["heatseek"],
     &["heatseek-conformance"],
