@@ -6,10 +6,11 @@ import { Downloader, type Sink } from './download.js';
 import { HeatseekError, abortedError } from './errors.js';
 import { rawPicture } from './pictures.js';
 import type {
-  AnalysisSettings, AttentionSettings, Calls, EmbedSettings, IndexedText, ModelSource, NeuronSettings, PostedImage, RawHit, RawPicture,
+  AnalysisSettings, AttentionSettings, Calls, EmbedSettings, ExplainSettings, IndexedText, ModelSource, NeuronSettings,
+  PostedImage, RawHit, RawPicture,
 } from './protocol.js';
 import { guard, start } from './runtime.js';
-import type { Attention, Embeddings, Metric, ModelInfo, Neuron } from './types.js';
+import type { Attention, Embeddings, Explanation, Metric, ModelInfo, Neuron, Occlusion } from './types.js';
 import { Files, ImageModel, Index, Loader, Model } from './wasm/heatseek.js';
 
 /** One model and its indexes. */
@@ -90,6 +91,45 @@ export class Engine {
   async neuronOfImage(image: PostedImage, settings: NeuronSettings, control: Control): Promise<Neuron> {
     const picture = await rawPicture(image, 'input', control.signal);
     return (await guard(() => this.#images.neuron(picture, settings, control))) as Neuron;
+  }
+
+  async explain(query: string | Float32Array, passage: string, settings: ExplainSettings, control: Control): Promise<Explanation> {
+    return (await guard(() => this.#texts.explain(query, passage, settings, control))) as Explanation;
+  }
+
+  async explainImage(
+    query: PostedImage | Float32Array,
+    passage: PostedImage,
+    settings: ExplainSettings,
+    control: Control,
+  ): Promise<Explanation> {
+    const from = query instanceof Float32Array ? query : await rawPicture(query, 'query', control.signal);
+    const picture = await rawPicture(passage, 'passage', control.signal);
+    return (await guard(() => this.#images.explain(from, picture, settings, control))) as Explanation;
+  }
+
+  async occlusion(
+    text: string,
+    against: string | Float32Array | undefined,
+    embed: EmbedSettings,
+    control: Control,
+  ): Promise<Occlusion> {
+    const vector = typeof against === 'string' ? (await this.embed([against], embed, control)).data : against;
+    return (await guard(() => this.#texts.occlusion(text, vector, embed, control))) as Occlusion;
+  }
+
+  async occlusionOfImage(
+    { image, against, window, embed }: Calls['occlusion-image']['args'],
+    control: Control,
+  ): Promise<Occlusion> {
+    const picture = await rawPicture(image, 'input', control.signal);
+    let vector: Float32Array | undefined;
+    if (against instanceof Float32Array) vector = against;
+    else if (against !== undefined) {
+      const other = await rawPicture(against, 'against', control.signal);
+      vector = ((await guard(() => this.#images.embed([other], embed, control))) as Embeddings).data;
+    }
+    return (await guard(() => this.#images.occlusion(picture, vector, window, control))) as Occlusion;
   }
 
   async analyze(text: string, settings: AnalysisSettings, embed: EmbedSettings, control: Control): Promise<Analysis> {

@@ -3,14 +3,15 @@ import type { Client } from './client.js';
 import { callback, choice, count, flag, invalid, options as checked, share, signal, text, texts as coerceTexts } from './coerce.js';
 import { HeatseekError } from './errors.js';
 import { images as coerceImages } from './images.js';
-import type { EmbedSettings } from './protocol.js';
+import type { EmbedSettings, PostedImage } from './protocol.js';
 import type {
-  Attention, AttentionOptions, CallOptions, Embeddings, EmbedOptions, HeadFusion, ImageInput, ModelInfo, Neuron,
-  NeuronOptions, PoolingName, Reduce,
+  Attention, AttentionOptions, CallOptions, Embeddings, EmbedOptions, ExplainOptions, Explanation, HeadFusion, ImageInput,
+  Metric, ModelInfo, Neuron, NeuronOptions, Occlusion, OcclusionOptions, PoolingName, Reduce, SideOptions,
 } from './types.js';
 
 const OF_IMAGES = ['pooling', 'normalize', 'hidden', 'signal', 'onProgress'] as const;
 const OF_TEXTS = [...OF_IMAGES, 'promptName', 'prompt', 'maxLength'] as const;
+const METRICS: readonly Metric[] = ['cosine', 'dot'];
 const REDUCTIONS: readonly Reduce[] = ['none', 'mean', 'max', 'min', 'rollout', 'flow'];
 const FUSIONS: readonly HeadFusion[] = ['mean', 'max', 'min'];
 
@@ -101,6 +102,71 @@ export class Model {
   }
 
   /**
+   * Why a passage matches a query: its score taken apart into what each token gave. Of a hit, give `hit.chunk.text`.
+   *
+   * @param query a text or picture, as the model reads, or a vector: one of `embed`, maybe of the other half of CLIP
+   *   or SigLIP. A vector of another width is an `invalid_input` error.
+   * @param passage a text or picture, as the model reads
+   *
+   * @example
+   * const { score, passage } = await model.explain('how do insects navigate', hit.chunk.text);
+   * passage.layout.tokens.map((token, at) => [token.text, passage.contributions[at]]); // they sum to the score
+   */
+  async explain(
+    query: string | ImageInput | Float32Array,
+    passage: string | ImageInput,
+    options?: ExplainOptions,
+  ): Promise<Explanation> {
+    const images = this.#info.input === 'image';
+    const given = checked('explain', options, [
+      'metric', 'pooling', ...(images ? [] : (['query', 'passage'] as const)), 'signal', 'onProgress',
+    ]);
+    const side = (name: string, of: SideOptions | undefined) =>
+      settings({ ...checked(name, of, ['promptName', 'prompt', 'maxLength']), pooling: given.pooling });
+    const wanted = {
+      query: side('query', given.query),
+      passage: side('passage', given.passage),
+      metric: choice('metric', given.metric, METRICS, 'cosine'),
+    };
+    if (images) {
+      const from = query instanceof Float32Array ? query : await picture('query', query);
+      const args = { query: from, passage: await picture('passage', passage), settings: wanted };
+      return this.client.call('explain-image', args, follow(given));
+    }
+    if (typeof query !== 'string' && !(query instanceof Float32Array)) throw invalid('query', query, 'a string or a Float32Array');
+    if (typeof passage !== 'string') throw invalid('passage', passage, 'a string');
+    return this.client.call('explain', { query, passage, settings: wanted }, follow(given));
+  }
+
+  /**
+   * What a vector rests on, by trial: each token or patch is hidden in turn and the rest embedded again. In the place
+   * of a token stands the tokenizer's mask token, or without one nothing; a patch gets the mean colour. Costs as much
+   * as embedding as many inputs as there are tokens.
+   *
+   * @param input one text, or one picture
+   *
+   * @example
+   * const { data, layout } = await vision.occlusion('cat.jpg', { window: 3, onProgress });
+   */
+  async occlusion(input: string | ImageInput, options?: OcclusionOptions): Promise<Occlusion> {
+    const images = this.#info.input === 'image';
+    const { against, window, ...rest } = checked('occlusion', options, [
+      'against', ...(images ? (['window'] as const) : (['promptName', 'prompt', 'maxLength'] as const)), 'signal', 'onProgress',
+    ]);
+    const embed = settings(rest);
+    if (images) {
+      const vector = against === undefined || against instanceof Float32Array ? against : await picture('against', against);
+      const args = { image: await picture('input', input), against: vector, window: count('window', window, 1, 1), embed };
+      return this.client.call('occlusion-image', args, follow(rest));
+    }
+    if (typeof input !== 'string') throw invalid('input', input, 'a string');
+    if (against !== undefined && typeof against !== 'string' && !(against instanceof Float32Array)) {
+      throw invalid('against', against, 'a string or a Float32Array');
+    }
+    return this.client.call('occlusion', { text: input, against, embed }, follow(rest));
+  }
+
+  /**
    * What the attention of a text or picture says about the model: statistics of every head, which heads are alike,
    * attention sinks, the graph of every layer, and how alike tokens become. Maps are taken a few layers at a time and
    * stay with the engine, so large pictures work; it costs a few runs of the model, four of them on the CPU.
@@ -162,6 +228,14 @@ export class Model {
   [Symbol.dispose](): void {
     this.dispose();
   }
+}
+
+/** One picture, as it is posted. */
+async function picture(what: string, given: unknown): Promise<PostedImage> {
+  if (Array.isArray(given)) throw invalid(what, given, 'one picture');
+  const [image] = await coerceImages(what, given);
+  if (image === undefined) throw invalid(what, given, 'a picture');
+  return image;
 }
 
 function follow(given: CallOptions): CallOptions {

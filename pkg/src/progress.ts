@@ -8,9 +8,11 @@
  * - `embed`: texts are being embedded; counts texts.
  * - `index`: documents are being indexed; counts chunks.
  * - `attention`: maps are being captured; counts layers.
+ * - `occlude`: an input is being embedded with one part after another hidden; counts tokens or patches.
  * - `analyze`: attention is being analysed; counts layers, and then runs with parts of them left out.
  */
-export type Stage = 'download' | 'cache-full' | 'read' | 'prepare' | 'self-check' | 'embed' | 'index' | 'attention' | 'analyze';
+export type Stage =
+  | 'download' | 'cache-full' | 'read' | 'prepare' | 'self-check' | 'embed' | 'index' | 'attention' | 'occlude' | 'analyze';
 
 /** How far a stage is. */
 export interface Progress {

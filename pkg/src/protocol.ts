@@ -6,7 +6,8 @@ import type { Analysis } from './analysis.js';
 import type { ErrorData } from './errors.js';
 import type { Progress } from './progress.js';
 import type {
-  Attention, Device, DeviceInfo, Embeddings, HeadFusion, Metric, ModelInfo, Neuron, PoolingName, Reduce,
+  Attention, Device, DeviceInfo, Embeddings, Explanation, HeadFusion, Metric, ModelInfo, Neuron, Occlusion, PoolingName,
+  Reduce,
 } from './types.js';
 
 /** Where the files of a model are: `base` ends in a slash, and is absolute. */
@@ -55,6 +56,13 @@ export interface NeuronSettings {
   readonly query: number;
 }
 
+/** Options of an explain call, coerced. */
+export interface ExplainSettings {
+  readonly query: EmbedSettings;
+  readonly passage: EmbedSettings;
+  readonly metric: Metric;
+}
+
 /** Options of an analysis, coerced. Left out means all. */
 export interface AnalysisSettings {
   readonly layers?: readonly number[];
@@ -92,6 +100,22 @@ export interface Calls {
   neuron: { args: { text: string; settings: NeuronSettings; embed: EmbedSettings }; result: Neuron };
   'neuron-image': { args: { image: PostedImage; settings: NeuronSettings }; result: Neuron };
   'attention-image': { args: { image: PostedImage; settings: AttentionSettings }; result: Attention };
+  explain: {
+    args: { query: string | Float32Array; passage: string; settings: ExplainSettings };
+    result: Explanation;
+  };
+  'explain-image': {
+    args: { query: PostedImage | Float32Array; passage: PostedImage; settings: ExplainSettings };
+    result: Explanation;
+  };
+  occlusion: {
+    args: { text: string; against: string | Float32Array | undefined; embed: EmbedSettings };
+    result: Occlusion;
+  };
+  'occlusion-image': {
+    args: { image: PostedImage; against: PostedImage | Float32Array | undefined; window: number; embed: EmbedSettings };
+    result: Occlusion;
+  };
   analyze: { args: { text: string; settings: AnalysisSettings; embed: EmbedSettings }; result: Analysis };
   'analyze-image': { args: { image: PostedImage; settings: AnalysisSettings }; result: Analysis };
   'index-create': { args: { metric: Metric }; result: number };

@@ -124,6 +124,10 @@ async function perform(
     case 'neuron': return engine.neuron(request.text, request.settings, request.embed, control);
     case 'neuron-image': return engine.neuronOfImage(request.image, request.settings, control);
     case 'attention-image': return engine.attentionOfImage(request.image, request.settings, control);
+    case 'explain': return engine.explain(request.query, request.passage, request.settings, control);
+    case 'explain-image': return engine.explainImage(request.query, request.passage, request.settings, control);
+    case 'occlusion': return engine.occlusion(request.text, request.against, request.embed, control);
+    case 'occlusion-image': return engine.occlusionOfImage(request, control);
     case 'analyze': return engine.analyze(request.text, request.settings, request.embed, control);
     case 'analyze-image': return engine.analyzeImage(request.image, request.settings, control);
     case 'index-create': return engine.createIndex(request.metric);

@@ -280,6 +280,71 @@ export interface NeuronOptions extends CallOptions {
   readonly maxLength?: number | undefined;
 }
 
+/** How one side of an explanation is embedded. Texts only. */
+export interface SideOptions {
+  /** As in {@link EmbedOptions}. */
+  readonly promptName?: string | undefined;
+  readonly prompt?: string | undefined;
+  readonly maxLength?: number | undefined;
+}
+
+/** How the score to explain comes about. The defaults are those of an index. */
+export interface ExplainOptions extends CallOptions {
+  /** How the two vectors are compared. Default `cosine`. */
+  readonly metric?: Metric | undefined;
+  /** As in {@link EmbedOptions}, for both sides. */
+  readonly pooling?: PoolingName | undefined;
+  /** How the query is embedded. Default: as `embed` does. */
+  readonly query?: SideOptions | undefined;
+  /** How the passage is embedded. Default: as `embed` does. */
+  readonly passage?: SideOptions | undefined;
+}
+
+/** What each token gave to a score. */
+export interface ExplainedSide {
+  /** The tokens. */
+  readonly layout: Layout;
+  /**
+   * One number for each token; they sum to `score`. What a token gave is what its last hidden state gave, which took
+   * from other tokens too. Tokens that pooling leaves out have 0; biases of Dense layers are shared out as pooling
+   * weighs tokens. Absent where a vector is no sum over tokens: after pooling by the maximum, a Dense layer with an
+   * activation, or SigLIP's head.
+   */
+  readonly contributions?: Float32Array;
+}
+
+/** A score and where it comes from: exact arithmetic, not a guess. */
+export interface Explanation {
+  /** The metric's value for the vectors that `embed` gives, so that of a hit of the index. */
+  readonly score: number;
+  /**
+   * Row-major, in the order of `shape`: the cosine of the last hidden states of a token of the query and one of the
+   * passage. If the query is a vector, its cosine with each token of the passage carried into the space of vectors as
+   * if it were all there is: through the last LayerNorm and Dense layers, or SigLIP's head.
+   */
+  readonly similarity: Float32Array;
+  /** Tokens of the query (1 if it is a vector), tokens of the passage. */
+  readonly shape: readonly [number, number];
+  /** The query, unless it is a vector. */
+  readonly query?: ExplainedSide;
+  readonly passage: ExplainedSide;
+}
+
+/** What to hide, and what to compare with. */
+export interface OcclusionOptions extends CallOptions {
+  /**
+   * What the cosine is taken with: a text or picture, as the model reads, or a vector of its `embed` or that of the
+   * other half of CLIP or SigLIP. A vector of another width is an `invalid_input` error. Default: the input itself.
+   */
+  readonly against?: string | ImageInput | Float32Array | undefined;
+  /** Side of the square of patches hidden around each patch, 1 or more. Default 1. Pictures only. */
+  readonly window?: number | undefined;
+  /** As in {@link EmbedOptions}. Texts only. */
+  readonly promptName?: string | undefined;
+  readonly prompt?: string | undefined;
+  readonly maxLength?: number | undefined;
+}
+
 /** How one token's attention in one head came about. `d` is the width of a head: `q.length`. */
 export interface Neuron {
   /** The token's query, `[d]`. */
@@ -291,6 +356,18 @@ export interface Neuron {
   /** What the token looked at: the softmax of the scores of the tokens it sees; 0 for those it does not (CLIP's texts). */
   readonly probabilities: Float32Array;
   /** What the tokens are. */
+  readonly layout: Layout;
+}
+
+/** How much each token or patch matters to a cosine, by trial. */
+export interface Occlusion {
+  /**
+   * One number for each token: how far the cosine falls when it is hidden; below 0 where it rises. Tokens that cannot
+   * be hidden have 0: special ones, those of the prompt, and prefix tokens of a picture.
+   */
+  readonly data: Float32Array;
+  /** The cosine while nothing is hidden. */
+  readonly score: number;
   readonly layout: Layout;
 }
 

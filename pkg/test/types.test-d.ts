@@ -1,6 +1,6 @@
 /** Calls that must compile, and calls that must not. Checked by `tsc`, never run. */
 import { createIndex, HeatseekError, load, version } from '../src/index.js';
-import type { Analysis, Embeddings, ErrorCode, Hit, Index, Model, Progress, Neuron } from '../src/index.js';
+import type { Analysis, Embeddings, ErrorCode, Explanation, Hit, Index, Model, Neuron, Progress } from '../src/index.js';
 
 const signal = new AbortController().signal;
 const onProgress = ({ stage, loaded, total, file }: Progress) => [stage, loaded, total, file];
@@ -32,8 +32,15 @@ export async function allowed(worker: Worker, module: WebAssembly.Module, respon
   await index.add('a', { chunk: false });
   const hits: Hit[] = await index.search('query', { topK: 3 });
   await index.remove(ids);
+  const why: Explanation = await model.explain('query', hits[0]?.chunk.text ?? '', { query: { promptName: 'query' } });
+  const parts: Float32Array | undefined = why.passage.contributions;
+  await model.explain(data, new Blob(), { metric: 'dot', pooling: 'mean', signal, onProgress });
+  const fall: number | undefined = (await model.occlusion('text', { against: data, signal, onProgress })).data[0];
+  await model.occlusion(new Blob(), { against: './cat.jpg', window: 3 });
   const code: ErrorCode = new HeatseekError('aborted', 'stopped', { cause: signal.reason }).code;
-  return [first, q, kind, type, entropy, rings?.shape, hits[0]?.document.text, code, version, hidden?.[0]?.length, index.size];
+  return [
+    first, q, kind, type, entropy, rings?.shape, hits[0]?.document.text, code, version, hidden?.[0]?.length, index.size, parts, fall,
+  ];
 }
 
 export async function refused(model: Model, index: Index, hit: Hit): Promise<void> {
@@ -73,6 +80,12 @@ export async function refused(model: Model, index: Index, hit: Hit): Promise<voi
   hit.score = 1;
   // @ts-expect-error info is not to be changed
   model.info = hit;
+  // @ts-expect-error one passage at a time
+  await model.explain('query', ['a', 'b']);
+  // @ts-expect-error a vector is a Float32Array
+  await model.explain([1, 2], 'passage');
+  // @ts-expect-error the window counts patches
+  await model.occlusion('a', { window: '3px' });
   // @ts-expect-error no such code
   throw new HeatseekError('oops', 'message');
 }

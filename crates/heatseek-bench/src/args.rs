@@ -23,6 +23,10 @@ pub enum Command {
     Embed(EmbedArgs),
     /// Say what a model looked at: the attention of any layer and head, as JSON, a NumPy array or a picture.
     Attention(AttentionArgs),
+    /// Say why a passage or picture matches a query: what each token gave to the score, as JSON.
+    Explain(ExplainArgs),
+    /// Hide each token or patch in turn and say how far the cosine falls, as JSON.
+    Occlude(OccludeArgs),
     /// Say what heads do, which tokens are sinks and how alike tokens become, in numbers, as JSON.
     Analyze(AnalyzeArgs),
     /// Find the passages of a file or folder that answer a question.
@@ -119,6 +123,54 @@ pub struct AttentionArgs {
     /// token looked at, or without either its patches on the average).
     #[arg(long, value_name = "FILE")]
     pub output: Option<PathBuf>,
+}
+
+/// `heatseek explain`.
+#[derive(Args)]
+pub struct ExplainArgs {
+    #[command(flatten)]
+    pub model: ModelArgs,
+    /// The query. With --image the model must read both texts and pictures.
+    #[arg(long, required_unless_present = "query_image", conflicts_with = "query_image")]
+    pub query: Option<String>,
+    /// A picture as the query.
+    #[arg(long, value_name = "FILE", requires = "image")]
+    pub query_image: Option<PathBuf>,
+    /// The text that matches.
+    #[arg(long, required_unless_present = "image", conflicts_with = "image")]
+    pub passage: Option<String>,
+    /// The picture that matches: PNG, JPEG, WebP or GIF.
+    #[arg(long, value_name = "FILE")]
+    pub image: Option<PathBuf>,
+    /// A prompt of the model, by name, put before the query.
+    #[arg(long, value_name = "NAME", conflicts_with = "query_image")]
+    pub query_prompt_name: Option<String>,
+    /// A prompt of the model, by name, put before the passage.
+    #[arg(long, value_name = "NAME", conflicts_with = "image")]
+    pub passage_prompt_name: Option<String>,
+}
+
+/// `heatseek occlude`.
+#[derive(Args)]
+pub struct OccludeArgs {
+    #[command(flatten)]
+    pub model: ModelArgs,
+    /// The text whose tokens are hidden.
+    #[arg(long, required_unless_present = "image", conflicts_with = "image")]
+    pub text: Option<String>,
+    /// The picture whose patches are hidden: PNG, JPEG, WebP or GIF.
+    #[arg(long, value_name = "FILE")]
+    pub image: Option<PathBuf>,
+    /// What the cosine is taken with: a text, for which of a picture the model must read both [default: the
+    /// input itself].
+    #[arg(long, value_name = "TEXT")]
+    pub against: Option<String>,
+    /// Side of the square of patches hidden around each patch.
+    #[arg(long, value_name = "PATCHES", default_value_t = 1, requires = "image")]
+    pub window: usize,
+    /// A prompt of the model, by name, put before the text.
+    #[arg(long, value_name = "NAME", conflicts_with = "image")]
+    pub prompt_name: Option<String>,
 }
 
 /// `heatseek analyze`.

@@ -5,6 +5,7 @@ mod args;
 mod attention;
 mod embed;
 mod embed_images;
+mod explain;
 mod failure;
 mod info;
 mod layout;
@@ -32,6 +33,8 @@ fn main() -> ExitCode {
         Command::Embed(args) if !args.image.is_empty() => embed_images::run(&args),
         Command::Embed(args) => embed::run(&args),
         Command::Attention(args) => attention::run(&args),
+        Command::Explain(args) => explain::explain(&args),
+        Command::Occlude(args) => explain::occlude(&args),
         Command::Analyze(args) => analyze::run(&args),
         Command::Search(args) => search::run(&args),
         Command::Models { command } => models::run(command),

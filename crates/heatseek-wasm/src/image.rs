@@ -9,6 +9,7 @@ use crate::analysis;
 use crate::attention;
 use crate::control::JsControl;
 use crate::error::{Thrown, malformed};
+use crate::explain;
 use crate::model::numbers;
 
 /// A model of pictures.
@@ -89,6 +90,43 @@ impl ImageModel {
         let crop = self.0.preprocessor().crop_in_source(&picture).map_err(Thrown::from)?;
         let view = self.0.neuron(&picture, settings.options(), &control).await.map_err(Thrown::from)?;
         attention::neuron_to_js(&view, Some(crop))
+    }
+
+    /// `Explanation` of pkg/src/types.ts; `query` is a `RawPicture` or a vector, `passage` a `RawPicture`.
+    pub async fn explain(
+        &self,
+        query: JsValue,
+        passage: JsValue,
+        settings: JsValue,
+        control: JsControl,
+    ) -> Result<JsValue, JsValue> {
+        let options = explain::options(settings)?;
+        let passage = decode(&passage).map_err(Thrown::from)?;
+        let crop = |picture: &Picture| self.0.preprocessor().crop_in_source(picture).map_err(Thrown::from);
+        let shown = Some(crop(&passage)?);
+        if let Some(vector) = explain::vector(&query) {
+            let found = self.0.explain_vector(&vector, &passage, &options, &control).await;
+            return explain::to_js(&found.map_err(Thrown::from)?, [None, shown]);
+        }
+        let query = decode(&query).map_err(Thrown::from)?;
+        let crops = [Some(crop(&query)?), shown];
+        let found = self.0.explain(&query, &passage, &options, &control).await;
+        explain::to_js(&found.map_err(Thrown::from)?, crops)
+    }
+
+    /// `Occlusion` of pkg/src/types.ts, of a `RawPicture`; `against` is a vector, or nothing for the picture's own.
+    pub async fn occlusion(
+        &self,
+        picture: JsValue,
+        against: Option<Vec<f32>>,
+        window: usize,
+        control: JsControl,
+    ) -> Result<JsValue, JsValue> {
+        let picture = decode(&picture).map_err(Thrown::from)?;
+        let crop = self.0.preprocessor().crop_in_source(&picture).map_err(Thrown::from)?;
+        let options = ImageOptions::default();
+        let found = self.0.occlusion(&picture, against.as_deref(), window, &options, &control).await;
+        explain::occlusion_to_js(&found.map_err(Thrown::from)?, Some(crop))
     }
 
     /// `Analysis` of pkg/src/types.ts, of a `RawPicture`.

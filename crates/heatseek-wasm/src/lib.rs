@@ -5,6 +5,7 @@ mod analysis;
 mod attention;
 mod control;
 mod error;
+mod explain;
 mod files;
 mod image;
 mod index;

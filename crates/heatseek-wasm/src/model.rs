@@ -11,6 +11,7 @@ use crate::analysis;
 use crate::attention;
 use crate::control::JsControl;
 use crate::error::{Thrown, malformed};
+use crate::explain;
 use crate::files::Files;
 use crate::image::ImageModel;
 
@@ -53,7 +54,7 @@ pub struct Model(pub(crate) Rc<heatseek::Model>);
 /// `EmbedSettings` of pkg/src/protocol.ts.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Settings {
+pub struct Settings {
     pooling: String,
     normalize: Option<bool>,
     prompt_name: Option<String>,
@@ -124,6 +125,36 @@ impl Model {
         attention::neuron_to_js(&view, None)
     }
 
+    /// `Explanation` of pkg/src/types.ts; `query` is a text or a vector.
+    pub async fn explain(
+        &self,
+        query: JsValue,
+        passage: String,
+        settings: JsValue,
+        control: JsControl,
+    ) -> Result<JsValue, JsValue> {
+        let options = explain::options(settings)?;
+        let found = match explain::vector(&query) {
+            Some(vector) => self.0.explain_vector(&vector, &passage, &options, &control).await,
+            None => self.0.explain(&explain::text(&query)?, &passage, &options, &control).await,
+        };
+        explain::to_js(&found.map_err(Thrown::from)?, [None, None])
+    }
+
+    /// `Occlusion` of pkg/src/types.ts; `against` is a vector, or nothing for the text's own.
+    pub async fn occlusion(
+        &self,
+        text: String,
+        against: Option<Vec<f32>>,
+        embed: JsValue,
+        control: JsControl,
+    ) -> Result<JsValue, JsValue> {
+        let embed: Settings = serde_wasm_bindgen::from_value(embed).map_err(malformed)?;
+        let embed = embed.options()?;
+        let found = self.0.occlusion(&text, against.as_deref(), &embed, &control).await;
+        explain::occlusion_to_js(&found.map_err(Thrown::from)?, None)
+    }
+
     /// `Analysis` of pkg/src/types.ts; of `embed` count prompt and length.
     pub async fn analyze(
         &self,
@@ -142,7 +173,7 @@ impl Model {
 }
 
 impl Settings {
-    fn options(self) -> Result<EmbedOptions, Thrown> {
+    pub fn options(self) -> Result<EmbedOptions, Thrown> {
         Ok(EmbedOptions {
             pooling: pooling_from_name(&self.pooling)?,
             normalize: self.normalize,

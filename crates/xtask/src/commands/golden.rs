@@ -23,6 +23,7 @@ const SCRIPTS: &[&[&str]] = &[
         "--out",
         "tests/golden",
     ],
+    &["tests/golden/make_explain.py", "--out", "tests/golden"],
     &["tests/golden/make_analyses.py", "--out", "tests/golden"],
     &["tests/golden/make_ablations.py", "--golden", "tests/golden"],
     &["tests/golden/images.py", "--out", "tests/golden/images"],
