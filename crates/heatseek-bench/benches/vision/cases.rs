@@ -4,25 +4,22 @@ use std::error::Error;
 use std::time::{Duration, Instant};
 
 use heatseek::{
-    AttentionMaps, AttentionOptions, DeviceChoice, ImageModel, ImageOptions, LoadOptions, ModelFiles,
-    NoControl, Pixels, block_on,
+    DeviceChoice, ImageModel, ImageOptions, LoadOptions, ModelFiles, NoControl, Pixels, block_on,
 };
 use serde_json::{Value, json};
 
 use crate::Args;
+use crate::looks;
 use crate::peer::Peer;
 use crate::table::{pair, row};
 
-type Outcome<T> = Result<T, Box<dyn Error>>;
+/// What may fail, for any reason.
+pub type Outcome<T> = Result<T, Box<dyn Error>>;
 
 /// Side of the pictures.
 const SIDE: u32 = 224;
 /// Below this cosine to each other, one side is wrong and no time counts.
 const MIN_COSINE: f64 = 0.9999;
-/// What a row of a map may differ from 1 by.
-const MAX_ROW_ERROR: f64 = 1e-5;
-/// The layer that is captured: one in the middle.
-const LAYER: usize = 5;
 /// ONNX Runtime's threads spin for a while after a run, which would slow the next one down.
 const PAUSE: Duration = Duration::from_millis(20);
 
@@ -81,27 +78,16 @@ pub fn run(args: &Args, device: &str) -> Outcome<()> {
             cases.push(Case::peer(peer));
         }
         if count == 1 {
-            for (name, options) in looks() {
-                check(&block_on(model.attention_of_pixels(&pixels[0], &options, &NoControl))?)?;
+            looks::check(&model, &pixels[0])?;
+            for (name, options) in looks::all() {
                 let (model, pixels) = (&model, &pixels[0]);
-                cases.push(Case::ours(name, move || {
-                    block_on(model.attention_of_pixels(pixels, &options, &NoControl))?;
-                    Ok(())
-                }));
+                cases.push(Case::ours(name, move || looks::look(model, pixels, &options).map(drop)));
             }
         }
         time(&mut cases, rounds)?;
         print(&cases, &format!("{count} x {SIDE}"), &about);
     }
     Ok(())
-}
-
-/// Ways of looking at attention, by the names of their cases.
-fn looks() -> Vec<(&'static str, AttentionOptions)> {
-    vec![(
-        "one layer captured",
-        AttentionOptions { layers: Some(vec![LAYER]), ..AttentionOptions::default() },
-    )]
 }
 
 fn forward(model: &ImageModel, pixels: &[Pixels]) -> Outcome<Vec<f32>> {
@@ -166,18 +152,6 @@ fn agree(ours: &[f32], theirs: &[f32], count: u32) -> Outcome<()> {
         let cosine = dot(a, b) / (dot(a, a) * dot(b, b)).sqrt();
         if !(cosine >= MIN_COSINE) {
             return Err(format!("cosine {cosine} to ONNX Runtime; nothing was timed").into());
-        }
-    }
-    Ok(())
-}
-
-/// Whether every row of every map sums to 1.
-fn check(maps: &AttentionMaps) -> Outcome<()> {
-    let tokens = maps.shape[3];
-    for (index, row) in maps.data.chunks_exact(tokens).enumerate() {
-        let sum: f64 = row.iter().map(|&p| f64::from(p)).sum();
-        if !((sum - 1.0).abs() <= MAX_ROW_ERROR) {
-            return Err(format!("row {index} of the maps sums to {sum}; nothing was timed").into());
         }
     }
     Ok(())

@@ -8,6 +8,7 @@
 //! or for ONNX Runtime last hidden states. Decoding and resizing pictures is outside on both sides.
 
 mod cases;
+mod looks;
 mod peer;
 mod table;
 
