@@ -1,11 +1,12 @@
 /** What "Look at text" shows, as SVG: the same numbers and colours as on the page. */
 
 import { headColour } from '../draw/heads.ts';
-import { drawHeat } from '../draw/heat.ts';
+import { drawHeat, drawSigned } from '../draw/heat.ts';
 import { themeShades } from '../draw/theme.ts';
 import { linesOf, mayLook } from '../text/lines.ts';
 import type { TextMaps } from '../text/maps.ts';
-import { meanRow, pickedMaps } from '../text/picked.ts';
+import { neuronRows } from '../text/neuron.ts';
+import { heatRow, pickedMaps } from '../text/picked.ts';
 import { focusOf } from '../text/state.ts';
 import type { Mode, TextState } from '../text/state.ts';
 import { gridShare, shrink } from '../views/text-grid.ts';
@@ -18,7 +19,7 @@ const PAD = 16;
 
 /** The drawing of `state`, for files. */
 export function textScene(state: TextState, maps: TextMaps): Svg {
-  const scenes: Record<Mode, (state: TextState, maps: TextMaps) => Svg> = { lines, grid, heat };
+  const scenes: Record<Mode, (state: TextState, maps: TextMaps) => Svg> = { lines, grid, neuron, heat };
   return scenes[state.mode](state, maps);
 }
 
@@ -65,6 +66,34 @@ function grid(state: TextState, maps: TextMaps): Svg {
   return svg;
 }
 
+function neuron(state: TextState, maps: TextMaps): Svg {
+  const strip = 192;
+  const left = PAD + LABEL;
+  if (!state.neuron) return new Svg(left, PAD);
+  const { query, rows, mostVector, mostProduct } = neuronRows(state.neuron);
+  const svg = new Svg(left + 2 * strip + 180, (rows.length + 2) * ROW + PAD);
+  const labels = maps.units({ words: false, hideSpecial: false });
+  const draw = (x: number, y: number, values: Float32Array, most: number): void => {
+    const canvas = document.createElement('canvas');
+    drawSigned(canvas, values, values.length, most);
+    svg.image(x, y + 4, strip, ROW - 8, canvas);
+  };
+  svg.text(left - 6, PAD + 16, `query “${labels[state.neuron.query]?.label ?? ''}”`, { anchor: 'end' });
+  draw(left, PAD, query, mostVector);
+  const heads = ['its key k', 'q × k', 'sum ÷ √d', 'softmax'];
+  const columns = [left, left + strip + 10, left + 2 * strip + 20, left + 2 * strip + 100];
+  heads.forEach((name, at) => svg.text(columns[at] ?? 0, PAD + ROW + 16, name, { size: 11 }));
+  rows.forEach(({ token, key, product, score, share }, at) => {
+    const y = PAD + (at + 2) * ROW - 4;
+    svg.text(left - 6, y + 16, labels[token]?.label ?? '', { anchor: 'end' });
+    draw(columns[0] ?? 0, y, key, mostVector);
+    draw(columns[1] ?? 0, y, product, mostProduct);
+    svg.text(columns[2] ?? 0, y + 16, score.toFixed(3), { size: 12 });
+    svg.text(columns[3] ?? 0, y + 16, share.toFixed(3), { size: 12 });
+  });
+  return svg;
+}
+
 function heat(state: TextState, maps: TextMaps): Svg {
   const font = { size: 20, family: 'serif' };
   const width = 720;
@@ -76,7 +105,7 @@ function heat(state: TextState, maps: TextMaps): Svg {
   const hot = `rgb(${root.getPropertyValue('--hot').trim()})`;
   const strongest = Number(root.getPropertyValue('--strongest'));
   const units = maps.units(state);
-  const row = meanRow(state, maps, focusOf(state)?.unit ?? 0);
+  const row = heatRow(state, maps, focusOf(state)?.unit ?? 0) ?? new Float32Array();
   const most = Math.max(...row, 0);
   let x = PAD;
   let y = PAD;
