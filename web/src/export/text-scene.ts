@@ -6,7 +6,7 @@ import { themeShades } from '../draw/theme.ts';
 import { linesOf, mayLook } from '../text/lines.ts';
 import type { TextMaps } from '../text/maps.ts';
 import { neuronRows } from '../text/neuron.ts';
-import { heatRow, pickedMaps } from '../text/picked.ts';
+import { heatRow, heatUnit, pickedMaps } from '../text/picked.ts';
 import { focusOf } from '../text/state.ts';
 import type { Mode, TextState } from '../text/state.ts';
 import { gridShare, shrink } from '../views/text-grid.ts';
@@ -105,7 +105,7 @@ function heat(state: TextState, maps: TextMaps): Svg {
   const hot = `rgb(${root.getPropertyValue('--hot').trim()})`;
   const strongest = Number(root.getPropertyValue('--strongest'));
   const units = maps.units(state);
-  const row = heatRow(state, maps, focusOf(state)?.unit ?? 0) ?? new Float32Array();
+  const row = heatRow(state, maps, heatUnit(state, units)) ?? new Float32Array();
   const most = Math.max(...row, 0);
   let x = PAD;
   let y = PAD;

@@ -7,8 +7,7 @@ import { textScene } from '../export/text-scene.ts';
 import { explain } from '../problems.ts';
 import type { Store } from '../state.ts';
 import type { TextMaps } from '../text/maps.ts';
-import { heatRow, pickedMaps } from '../text/picked.ts';
-import { focusOf } from '../text/state.ts';
+import { heatRow, heatUnit, pickedMaps } from '../text/picked.ts';
 import type { TextState, TextStore } from '../text/state.ts';
 
 export function textExport(page: Store, store: TextStore): HTMLElement {
@@ -67,8 +66,10 @@ function shownNumbers(state: TextState, maps: TextMaps): object {
       const numbers = got && { q: [...got.q], k: [...got.k], scores: [...got.scores], probabilities: [...got.probabilities] };
       return { text, tokens: maps.units({ words: false, hideSpecial: false }).map(({ label }) => label), ...where, ...numbers };
     }
-    case 'heat':
-      return { text, tokens, token: focusOf(state)?.unit ?? 0, weights: [...(heatRow(state, maps, focusOf(state)?.unit ?? 0) ?? [])] };
+    case 'heat': {
+      const token = heatUnit(state, maps.units(state));
+      return { text, tokens, token, weights: [...(heatRow(state, maps, token) ?? [])] };
+    }
     default:
       return mode satisfies never;
   }

@@ -2,9 +2,8 @@
 
 import { el, say } from '../dom.ts';
 import { legend, tint } from '../draw/tint.ts';
-import { heatRow } from '../text/picked.ts';
+import { heatRow, heatUnit } from '../text/picked.ts';
 import type { TextState, TextStore } from '../text/state.ts';
-import { focusOf } from '../text/state.ts';
 import type { Study } from '../text/study.ts';
 import type { Unit } from '../text/units.ts';
 import type { Drawing } from './text.ts';
@@ -25,8 +24,7 @@ export function textHeat(store: TextStore, study: Study): Drawing {
       prose.replaceChildren(...marked(store, shown, maps.layout.text));
       roving(prose);
     }
-    // Without a choice, the first: CLS, or the first word.
-    const unit = focusOf(state)?.unit ?? 0;
+    const unit = heatUnit(state, shown);
     const rolled = state.trace === 'rollout';
     if (rolled) void study.roll();
     const row = heatRow(state, maps, unit);
@@ -62,15 +60,22 @@ function traceControl(store: TextStore, study: Study): HTMLElement {
   return el('p', { class: 'control' }, el('label', { for: 'trace' }, 'Tint by'), select);
 }
 
-/** Units as buttons, with the text between them. */
+/** Units as buttons, with the text between them. Lines may break between buttons, but not where they touch. */
 function marked(store: TextStore, units: readonly Unit[], text: string): (HTMLElement | string)[] {
+  const parts: (HTMLElement | string)[] = [];
   let at = 0;
-  return units.flatMap((unit, index) => {
+  units.forEach((unit, index) => {
     const { special, start, end, label } = unit;
-    const button = el('button', { type: 'button', tabindex: -1, class: special ? 'special' : '' }, special ? label : text.slice(start, end));
-    button.addEventListener('click', () => store.update({ pinned: { side: 'from', unit: index }, hovered: undefined }));
-    const between = special ? '' : text.slice(at, start);
-    if (!special) at = end;
-    return special ? [index === 0 ? '' : ' ', button, ' '] : [between, button];
+    const piece = el('button', { type: 'button', tabindex: -1, class: special ? 'special' : '' }, special ? label : text.slice(start, end));
+    piece.addEventListener('click', () => store.update({ pinned: { side: 'from', unit: index }, hovered: undefined }));
+    const before = parts.at(-1);
+    if (special) {
+      parts.push(' ', piece, ' ');
+      return;
+    }
+    if (at === start && before instanceof HTMLElement && before.classList.contains('word')) before.append(piece);
+    else parts.push(text.slice(at, start), el('span', { class: 'word' }, piece));
+    at = end;
   });
+  return parts;
 }
