@@ -1,16 +1,15 @@
 /** What "Look at text" shows, as SVG: the same numbers and colours as on the page. */
 
 import { headColour } from '../draw/heads.ts';
-import { drawHeat, drawSigned } from '../draw/heat.ts';
-import { themeShades } from '../draw/theme.ts';
+import { drawSigned } from '../draw/heat.ts';
+import { ROW, route, thickness } from '../draw/lines.ts';
+import { drawThumbnail } from '../draw/thumbnail.ts';
 import { linesOf, mayLook } from '../text/lines.ts';
 import type { TextMaps } from '../text/maps.ts';
 import { neuronRows } from '../text/neuron.ts';
 import { heatRow, heatUnit, pickedMaps } from '../text/picked.ts';
 import { focusOf } from '../text/state.ts';
 import type { Mode, TextState } from '../text/state.ts';
-import { gridShare, shrink } from '../views/text-grid.ts';
-import { endOf, LEVEL, ROW } from '../views/text-lines.ts';
 import { Svg } from './svg.ts';
 
 const LABEL = 160;
@@ -32,10 +31,8 @@ function lines(state: TextState, maps: TextMaps): Svg {
   const left = PAD + LABEL;
   const right = left + GAP;
   for (const { from, to, slot, weight } of drawn.lines) {
-    const start = PAD + endOf(from, slot, heads.length);
-    const end = PAD + endOf(to, slot, heads.length);
-    const points = [[left, start], [left + LEVEL, start], [right - LEVEL, end], [right, end]] as const;
-    svg.line(points, headColour(heads[slot] ?? 0, maps.heads), Math.min(2, 16 / heads.length), weight / drawn.most);
+    const points = route(from, to, slot, heads.length, GAP).map(([x, y]) => [left + x, PAD + y] as const);
+    svg.line(points, headColour(heads[slot] ?? 0, maps.heads), thickness(heads.length), weight / drawn.most);
   }
   units.forEach(({ label }, at) => {
     const y = PAD + at * ROW + ROW / 2 + 5;
@@ -58,8 +55,7 @@ function grid(state: TextState, maps: TextMaps): Svg {
       const map = maps.map(layer, head, state);
       if (!map) continue;
       const canvas = document.createElement('canvas');
-      const small = shrink(map, n);
-      drawHeat(canvas, small, Math.sqrt(small.length), themeShades(), gridShare);
+      drawThumbnail(canvas, map, n);
       svg.image(2 * PAD + head * step, y, cell, cell, canvas);
     }
   }

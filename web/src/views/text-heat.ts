@@ -2,12 +2,12 @@
 
 import { el, say } from '../dom.ts';
 import { legend, tint } from '../draw/tint.ts';
+import { roving } from '../roving.ts';
+import type { Drawing } from '../text/drawing.ts';
 import { heatRow, heatUnit } from '../text/picked.ts';
 import type { TextState, TextStore } from '../text/state.ts';
 import type { Study } from '../text/study.ts';
 import type { Unit } from '../text/units.ts';
-import type { Drawing } from './text.ts';
-import { roving } from './text-lines.ts';
 
 export function textHeat(store: TextStore, study: Study): Drawing {
   const said = el('p', { class: 'spoken', role: 'status' });

@@ -4,12 +4,12 @@ import { el, say } from '../dom.ts';
 import { drawSigned } from '../draw/heat.ts';
 import { onTheme } from '../draw/theme.ts';
 import { legend } from '../draw/tint.ts';
+import type { Drawing } from '../text/drawing.ts';
 import type { TextMaps } from '../text/maps.ts';
 import { neuronRows } from '../text/neuron.ts';
 import type { NeuronRow } from '../text/neuron.ts';
 import type { Neuron, TextState, TextStore } from '../text/state.ts';
 import type { Study } from '../text/study.ts';
-import type { Drawing } from './text.ts';
 
 export function textNeuron(store: TextStore, study: Study): Drawing {
   const select = el('select', { id: 'query-token', 'data-testid': 'query-token' });

@@ -3,8 +3,9 @@
 import { button, el, say } from '../dom.ts';
 import type { Engine } from '../engine.ts';
 import type { Store } from '../state.ts';
+import type { Drawing } from '../text/drawing.ts';
 import { TextStore } from '../text/state.ts';
-import type { Mode, TextState } from '../text/state.ts';
+import type { Mode } from '../text/state.ts';
 import { Study } from '../text/study.ts';
 import { textCheck } from './text-check.ts';
 import { textControls } from './text-controls.ts';
@@ -20,13 +21,6 @@ const SAMPLES = [
   { name: 'Two sentences', text: 'The cat sat on the warm windowsill.\nIt purred because the sunlight made it sleepy.' },
   { name: 'One word, two senses', text: 'She sat on the bank of the river and thought about the bank that held her money.' },
 ] as const;
-
-/** One way to draw: shown while its mode is chosen. */
-export interface Drawing {
-  readonly element: HTMLElement;
-  /** Called after every change while it is shown. */
-  readonly draw: (state: TextState) => void;
-}
 
 interface Tab {
   readonly mode: Mode;
