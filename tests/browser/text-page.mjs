@@ -88,12 +88,13 @@ export async function visit(hash, { device = 'cpu', ...options } = {}) {
   return page;
 }
 
-/** Opens "Look at text" and looks at `text`. */
-export async function look(text, options) {
+/** Opens "Look at text" and looks at `text`, of so many tokens. */
+export async function look(text, { tokens, ...options } = {}) {
+  const count = tokens ?? (await numbers(text)).n;
   const page = await visit('text', options);
   await id(page, 'look-text').fill(text);
   await id(page, 'look').click();
-  await page.waitForFunction((wanted) => document.querySelectorAll('.tokens.from button').length === wanted, (await numbers(text)).n);
+  await page.waitForFunction((wanted) => document.querySelectorAll('.tokens.from button').length === wanted, count);
   return page;
 }
 
