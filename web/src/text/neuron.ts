@@ -1,7 +1,7 @@
 /** The arithmetic of one row of one head, laid out for drawing. */
 
 import { largest } from '../draw/tinted.ts';
-import type { Neuron } from './state.ts';
+import type { AskedNeuron } from './state.ts';
 
 /** More rows than this are for nobody to read: the strongest are shown. */
 const MOST_ROWS = 64;
@@ -26,7 +26,7 @@ export interface NeuronRows {
   readonly mostProduct: number;
 }
 
-export function neuronRows({ got: { q, k, scores, probabilities } }: Neuron): NeuronRows {
+export function neuronRows({ got: { q, k, scores, probabilities } }: AskedNeuron): NeuronRows {
   const width = q.length;
   const all = Array.from(probabilities, (share, token): NeuronRow => {
     const key = k.subarray(token * width, (token + 1) * width);

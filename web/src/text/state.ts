@@ -1,6 +1,6 @@
 /** Everything that "Look at text" shows, in one object: a drawing depends on it and on nothing else. */
 
-import type { Model } from 'heatseek';
+import type { Neuron, Occlusion } from 'heatseek';
 
 import { Watched } from '../watched.ts';
 import type { TextMaps } from './maps.ts';
@@ -21,15 +21,12 @@ export interface Focus {
 export type Trace = 'heads' | 'rollout';
 
 /** What one head computed for one token. */
-export interface Neuron {
+export interface AskedNeuron {
   readonly layer: number;
   readonly head: number;
   readonly query: number;
-  readonly got: Awaited<ReturnType<Model['neuron']>>;
+  readonly got: Neuron;
 }
-
-/** What hiding each token did. */
-export type Hidden = Awaited<ReturnType<Model['occlusion']>>;
 
 export interface TextState {
   /** The maps at hand; none before the first text was read. */
@@ -52,8 +49,9 @@ export interface TextState {
   readonly trace: Trace;
   /** Attention rolled out through all layers, T x T, once asked for. */
   readonly rollout: Float32Array | undefined;
-  readonly neuron: Neuron | undefined;
-  readonly hidden: Hidden | undefined;
+  readonly neuron: AskedNeuron | undefined;
+  /** What hiding each token did. */
+  readonly hidden: Occlusion | undefined;
   /** What is being waited for, in words. */
   readonly busy: string | undefined;
 }

@@ -1,9 +1,11 @@
 /** What attention is not, and the check: hide each word, and see how far the text's vector moves. */
 
+import type { Occlusion } from 'heatseek';
+
 import { button, el } from '../dom.ts';
 import { legend } from '../draw/tint.ts';
 import { largest, tintedText } from '../draw/tinted.ts';
-import type { Hidden, TextStore } from '../text/state.ts';
+import type { TextStore } from '../text/state.ts';
 import type { Study } from '../text/study.ts';
 import { unitsOf } from '../text/units.ts';
 
@@ -21,7 +23,7 @@ export function textCheck(store: TextStore, study: Study): HTMLElement {
   const view = el('div', { class: 'honest' },
     el('p', {}, 'Attention shows where information was taken from. It is not an explanation: what a head looks at may not be used.'),
     check, result);
-  let shown: Hidden | undefined;
+  let shown: Occlusion | undefined;
   store.watch(({ maps, hidden }) => {
     check.hidden = maps === undefined;
     result.hidden = hidden === undefined;

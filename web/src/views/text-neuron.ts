@@ -8,7 +8,7 @@ import type { Drawing } from '../text/drawing.ts';
 import type { TextMaps } from '../text/maps.ts';
 import { neuronRows } from '../text/neuron.ts';
 import type { NeuronRow } from '../text/neuron.ts';
-import type { Neuron, TextState, TextStore } from '../text/state.ts';
+import type { AskedNeuron, TextState, TextStore } from '../text/state.ts';
 import type { Study } from '../text/study.ts';
 
 export function textNeuron(store: TextStore, study: Study): Drawing {
@@ -26,7 +26,7 @@ export function textNeuron(store: TextStore, study: Study): Drawing {
   const element = el('div', {}, el('p', { class: 'control' }, el('label', { for: 'query-token' }, 'Token that looks'), select), said,
     el('div', { class: 'scrolls' }, table), scale);
   let listed: TextMaps | undefined;
-  let drawn: Neuron | undefined;
+  let drawn: AskedNeuron | undefined;
 
   const draw = (state: TextState): void => {
     const { maps, layer, heads, neuron } = state;

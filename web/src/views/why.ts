@@ -1,6 +1,6 @@
 /** Why a passage was found: its words and the question's tinted by what they add to the score, and which are alike. */
 
-import type { Hit, Model } from 'heatseek';
+import type { ExplainedSide, Explanation, Hit } from 'heatseek';
 
 import { button, el, say } from '../dom.ts';
 import { drawSigned } from '../draw/heat.ts';
@@ -13,9 +13,6 @@ import type { Store } from '../state.ts';
 import type { TextLayout } from '../text/maps.ts';
 import { foldRow, unitsOf } from '../text/units.ts';
 import type { Unit } from '../text/units.ts';
-
-type Explanation = Awaited<ReturnType<Model['explain']>>;
-type Side = Explanation['passage'];
 
 /** The button and, once pressed, what it opens. `passage` is where the hit's text stands, and is tinted itself. */
 export function why(store: Store, engine: Engine, question: string, hit: Hit, passage: HTMLElement): HTMLElement[] {
@@ -74,7 +71,7 @@ interface Weighed {
 }
 
 /** A side by words: the pieces of a word add up. */
-function weighed(side: Side | undefined): Weighed | undefined {
+function weighed(side: ExplainedSide | undefined): Weighed | undefined {
   if (side?.contributions === undefined || side.layout.kind !== 'text') return undefined;
   const units = unitsOf(side.layout, true, false);
   return { layout: side.layout, units, values: foldRow(side.contributions, units) };
