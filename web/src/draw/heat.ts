@@ -84,3 +84,27 @@ export function drawHeat(
   for (let i = 0; i < values.length; i++) pixels[i] = shades[shadeOf(share(values[i] ?? 0))] ?? 0;
   context.putImageData(image, 0, 0);
 }
+
+/** The hot and the cold colour of `shell.css`, in which signed numbers are drawn. */
+function poles(): { hot: readonly number[]; cold: readonly number[] } {
+  const style = getComputedStyle(document.documentElement);
+  const bytes = (name: string): number[] => style.getPropertyValue(name).trim().split(/\s+/).map(Number);
+  return { hot: bytes('--hot'), cold: bytes('--cold') };
+}
+
+/** As {@link drawHeat} for signed numbers: the sign is the colour, the size, as a share of `most`, its opacity. */
+export function drawSigned(canvas: HTMLCanvasElement, values: ArrayLike<number>, columns: number, most: number): void {
+  const rows = Math.ceil(values.length / Math.max(1, columns));
+  if (canvas.width !== columns) canvas.width = columns;
+  if (canvas.height !== rows) canvas.height = rows;
+  const context = canvas.getContext('2d', { willReadFrequently: true });
+  if (!context || values.length === 0) return;
+  const { hot, cold } = poles();
+  const image = new ImageData(columns, rows);
+  for (let i = 0; i < values.length; i++) {
+    const value = values[i] ?? 0;
+    const share = most > 0 ? Math.min(1, Math.abs(value) / most) : 0;
+    image.data.set([...(value < 0 ? cold : hot), Math.round(share * 255)], i * 4);
+  }
+  context.putImageData(image, 0, 0);
+}

@@ -1,15 +1,15 @@
 /** What "Look at text" shows, as SVG: the same numbers and colours as on the page. */
 
 import { headColour } from '../draw/heads.ts';
-import { drawHeat } from '../draw/heat.ts';
-import { themeShades } from '../draw/theme.ts';
+import { drawSigned } from '../draw/heat.ts';
+import { ROW, route, thickness } from '../draw/lines.ts';
+import { drawThumbnail } from '../draw/thumbnail.ts';
 import { linesOf, mayLook } from '../text/lines.ts';
 import type { TextMaps } from '../text/maps.ts';
-import { meanRow, pickedMaps } from '../text/picked.ts';
+import { neuronRows } from '../text/neuron.ts';
+import { heatRow, heatUnit, pickedMaps } from '../text/picked.ts';
 import { focusOf } from '../text/state.ts';
 import type { Mode, TextState } from '../text/state.ts';
-import { gridShare, shrink } from '../views/text-grid.ts';
-import { endOf, LEVEL, ROW } from '../views/text-lines.ts';
 import { Svg } from './svg.ts';
 
 const LABEL = 160;
@@ -18,7 +18,7 @@ const PAD = 16;
 
 /** The drawing of `state`, for files. */
 export function textScene(state: TextState, maps: TextMaps): Svg {
-  const scenes: Record<Mode, (state: TextState, maps: TextMaps) => Svg> = { lines, grid, heat };
+  const scenes: Record<Mode, (state: TextState, maps: TextMaps) => Svg> = { lines, grid, neuron, heat };
   return scenes[state.mode](state, maps);
 }
 
@@ -31,10 +31,8 @@ function lines(state: TextState, maps: TextMaps): Svg {
   const left = PAD + LABEL;
   const right = left + GAP;
   for (const { from, to, slot, weight } of drawn.lines) {
-    const start = PAD + endOf(from, slot, heads.length);
-    const end = PAD + endOf(to, slot, heads.length);
-    const points = [[left, start], [left + LEVEL, start], [right - LEVEL, end], [right, end]] as const;
-    svg.line(points, headColour(heads[slot] ?? 0, maps.heads), Math.min(2, 16 / heads.length), weight / drawn.most);
+    const points = route(from, to, slot, heads.length, GAP).map(([x, y]) => [left + x, PAD + y] as const);
+    svg.line(points, headColour(heads[slot] ?? 0, maps.heads), thickness(heads.length), weight / drawn.most);
   }
   units.forEach(({ label }, at) => {
     const y = PAD + at * ROW + ROW / 2 + 5;
@@ -57,11 +55,38 @@ function grid(state: TextState, maps: TextMaps): Svg {
       const map = maps.map(layer, head, state);
       if (!map) continue;
       const canvas = document.createElement('canvas');
-      const small = shrink(map, n);
-      drawHeat(canvas, small, Math.sqrt(small.length), themeShades(), gridShare);
+      drawThumbnail(canvas, map, n);
       svg.image(2 * PAD + head * step, y, cell, cell, canvas);
     }
   }
+  return svg;
+}
+
+function neuron(state: TextState, maps: TextMaps): Svg {
+  const strip = 192;
+  const left = PAD + LABEL;
+  if (!state.neuron) return new Svg(left, PAD);
+  const { query, rows, mostVector, mostProduct } = neuronRows(state.neuron);
+  const svg = new Svg(left + 2 * strip + 180, (rows.length + 2) * ROW + PAD);
+  const labels = maps.units({ words: false, hideSpecial: false });
+  const draw = (x: number, y: number, values: Float32Array, most: number): void => {
+    const canvas = document.createElement('canvas');
+    drawSigned(canvas, values, values.length, most);
+    svg.image(x, y + 4, strip, ROW - 8, canvas);
+  };
+  svg.text(left - 6, PAD + 16, `query “${labels[state.neuron.query]?.label ?? ''}”`, { anchor: 'end' });
+  draw(left, PAD, query, mostVector);
+  const heads = ['its key k', 'q × k', 'sum ÷ √d', 'softmax'];
+  const columns = [left, left + strip + 10, left + 2 * strip + 20, left + 2 * strip + 100];
+  heads.forEach((name, at) => svg.text(columns[at] ?? 0, PAD + ROW + 16, name, { size: 11 }));
+  rows.forEach(({ token, key, product, score, share }, at) => {
+    const y = PAD + (at + 2) * ROW - 4;
+    svg.text(left - 6, y + 16, labels[token]?.label ?? '', { anchor: 'end' });
+    draw(columns[0] ?? 0, y, key, mostVector);
+    draw(columns[1] ?? 0, y, product, mostProduct);
+    svg.text(columns[2] ?? 0, y + 16, score.toFixed(3), { size: 12 });
+    svg.text(columns[3] ?? 0, y + 16, share.toFixed(3), { size: 12 });
+  });
   return svg;
 }
 
@@ -76,7 +101,7 @@ function heat(state: TextState, maps: TextMaps): Svg {
   const hot = `rgb(${root.getPropertyValue('--hot').trim()})`;
   const strongest = Number(root.getPropertyValue('--strongest'));
   const units = maps.units(state);
-  const row = meanRow(state, maps, focusOf(state)?.unit ?? 0);
+  const row = heatRow(state, maps, heatUnit(state, units)) ?? new Float32Array();
   const most = Math.max(...row, 0);
   let x = PAD;
   let y = PAD;

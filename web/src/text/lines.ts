@@ -27,44 +27,47 @@ export const MOST_LINES = 4000;
 const FAINTEST = 1 / 510;
 const BINS = 1024;
 
-/** The strongest lines of `maps`, n x n each, or all of the one that is in focus. */
-export function linesOf(maps: readonly Float32Array[], n: number, focus: Focus | undefined, may: (from: number, to: number) => boolean): Lines {
-  const rows = focus?.side === 'from' ? [focus.unit] : Array.from({ length: n }, (_, i) => i);
-  const columns = focus?.side === 'to' ? [focus.unit] : Array.from({ length: n }, (_, i) => i);
+/** Whether one unit may look at another; all may where there is none. */
+export type May = ((from: number, to: number) => boolean) | undefined;
+
+/**
+ * The strongest lines of `maps`, n x n each, or all of the one that is in focus. A long text has millions: they are
+ * counted by strength in plain loops, which finds the cut without sorting them.
+ */
+export function linesOf(maps: readonly Float32Array[], n: number, focus: Focus | undefined, may: May): Lines {
+  const [firstRow, lastRow] = focus?.side === 'from' ? [focus.unit, focus.unit + 1] : [0, n];
+  const [firstColumn, lastColumn] = focus?.side === 'to' ? [focus.unit, focus.unit + 1] : [0, n];
   const counts = new Uint32Array(BINS + 1);
   let all = 0;
   let most = 0;
-  const each = (visit: (from: number, to: number, slot: number, weight: number) => void): void => {
-    for (const from of rows) {
-      for (const to of columns) {
-        if (!may(from, to)) continue;
-        maps.forEach((map, slot) => visit(from, to, slot, map[from * n + to] ?? 0));
+  for (const map of maps) {
+    for (let from = firstRow; from < lastRow; from++) {
+      for (let to = firstColumn; to < lastColumn; to++) {
+        if (may && !may(from, to)) continue;
+        const weight = map[from * n + to] ?? 0;
+        const bin = Math.min(BINS, Math.floor(weight * BINS));
+        counts[bin] = (counts[bin] ?? 0) + 1;
+        if (weight > most) most = weight;
+        all++;
       }
     }
-  };
-  // Counting by strength finds the cut without sorting millions of weights.
-  each((_from, _to, _slot, weight) => {
-    all++;
-    if (weight > most) most = weight;
-    const bin = binOf(weight);
-    counts[bin] = (counts[bin] ?? 0) + 1;
-  });
+  }
   let cut = BINS;
-  for (let kept = counts[cut] ?? 0; cut > 0; ) {
+  for (let kept = counts[cut] ?? 0; cut > 0; cut--) {
     kept += counts[cut - 1] ?? 0;
     if (kept > MOST_LINES) break;
-    cut--;
   }
   const least = Math.max(FAINTEST * most, cut / BINS);
   const lines: Line[] = [];
-  each((from, to, slot, weight) => {
-    if (weight > 0 && weight >= least) lines.push({ from, to, slot, weight });
+  maps.forEach((map, slot) => {
+    for (let from = firstRow; from < lastRow && lines.length < MOST_LINES; from++) {
+      for (let to = firstColumn; to < lastColumn; to++) {
+        const weight = map[from * n + to] ?? 0;
+        if (weight > 0 && weight >= least && (!may || may(from, to))) lines.push({ from, to, slot, weight });
+      }
+    }
   });
-  return { lines: lines.slice(0, MOST_LINES), all, least, most };
-}
-
-function binOf(weight: number): number {
-  return Math.max(0, Math.min(BINS, Math.floor(weight * BINS)));
+  return { lines, all, least, most };
 }
 
 /** Where the second sentence begins: the text's only line break between words. */
@@ -74,9 +77,9 @@ export function secondSentence(text: string): number | undefined {
 }
 
 /** Whether a unit may look at another, as `between` says. */
-export function mayLook(units: readonly Unit[], text: string, between: Between): (from: number, to: number) => boolean {
+export function mayLook(units: readonly Unit[], text: string, between: Between): May {
   const second = between === 'all' ? undefined : secondSentence(text);
-  if (second === undefined) return () => true;
+  if (second === undefined) return undefined;
   // A special token belongs to the sentence before it, the first to the first.
   let side = 'a';
   const sides = units.map(({ start, special }) => {

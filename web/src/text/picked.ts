@@ -1,7 +1,10 @@
 /** The maps of the picked heads of the layer in view. */
 
 import type { TextMaps } from './maps.ts';
+import { focusOf } from './state.ts';
 import type { TextState } from './state.ts';
+import { fold } from './units.ts';
+import type { Unit } from './units.ts';
 
 /** One map for each picked head; none while the layer is not at hand. */
 export function pickedMaps(state: TextState, maps: TextMaps): readonly Float32Array[] {
@@ -24,4 +27,18 @@ export function meanColumn(state: TextState, maps: TextMaps, unit: number): Floa
 
 function meanAt(maps: readonly Float32Array[], at: number): number {
   return maps.reduce((sum, map) => sum + (map[at] ?? 0), 0) / Math.max(1, maps.length);
+}
+
+/** Whose heat is shown without a choice: CLS for a rollout, else the first that is no special token. */
+export function heatUnit(state: TextState, units: readonly Unit[]): number {
+  const first = state.trace === 'rollout' ? 0 : units.findIndex(({ special }) => !special);
+  return focusOf(state)?.unit ?? Math.max(0, first);
+}
+
+/** What tints the text for `unit`, as `trace` says; none while a rollout was not fetched. */
+export function heatRow(state: TextState, maps: TextMaps, unit: number): Float32Array | undefined {
+  if (state.trace === 'heads') return meanRow(state, maps, unit);
+  const units = maps.units(state);
+  const n = units.length;
+  return state.rollout && fold(state.rollout, maps.tokens, units).subarray(unit * n, (unit + 1) * n);
 }

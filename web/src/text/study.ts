@@ -6,7 +6,8 @@ import type { Engine } from '../engine.ts';
 import { explain, isAbort } from '../problems.ts';
 import type { Store } from '../state.ts';
 import { TextMaps } from './maps.ts';
-import type { TextStore } from './state.ts';
+import { NOT_ASKED } from './state.ts';
+import type { TextState, TextStore } from './state.ts';
 
 /** Up to so many tokens, all maps together are small: one call fetches the rest. */
 const FEW_TOKENS = 160;
@@ -16,7 +17,10 @@ export class Study {
   readonly #page: Store;
   readonly #store: TextStore;
   #reading = new AbortController();
+  #asking = new AbortController();
   #text = '';
+  /** The layer, head and token that are being asked for. */
+  #neuron = '';
 
   constructor(engine: Engine, page: Store, store: TextStore) {
     this.#engine = engine;
@@ -30,7 +34,10 @@ export class Study {
     if (!model || text.trim() === '' || text === this.#text) return;
     this.#text = text;
     this.#reading.abort();
-    this.#store.update({ busy: 'Reading', pinned: undefined, hovered: undefined, maps: undefined });
+    this.#asking.abort();
+    this.#asking = new AbortController();
+    this.#neuron = '';
+    this.#store.update({ busy: 'Reading', pinned: undefined, hovered: undefined, maps: undefined, ...NOT_ASKED });
     await this.#fetch(model);
   }
 
@@ -41,6 +48,47 @@ export class Study {
     if (!model || !maps || maps.has(layer)) return;
     this.#reading.abort();
     await this.#fetch(model);
+  }
+
+  /** Attention through all layers, once for a text. */
+  async roll(): Promise<void> {
+    if (this.#store.state.rollout) return;
+    await this.#ask('following attention through the layers', async (model, text, signal) => {
+      const { data } = await model.attention(text, { reduce: 'rollout', signal });
+      return { rollout: data };
+    });
+  }
+
+  /** What `head` of `layer` computed for the token `query`. The last one asked for wins. */
+  async neuron(layer: number, head: number, query: number): Promise<void> {
+    const { neuron } = this.#store.state;
+    const key = `${layer} ${head} ${query}`;
+    if (key === this.#neuron || (neuron && key === `${neuron.layer} ${neuron.head} ${neuron.query}`)) return;
+    this.#neuron = key;
+    await this.#ask('looking inside the head', async (model, text, signal) => {
+      const got = await model.neuron(text, { layer, head, query, signal });
+      return key === this.#neuron ? { neuron: { layer, head, query, got } } : {};
+    });
+    if (key === this.#neuron) this.#neuron = '';
+  }
+
+  /** Hides each token in turn, to see how much the text's vector changes. */
+  async hide(): Promise<void> {
+    await this.#ask('hiding words', async (model, text, signal) => ({ hidden: await model.occlusion(text, { signal }) }));
+  }
+
+  /** Asks for what belongs to the text in view; given up when another is read. */
+  async #ask(doing: string, work: (model: Model, text: string, signal: AbortSignal) => Promise<Partial<TextState>>): Promise<void> {
+    const { model } = this.#engine;
+    const text = this.#text;
+    if (!model || text === '') return;
+    const { signal } = this.#asking;
+    try {
+      const change = await work(model, text, signal);
+      if (text === this.#text) this.#store.update(change);
+    } catch (error) {
+      if (!isAbort(error)) this.#page.complain(explain(error, doing));
+    }
   }
 
   async #fetch(model: Model): Promise<void> {

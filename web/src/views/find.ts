@@ -8,5 +8,5 @@ import { resultsView } from './results.ts';
 import { searchView } from './search.ts';
 
 export function findView(store: Store, engine: Engine): HTMLElement {
-  return el('div', { class: 'find' }, corpusView(store, engine), searchView(store, engine), resultsView(store));
+  return el('div', { class: 'find' }, corpusView(store, engine), searchView(store, engine), resultsView(store, engine));
 }

@@ -3,14 +3,17 @@
 import type { Hit } from 'heatseek';
 
 import { counted, el, say } from '../dom.ts';
+import type { Engine } from '../engine.ts';
 import { sampleTitle } from '../sample.ts';
 import { passageCount } from '../state.ts';
 import type { State, Store } from '../state.ts';
+import { why } from './why.ts';
+import '../why.css';
 
 // About three lines either side: enough to place a passage, not enough to bury it.
 const CONTEXT_CHARS = 240;
 
-export function resultsView(store: Store): HTMLElement {
+export function resultsView(store: Store, engine: Engine): HTMLElement {
   const summary = el('p', { class: 'summary', role: 'status', 'aria-live': 'polite', 'data-testid': 'result-count' });
   const list = el('ol', { class: 'results' });
   const view = el('section', { 'aria-label': 'Results' }, summary, list);
@@ -21,7 +24,7 @@ export function resultsView(store: Store): HTMLElement {
     say(summary, sentence(state));
     if (search.hits === shown) return;
     shown = search.hits;
-    list.replaceChildren(...search.hits.map((hit, at) => item(hit, at + 1, state)));
+    list.replaceChildren(...search.hits.map((hit, at) => item(hit, at + 1, store, engine)));
   });
   document.addEventListener('keydown', (event) => walk(event, list));
   return view;
@@ -38,12 +41,14 @@ function sentence(state: State): string {
   return 'Begin by giving it something to read: a file of yours, or the sample.';
 }
 
-function item(hit: Hit, rank: number, state: State): HTMLElement {
+function item(hit: Hit, rank: number, store: Store, engine: Engine): HTMLElement {
+  const { state } = store;
   const { document: whole, chunk, score } = hit;
   const source = state.sources.find(({ documentIds }) => documentIds.includes(whole.id));
   const name = sampleTitle(whole.id) ?? source?.name ?? '';
   const share = Math.max(0, Math.min(1, score));
   const bar = el('span', { class: 'bar', 'aria-hidden': 'true' });
+  const found = el('mark', {}, whole.text.slice(chunk.start, chunk.end));
   bar.style.setProperty('--score', share.toFixed(3));
   return el('li', { 'data-testid': 'result', 'data-document': whole.id, 'data-rank': rank, tabindex: rank === 1 ? 0 : -1 },
     el('div', { class: 'margin' },
@@ -55,9 +60,10 @@ function item(hit: Hit, rank: number, state: State): HTMLElement {
       el('h3', { class: 'source', 'data-testid': 'result-source' }, name),
       el('p', { 'data-testid': 'result-text' },
         before(whole.text, chunk.start),
-        el('mark', {}, whole.text.slice(chunk.start, chunk.end)),
+        found,
         after(whole.text, chunk.end),
       ),
+      ...why(store, engine, state.search.asked, hit, found),
     ),
   );
 }

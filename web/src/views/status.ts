@@ -13,7 +13,8 @@ export function statusView(store: Store, footer: HTMLElement): void {
     footer.dataset['model'] = state.model.kind;
     say(device, deviceLine(state.model));
     say(ms, state.search.ms === undefined ? '' : `${state.search.ms.toFixed(1)} ms to embed and scan`);
-    say(count, counted(passageCount(state), 'passage'));
+    const passages = passageCount(state);
+    say(count, passages > 0 ? counted(passages, 'passage') : '');
   });
 }
 

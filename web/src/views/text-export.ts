@@ -7,7 +7,7 @@ import { textScene } from '../export/text-scene.ts';
 import { explain } from '../problems.ts';
 import type { Store } from '../state.ts';
 import type { TextMaps } from '../text/maps.ts';
-import { pickedMaps } from '../text/picked.ts';
+import { heatRow, heatUnit, pickedMaps } from '../text/picked.ts';
 import type { TextState, TextStore } from '../text/state.ts';
 
 export function textExport(page: Store, store: TextStore): HTMLElement {
@@ -35,18 +35,42 @@ export function textExport(page: Store, store: TextStore): HTMLElement {
   return view;
 }
 
+/** The drawing with the numbers behind it. */
 function ownPage(state: TextState, maps: TextMaps): Blob {
+  const { layer, heads } = state;
+  const about = {
+    lines: `Layer ${layer}, heads ${heads.join(', ')}.`,
+    grid: 'All layers, from top to bottom, and heads, from left to right.',
+    neuron: `Layer ${layer}, head ${heads[0] ?? 0}.`,
+    heat: state.trace === 'rollout' ? 'Rollout through all layers.' : `The mean of heads ${heads.join(', ')} in layer ${layer}.`,
+  }[state.mode];
+  return htmlFile(textScene(state, maps), 'What the model looked at', [maps.layout.text, about], shownNumbers(state, maps));
+}
+
+/** The numbers of what is shown, and no others. */
+function shownNumbers(state: TextState, maps: TextMaps): object {
   const { layer, heads, mode } = state;
-  const units = maps.units(state);
-  const n = units.length;
-  const rows = (map: Float32Array): number[][] =>
-    Array.from({ length: n }, (_, row) => Array.from(map.subarray(row * n, (row + 1) * n)));
-  // The grid shows every head; the other drawings those that are picked.
-  const whole = mode === 'grid';
-  const about = whole ? 'All layers, from top to bottom, and heads, from left to right.' : `Layer ${layer}, heads ${heads.join(', ')}.`;
-  const attention = whole
-    ? Array.from({ length: maps.layers }, (_, l) => Array.from({ length: maps.heads }, (_, h) => rows(maps.map(l, h, state) ?? new Float32Array())))
-    : [pickedMaps(state, maps).map(rows)];
-  const numbers = { text: maps.layout.text, tokens: units.map(({ label }) => label), layers: whole ? 'all' : [layer], heads: whole ? 'all' : heads, attention };
-  return htmlFile(textScene(state, maps), 'What the model looked at', [maps.layout.text, about], numbers);
+  const tokens = maps.units(state).map(({ label }) => label);
+  const rows = (map: Float32Array): number[][] => tokens.map((_, at) => [...map.subarray(at * tokens.length, (at + 1) * tokens.length)]);
+  const { text } = maps.layout;
+  switch (mode) {
+    case 'lines':
+      return { text, tokens, layers: [layer], heads, attention: [pickedMaps(state, maps).map(rows)] };
+    case 'grid': {
+      const all = Array.from({ length: maps.layers }, (_, l) =>
+        Array.from({ length: maps.heads }, (_, h) => rows(maps.map(l, h, state) ?? new Float32Array())));
+      return { text, tokens, attention: all };
+    }
+    case 'neuron': {
+      const { got, ...where } = state.neuron ?? {};
+      const numbers = got && { q: [...got.q], k: [...got.k], scores: [...got.scores], probabilities: [...got.probabilities] };
+      return { text, tokens: maps.units({ words: false, hideSpecial: false }).map(({ label }) => label), ...where, ...numbers };
+    }
+    case 'heat': {
+      const token = heatUnit(state, maps.units(state));
+      return { text, tokens, token, weights: [...(heatRow(state, maps, token) ?? [])] };
+    }
+    default:
+      return mode satisfies never;
+  }
 }

@@ -1,19 +1,11 @@
 /** All heads of all layers as small maps; choosing one goes to its lines. */
 
 import { el } from '../dom.ts';
-import { drawHeat } from '../draw/heat.ts';
-import { onTheme, themeShades } from '../draw/theme.ts';
+import { onTheme } from '../draw/theme.ts';
+import { drawThumbnail } from '../draw/thumbnail.ts';
 import { legend } from '../draw/tint.ts';
+import type { Drawing } from '../text/drawing.ts';
 import type { TextState, TextStore } from '../text/state.ts';
-import type { Drawing } from './text.ts';
-
-/** More rows than this cannot be told apart in a thumbnail. */
-const MOST_ROWS = 96;
-
-/** How hot a weight is drawn. Most weights are small: the square root lets them be seen. */
-export function gridShare(weight: number): number {
-  return Math.sqrt(weight);
-}
 
 export function textGrid(store: TextStore): Drawing {
   const grid = el('div', { class: 'grid', role: 'group', 'aria-label': 'Layers down, heads across', 'data-testid': 'grid' });
@@ -42,9 +34,7 @@ export function textGrid(store: TextStore): Drawing {
     canvases.forEach((canvas, at) => {
       const map = maps.has(Math.floor(at / maps.heads)) ? maps.map(Math.floor(at / maps.heads), at % maps.heads, state) : undefined;
       // A layer that is not at hand any more keeps the map it had.
-      if (!map) return;
-      const small = shrink(map, n);
-      drawHeat(canvas, small, Math.sqrt(small.length), themeShades(), gridShare);
+      if (map) drawThumbnail(canvas, map, n);
     });
   };
   onTheme(() => {
@@ -80,19 +70,4 @@ function cells(store: TextStore, layers: number, heads: number): HTMLElement[] {
     });
   }
   return all;
-}
-
-/** A map of at most {@link MOST_ROWS} rows: of each block its highest weight, or thin stripes would vanish. */
-export function shrink(map: Float32Array, n: number): Float32Array {
-  if (n <= MOST_ROWS) return map;
-  const small = new Float32Array(MOST_ROWS ** 2);
-  const to = Array.from({ length: n }, (_, i) => Math.floor((i * MOST_ROWS) / n));
-  for (let i = 0; i < n; i++) {
-    for (let j = 0; j < n; j++) {
-      const at = (to[i] ?? 0) * MOST_ROWS + (to[j] ?? 0);
-      const weight = map[i * n + j] ?? 0;
-      if (weight > (small[at] ?? 0)) small[at] = weight;
-    }
-  }
-  return small;
 }

@@ -2,18 +2,18 @@
 
 import { el, say } from '../dom.ts';
 import { legend, tint } from '../draw/tint.ts';
-import { meanRow } from '../text/picked.ts';
+import { roving } from '../roving.ts';
+import type { Drawing } from '../text/drawing.ts';
+import { heatRow, heatUnit } from '../text/picked.ts';
 import type { TextState, TextStore } from '../text/state.ts';
-import { focusOf } from '../text/state.ts';
+import type { Study } from '../text/study.ts';
 import type { Unit } from '../text/units.ts';
-import type { Drawing } from './text.ts';
-import { roving } from './text-lines.ts';
 
-export function textHeat(store: TextStore): Drawing {
+export function textHeat(store: TextStore, study: Study): Drawing {
   const said = el('p', { class: 'spoken', role: 'status' });
   const prose = el('p', { class: 'prose', 'data-testid': 'heat-text' });
   const scale = el('div');
-  const element = el('div', {}, said, prose, scale);
+  const element = el('div', {}, traceControl(store, study), said, prose, scale);
   let units: readonly Unit[] | undefined;
   const draw = (state: TextState): void => {
     const { maps } = state;
@@ -24,9 +24,14 @@ export function textHeat(store: TextStore): Drawing {
       prose.replaceChildren(...marked(store, shown, maps.layout.text));
       roving(prose);
     }
-    // Without a choice, the first: CLS, or the first word.
-    const unit = focusOf(state)?.unit ?? 0;
-    const row = meanRow(state, maps, unit);
+    const unit = heatUnit(state, shown);
+    const rolled = state.trace === 'rollout';
+    if (rolled) void study.roll();
+    const row = heatRow(state, maps, unit);
+    if (!row) {
+      say(said, 'Following attention through all layers');
+      return;
+    }
     const most = Math.max(...row, 0);
     prose.querySelectorAll('button').forEach((button, at) => {
       tint(button, most > 0 ? (row[at] ?? 0) / most : 0);
@@ -35,21 +40,42 @@ export function textHeat(store: TextStore): Drawing {
       button.classList.toggle('focused', at === unit);
       button.setAttribute('aria-pressed', String(at === unit));
     });
-    say(said, `What “${shown[unit]?.label ?? ''}” looked at: the mean of the picked heads in layer ${state.layer}`);
+    const name = `“${shown[unit]?.label ?? ''}”`;
+    say(said, rolled
+      ? `Where ${name} took from through all layers: rollout, half of each layer passed on unchanged`
+      : `What ${name} looked at: the mean of the picked heads in layer ${state.layer}`);
     scale.replaceChildren(legend('tint', '0', most.toFixed(2), 'Weight'));
   };
   return { element, draw };
 }
 
-/** Units as buttons, with the text between them. */
-function marked(store: TextStore, units: readonly Unit[], text: string): (HTMLElement | string)[] {
-  let at = 0;
-  return units.flatMap((unit, index) => {
-    const { special, start, end, label } = unit;
-    const button = el('button', { type: 'button', tabindex: -1, class: special ? 'special' : '' }, special ? label : text.slice(start, end));
-    button.addEventListener('click', () => store.update({ pinned: { side: 'from', unit: index }, hovered: undefined }));
-    const between = special ? '' : text.slice(at, start);
-    if (!special) at = end;
-    return special ? [index === 0 ? '' : ' ', button, ' '] : [between, button];
+function traceControl(store: TextStore, study: Study): HTMLElement {
+  const select = el('select', { id: 'trace', 'data-testid': 'trace' },
+    el('option', { value: 'heads' }, 'the picked heads of this layer'),
+    el('option', { value: 'rollout' }, 'all layers together (rollout)'));
+  select.addEventListener('change', () => {
+    store.update({ trace: select.value === 'rollout' ? 'rollout' : 'heads' });
+    if (store.state.trace === 'rollout') void study.roll();
   });
+  return el('p', { class: 'control' }, el('label', { for: 'trace' }, 'Tint by'), select);
+}
+
+/** Units as buttons, with the text between them. Lines may break between buttons, but not where they touch. */
+function marked(store: TextStore, units: readonly Unit[], text: string): (HTMLElement | string)[] {
+  const parts: (HTMLElement | string)[] = [];
+  let at = 0;
+  units.forEach((unit, index) => {
+    const { special, start, end, label } = unit;
+    const piece = el('button', { type: 'button', tabindex: -1, class: special ? 'special' : '' }, special ? label : text.slice(start, end));
+    piece.addEventListener('click', () => store.update({ pinned: { side: 'from', unit: index }, hovered: undefined }));
+    const before = parts.at(-1);
+    if (special) {
+      parts.push(' ', piece, ' ');
+      return;
+    }
+    if (at === start && before instanceof HTMLElement && before.classList.contains('word')) before.append(piece);
+    else parts.push(text.slice(at, start), el('span', { class: 'word' }, piece));
+    at = end;
+  });
+  return parts;
 }

@@ -2,8 +2,11 @@
 
 import { el, say } from '../dom.ts';
 import { headColour } from '../draw/heads.ts';
+import { ROW, route, thickness } from '../draw/lines.ts';
 import { onTheme } from '../draw/theme.ts';
 import { legend, tint } from '../draw/tint.ts';
+import { roving } from '../roving.ts';
+import type { Drawing } from '../text/drawing.ts';
 import { linesOf, mayLook } from '../text/lines.ts';
 import type { Lines } from '../text/lines.ts';
 import type { TextMaps } from '../text/maps.ts';
@@ -11,14 +14,7 @@ import { meanColumn, meanRow, pickedMaps } from '../text/picked.ts';
 import { focusOf } from '../text/state.ts';
 import type { Focus, TextState, TextStore } from '../text/state.ts';
 import type { Unit } from '../text/units.ts';
-import type { Drawing } from './text.ts';
 
-/** Height of a token in CSS pixels; even, so that a line of two pixels lies on whole ones. text.css has the same. */
-export const ROW = 24;
-/** A line leaves and arrives level for so long: there its weight can be read off whatever its slope. */
-export const LEVEL = 8;
-/** Lines of several heads share this much of a row. */
-const BAND = 16;
 /** Browsers give up on canvases much longer. */
 const LONGEST = 12_000;
 const NAMED = 3;
@@ -53,7 +49,7 @@ export function textLines(store: TextStore): Drawing {
     for (const old of tinted) tint(old, 0);
     const others = focus && weights(state, maps, focus);
     tinted = focus && others
-      ? tintOthers(others, focus.side === 'from' ? to : from, (other) => (focus.side === 'from' ? may(focus.unit, other) : may(other, focus.unit)))
+      ? tintOthers(others, focus.side === 'from' ? to : from, (other) => !may || (focus.side === 'from' ? may(focus.unit, other) : may(other, focus.unit)))
       : [];
     mark(from, focus?.side === 'from' ? focus.unit : undefined, state);
     mark(to, focus?.side === 'to' ? focus.unit : undefined, state);
@@ -85,22 +81,6 @@ function token(store: TextStore, { label, special }: Unit, focus: Focus): HTMLEl
     store.update({ pinned: again ? undefined : focus, hovered: undefined });
   });
   return el('li', {}, button);
-}
-
-/** Arrow keys walk through a column; Tab goes past it. */
-export function roving(list: HTMLElement): void {
-  const buttons = [...list.querySelectorAll('button')];
-  const [first] = buttons;
-  if (first) first.tabIndex = 0;
-  list.onkeydown = (event) => {
-    const step = { ArrowDown: 1, ArrowUp: -1, ArrowRight: 1, ArrowLeft: -1 }[event.key];
-    const at = buttons.findIndex((button) => button === document.activeElement);
-    const next = step === undefined || at < 0 ? undefined : buttons[at + step];
-    if (!next) return;
-    event.preventDefault();
-    for (const button of buttons) button.tabIndex = button === next ? 0 : -1;
-    next.focus();
-  };
 }
 
 function mark(list: HTMLElement, focused: number | undefined, { pinned }: TextState): void {
@@ -140,11 +120,6 @@ function sentence(focus: Focus | undefined, others: Float32Array | undefined, un
   return focus.side === 'from' ? `${name(focus.unit)} looked most at ${list}` : `${name(focus.unit)} was looked at most by ${list}`;
 }
 
-/** The vertical middle of a line's end. */
-export function endOf(unit: number, slot: number, slots: number): number {
-  return unit * ROW + ROW / 2 + (slots === 1 ? 0 : ((slot + 0.5) / slots - 0.5) * BAND);
-}
-
 function paint(canvas: HTMLCanvasElement, { lines, most }: Lines, n: number, colours: readonly string[]): void {
   const width = canvas.clientWidth;
   const height = n * ROW;
@@ -158,17 +133,12 @@ function paint(canvas: HTMLCanvasElement, { lines, most }: Lines, n: number, col
   if (!context) return;
   context.setTransform(scale, 0, 0, scale, 0, 0);
   context.clearRect(0, 0, width, height);
-  context.lineWidth = Math.min(2, BAND / Math.max(1, colours.length));
+  context.lineWidth = thickness(colours.length);
   for (const { from, to, slot, weight } of lines) {
     context.globalAlpha = weight / most;
     context.strokeStyle = colours[slot] ?? '';
-    const start = endOf(from, slot, colours.length);
-    const end = endOf(to, slot, colours.length);
     context.beginPath();
-    context.moveTo(0, start);
-    context.lineTo(LEVEL, start);
-    context.lineTo(width - LEVEL, end);
-    context.lineTo(width, end);
+    for (const [x, y] of route(from, to, slot, colours.length, width)) context.lineTo(x, y);
     context.stroke();
   }
   context.globalAlpha = 1;

@@ -3,14 +3,17 @@
 import { button, el, say } from '../dom.ts';
 import type { Engine } from '../engine.ts';
 import type { Store } from '../state.ts';
+import type { Drawing } from '../text/drawing.ts';
 import { TextStore } from '../text/state.ts';
-import type { Mode, TextState } from '../text/state.ts';
+import type { Mode } from '../text/state.ts';
 import { Study } from '../text/study.ts';
+import { textCheck } from './text-check.ts';
 import { textControls } from './text-controls.ts';
 import { textExport } from './text-export.ts';
 import { textGrid } from './text-grid.ts';
 import { textHeat } from './text-heat.ts';
 import { textLines } from './text-lines.ts';
+import { textNeuron } from './text-neuron.ts';
 import '../text.css';
 
 const SAMPLES = [
@@ -18,13 +21,6 @@ const SAMPLES = [
   { name: 'Two sentences', text: 'The cat sat on the warm windowsill.\nIt purred because the sunlight made it sleepy.' },
   { name: 'One word, two senses', text: 'She sat on the bank of the river and thought about the bank that held her money.' },
 ] as const;
-
-/** One way to draw: shown while its mode is chosen. */
-export interface Drawing {
-  readonly element: HTMLElement;
-  /** Called after every change while it is shown. */
-  readonly draw: (state: TextState) => void;
-}
 
 interface Tab {
   readonly mode: Mode;
@@ -39,15 +35,15 @@ export function textView(page: Store, engine: Engine): HTMLElement {
   const tabs: readonly Tab[] = [
     { mode: 'lines', name: 'Lines', about: 'From each token to what it looked at: the stronger the line, the more.', drawing: textLines(store) },
     { mode: 'grid', name: 'All heads', about: 'Each square is one head’s map: a row for each token that looks, a column for each that is looked at. Choose one to see its lines.', drawing: textGrid(store) },
-    { mode: 'heat', name: 'Heat', about: 'The text itself, tinted by what the chosen token looked at.', drawing: textHeat(store) },
+    { mode: 'neuron', name: 'Inside a head', about: 'How one head weighs the tokens: its query times each key, number by number, summed and made into shares.', drawing: textNeuron(store, study) },
+    { mode: 'heat', name: 'Heat', about: 'The text itself, tinted by what the chosen token looked at.', drawing: textHeat(store, study) },
   ];
   const view = el('section', { class: 'look', 'aria-label': 'Look at text' },
     input(page, engine, study),
     textControls(store, study),
     panels(store, tabs),
     textExport(page, store),
-    el('p', { class: 'honest' },
-      'Attention shows where information was taken from. It is not an explanation: what a head looks at may not be used.'),
+    textCheck(store, study),
   );
   return view;
 }
