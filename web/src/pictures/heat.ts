@@ -44,8 +44,20 @@ export function layerRow(maps: Maps, layer: number, head: number | 'all', fusion
 }
 
 /** The row that `look` asks for. Absent where it has not been fetched. */
-export function rowOf(maps: Maps, { layer, head, fusion, query }: Look): Float32Array | undefined {
-  return layerRow(maps, layer, head, fusion, query);
+export function rowOf(maps: Maps, look: Look): Float32Array | undefined {
+  const { source, layer, head, fusion, query } = look;
+  return source === 'layer' ? layerRow(maps, layer, head, fusion, query) : maps.through(throughName(look), query);
+}
+
+/** Names a rollout or flow among those at hand. */
+export function throughName({ source, fusion }: Look): string {
+  return `${source} ${fusion}`;
+}
+
+/** What is drawn, in words. */
+export function sourceName({ source, layer, head, fusion }: Look): string {
+  if (source !== 'layer') return `${source === 'flow' ? 'Flow' : 'Rollout'} through all layers, ${fusion} of heads`;
+  return `Layer ${layer}, ${head === 'all' ? `${fusion} of all heads` : `head ${head}`}`;
 }
 
 /** The tokens, prefix tokens included, that take an outlying share of all attention at hand. */

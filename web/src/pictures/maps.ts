@@ -29,19 +29,32 @@ export class Maps implements Shape {
   readonly heads: number;
   readonly tokens: number;
   readonly #parts: readonly Part[];
+  /** Rows of rollout and flow, each of one token that looks, by name and token. */
+  readonly #through: ReadonlyMap<string, Float32Array>;
 
-  constructor({ layout, layers, heads, tokens }: Shape, parts: readonly Part[] = []) {
+  constructor({ layout, layers, heads, tokens }: Shape, parts: readonly Part[] = [], through: ReadonlyMap<string, Float32Array> = new Map()) {
     this.layout = layout;
     this.layers = layers;
     this.heads = heads;
     this.tokens = tokens;
     this.#parts = parts;
+    this.#through = through;
   }
 
   /** With more layers. Of a large picture, only those that were added last are kept. */
   and({ data, layers }: Attention): Maps {
     const kept = this.tokens > MOST_TOKENS ? this.#parts.slice(-1) : this.#parts;
-    return new Maps(this, [...kept, { data, layers }]);
+    return new Maps(this, [...kept, { data, layers }], this.#through);
+  }
+
+  /** With a row of rollout or flow. */
+  andThrough(name: string, query: number, { data }: Attention): Maps {
+    return new Maps(this, this.#parts, new Map(this.#through).set(`${name} ${query}`, data));
+  }
+
+  /** What reached `query` through all layers, if it has been computed. */
+  through(name: string, query: number): Float32Array | undefined {
+    return this.#through.get(`${name} ${query}`);
   }
 
   /** Layers whose maps are at hand. */
