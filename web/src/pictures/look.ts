@@ -115,12 +115,12 @@ export class Looker {
   #keep({ info }: Model, { reduce, fusion, query }: AttentionOptions, attention: Attention): void {
     const { maps, look } = this.#state;
     const { layout, shape } = attention;
-    if (maps && query !== undefined) this.#set({ maps: maps.andThrough(`${reduce} ${fusion}`, query, attention) });
-    else if (maps) this.#set({ maps: maps.and(attention) });
+    if (maps && reduce !== undefined && query !== undefined) this.#set({ maps: maps.andThrough(`${reduce} ${fusion}`, query, attention) });
+    else if (maps) this.#set({ maps: maps.and(attention, query) });
     else if (layout.kind === 'image') {
       const { numHiddenLayers: layers, numAttentionHeads: heads } = info;
       this.#set({
-        maps: new Maps({ layout, layers, heads, tokens: shape[3] }),
+        maps: new Maps({ layout, layers, heads, tokens: shape[3] }).and(attention, query),
         // The last layer says most about what the model sees.
         look: { ...look, layer: Math.min(look.layer, layers - 1) },
       });
@@ -141,14 +141,14 @@ interface Missing {
 }
 
 function needed(maps: Maps | undefined, look: Look): Omit<Missing, 'picture'> | undefined {
-  // One small map first: it tells how many tokens there are.
-  if (!maps) return { key: 'first', doing: 'Looking', options: { layers: [0], reduce: 'mean' } };
-  const { source, query, fusion, layer } = look;
+  const { source, query, fusion } = look;
+  // One row first: it is small, and tells how many tokens there are.
+  if (!maps) return { key: 'first', doing: 'Looking', options: { query } };
   if (source !== 'layer' && !maps.through(throughName(look), query)) {
     const doing = source === 'flow' ? 'Computing the flow' : 'Following attention through the layers';
     return { key: `${throughName(look)} ${query}`, doing, options: { reduce: source, fusion, query } };
   }
-  if (maps.present.includes(layer)) return undefined;
+  if (maps.whole) return undefined;
   if (maps.tokens <= MOST_TOKENS) return { key: 'all', doing: 'Fetching what every patch looked at', options: {} };
-  return { key: `layer ${layer}`, doing: `Fetching layer ${layer}`, options: { layers: [layer] } };
+  return maps.queries.includes(query) ? undefined : { key: `row ${query}`, doing: 'Looking', options: { query } };
 }

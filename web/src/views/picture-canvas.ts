@@ -93,16 +93,27 @@ function legend({ store }: PictureEngine): HTMLElement {
   const strip = el('span', { class: 'strip', 'aria-hidden': 'true' });
   strip.style.background = heatGradient();
   const rest = el('span');
-  const view = el('p', { class: 'legend' }, el('span', {}, 'Share of attention'), low, strip, high, rest);
+  const what = el('span');
+  const view = el('p', { class: 'legend' }, what, low, strip, high, rest);
   store.watch(({ looking: { maps, look } }) => {
     const heat = maps && heatOf(maps, look);
     view.hidden = heat === undefined;
     if (!heat) return;
     say(high, percent(heat.high));
-    const onPatches = heat.values.reduce((sum, value) => sum + value, 0);
-    say(rest, look.source === 'layer' && look.head === 'all' && look.fusion !== 'mean' ? '' : `${percent(onPatches)} on patches, the rest on ${maps.layout.prefixTokens.length === 1 ? 'the CLS token' : 'prefix tokens'}`);
+    say(what, look.source === 'flow' ? 'Flow' : 'Share of attention');
+    say(rest, sumsToOne(look) ? restOf(maps, heat) : '');
   });
   return view;
+}
+
+/** Only then the parts of a row say something about its whole. */
+function sumsToOne({ source, head, fusion }: Look): boolean {
+  return source === 'rollout' || (source === 'layer' && (head !== 'all' || fusion === 'mean'));
+}
+
+function restOf({ layout: { prefixTokens } }: Maps, heat: Heat): string {
+  const onPatches = heat.values.reduce((sum, value) => sum + value, 0);
+  return `${percent(onPatches)} on patches, the rest on ${prefixTokens.length === 1 ? 'the CLS token' : 'prefix tokens'}`;
 }
 
 function percent(share: number): string {

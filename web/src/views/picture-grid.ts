@@ -61,7 +61,7 @@ export function pictureGrid({ store, looker }: PictureEngine): HTMLElement {
     drawn = { maps, look };
     for (const { canvas, layer, head } of cells.flat()) {
       const heat = heatOf(maps, { ...look, source: 'layer', layer, head });
-      // Of a large picture one layer is at hand at a time; the others keep what they show.
+      // While the rows of another token are fetched, thumbnails keep what they show.
       if (heat) drawHeat(canvas, heat.values, heat.grid.columns, SHADES, (value) => value / (heat.high || 1));
     }
   });
