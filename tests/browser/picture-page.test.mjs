@@ -39,6 +39,8 @@ const REFERENCE = `<!doctype html><meta charset=utf-8><link rel=icon href=data:,
     const { data, shape: [n, width] } = await (await model(url, input)).embed(things, { normalize: true });
     return Array.from({ length: n }, (_, i) => [...data.subarray(i * width, (i + 1) * width)]);
   };
+  window.through = async (url, picture, options) => [...(await (await model(url, 'image')).attention(picture, options)).data];
+  window.hidden = async (url, picture) => [...(await (await model(url, 'image')).occlusion(picture)).data];
   window.ready = true;
 </script>`;
 
@@ -111,9 +113,9 @@ async function rowOf(model, picture, layer, head, query) {
 }
 
 /** The colours in the middle of each patch, as they lie on the picture. */
-function drawn(page, { crop, grid }, width) {
-  return page.evaluate(({ crop, grid, width }) => {
-    const canvas = document.querySelector('[data-testid=overlay]');
+function drawn(page, { crop, grid }, width, name = 'overlay') {
+  return page.evaluate(({ crop, grid, width, name }) => {
+    const canvas = document.querySelector(`[data-testid=${name}]`);
     const scale = canvas.width / width;
     const context = canvas.getContext('2d');
     return Array.from({ length: grid.rows * grid.columns }, (_, patch) => {
@@ -122,7 +124,7 @@ function drawn(page, { crop, grid }, width) {
       const y = (crop.y + (Math.floor(patch / grid.columns) + 0.3) * (crop.height / grid.rows)) * scale;
       return [...context.getImageData(Math.floor(x), Math.floor(y), 1, 1).data].slice(0, 3);
     });
-  }, { crop, grid, width });
+  }, { crop, grid, width, name });
 }
 
 /** Colours back to shares of the hottest. */
@@ -231,6 +233,35 @@ describe('Look at a picture', () => {
     const left = got.row.reduce((sum, value, token) => (token >= 1 && token <= 4 ? sum : sum + value), 0);
     expect(await high()).toBeCloseTo(before / left, 0);
     if (webgpu) expect(await id(page, 'picture-device').textContent()).toMatch(/GPU · .*swiftshader/i);
+  });
+
+  test('rollout and flow', async () => {
+    const page = await visit('?device=cpu&pictures=/oblong/#picture');
+    await look(page, 'motorcycle_left.png');
+    await bare(page);
+    const { layout } = await rowOf('oblong', 'motorcycle_left.png', 0, 0, 0);
+    const picture = '/models/test-pictures/motorcycle_left.png';
+    for (const reduce of ['rollout', 'flow']) {
+      await id(page, 'source').selectOption(reduce);
+      await page.waitForFunction((said) => document.querySelector('[data-testid=overlay-said]').textContent.startsWith(said), reduce === 'flow' ? 'Flow' : 'Rollout');
+      const row = await numbers.evaluate((given) => window.through(...given), ['/oblong/', picture, { reduce, query: 0 }]);
+      compare(await drawn(page, layout, layout.crop.width), { row, layout });
+    }
+  });
+
+  test('what hiding patches does', async () => {
+    const page = await visit('?device=cpu&pictures=/oblong/#picture');
+    await look(page, 'motorcycle_left.png');
+    await bare(page);
+    const { layout } = await rowOf('oblong', 'motorcycle_left.png', 0, 0, 0);
+    const picture = '/models/test-pictures/motorcycle_left.png';
+    await id(page, 'picture-check').click();
+    await page.waitForFunction(() => document.querySelector('[data-testid=check-high]').textContent !== '');
+    const falls = (await numbers.evaluate((given) => window.hidden(...given), ['/oblong/', picture])).slice(layout.prefixTokens.length);
+    const [low, high] = [Math.min(...falls), Math.max(...falls)];
+    expect(Number(await id(page, 'check-high').textContent())).toBeCloseTo(high, 3);
+    const found = shares(await drawn(page, layout, layout.crop.width, 'check-overlay'));
+    expect(Math.max(...found.map((share, i) => Math.abs(share - (falls[i] - low) / (high - low))))).toBeLessThanOrEqual(4 * STEP);
   });
 
   test('what is no picture is named', async () => {

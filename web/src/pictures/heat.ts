@@ -44,24 +44,36 @@ export function layerRow(maps: Maps, layer: number, head: number | 'all', fusion
 }
 
 /** The row that `look` asks for. Absent where it has not been fetched. */
-export function rowOf(maps: Maps, { layer, head, fusion, query }: Look): Float32Array | undefined {
-  return layerRow(maps, layer, head, fusion, query);
+export function rowOf(maps: Maps, look: Look): Float32Array | undefined {
+  const { source, layer, head, fusion, query } = look;
+  return source === 'layer' ? layerRow(maps, layer, head, fusion, query) : maps.through(throughName(look), query);
+}
+
+/** Names a rollout or flow among those at hand. */
+export function throughName({ source, fusion }: Look): string {
+  return `${source} ${fusion}`;
+}
+
+/** What is drawn, in words. */
+export function sourceName({ source, layer, head, fusion }: Look): string {
+  if (source !== 'layer') return `${source === 'flow' ? 'Flow' : 'Rollout'} through all layers, ${fusion} of heads`;
+  return `Layer ${layer}, ${head === 'all' ? `${fusion} of all heads` : `head ${head}`}`;
 }
 
 /** The tokens, prefix tokens included, that take an outlying share of all attention at hand. */
 export function sinks(maps: Maps): readonly number[] {
-  const { heads, tokens, present } = maps;
+  const { layers, heads, tokens, queries } = maps;
   const mass = new Float64Array(tokens);
-  for (const layer of present) {
+  for (let layer = 0; layer < layers; layer++) {
     for (let head = 0; head < heads; head++) {
-      for (let query = 0; query < tokens; query++) {
+      for (const query of queries) {
         const row = maps.row(layer, head, query);
         for (let i = 0; row && i < tokens; i++) mass[i] = (mass[i] ?? 0) + (row[i] ?? 0);
       }
     }
   }
   // Each row sums to 1, so that an even share of all rows is their number over that of the tokens.
-  const even = present.length * heads;
+  const even = (layers * heads * queries.length) / tokens;
   return [...mass.keys()].filter((token) => (mass[token] ?? 0) > SINK_TIMES * even);
 }
 

@@ -5,6 +5,7 @@ import type { Attention, AttentionOptions, Model } from 'heatseek';
 import { explain, isAbort } from '../problems.ts';
 import type { Store } from '../state.ts';
 import { decode, isProblem } from './files.ts';
+import { heatOfValues, throughName } from './heat.ts';
 import { Maps, MOST_TOKENS } from './maps.ts';
 import type { Look, LookState, Picture, PictureStore } from './state.ts';
 
@@ -38,7 +39,7 @@ export class Looker {
     this.#failed = undefined;
     this.#state.picture?.bitmap.close();
     const look = { ...this.#state.look, query: 0 };
-    this.#set({ picture, maps: undefined, busy: undefined, look });
+    this.#set({ picture, maps: undefined, check: undefined, busy: undefined, look });
     await this.#fetch();
   }
 
@@ -58,6 +59,28 @@ export class Looker {
     this.#working.abort();
   }
 
+  /** Hides one patch after another, and keeps how far the picture's vector moved. */
+  async check(): Promise<void> {
+    const model = await this.#model();
+    const { picture } = this.#state;
+    if (!model || !picture) return;
+    const { signal } = this.#working;
+    const doing = 'Hiding one patch after another';
+    this.#set({ busy: { doing, share: undefined } });
+    try {
+      const { data, score, layout } = await model.occlusion(picture.blob, {
+        signal,
+        onProgress: ({ loaded, total }) => {
+          if (!signal.aborted && total > 0) this.#set({ busy: { doing, share: loaded / total } });
+        },
+      });
+      if (picture === this.#state.picture && layout.kind === 'image') this.#set({ check: { heat: heatOfValues(data, layout), score } });
+    } catch (error) {
+      if (!isAbort(error)) this.#page.complain(explain(error, `hiding patches of “${picture.name}”`));
+    }
+    if (picture === this.#state.picture) this.#set({ busy: undefined });
+  }
+
   /** One call at a time, and always for what is drawn now. */
   async #fetch(): Promise<void> {
     if (this.#fetching) return;
@@ -71,7 +94,7 @@ export class Looker {
   #missing(): Missing | undefined {
     const { picture, maps, look } = this.#state;
     if (!picture) return undefined;
-    const step = needed(maps, look.layer);
+    const step = needed(maps, look);
     return step && step.key !== this.#failed ? { ...step, picture } : undefined;
   }
 
@@ -80,7 +103,7 @@ export class Looker {
     this.#set({ busy: { doing, share: undefined } });
     try {
       const attention = await model.attention(picture.blob, { ...options, signal });
-      if (picture === this.#state.picture) this.#keep(model, attention);
+      if (picture === this.#state.picture) this.#keep(model, options, attention);
     } catch (error) {
       // A newer picture has aborted this call, and comes next.
       if (picture === this.#state.picture) this.#failed = key;
@@ -89,14 +112,15 @@ export class Looker {
     if (picture === this.#state.picture) this.#set({ busy: undefined });
   }
 
-  #keep({ info }: Model, attention: Attention): void {
+  #keep({ info }: Model, { reduce, fusion, query }: AttentionOptions, attention: Attention): void {
     const { maps, look } = this.#state;
     const { layout, shape } = attention;
-    if (maps) this.#set({ maps: maps.and(attention) });
+    if (maps && reduce !== undefined && query !== undefined) this.#set({ maps: maps.andThrough(`${reduce} ${fusion}`, query, attention) });
+    else if (maps) this.#set({ maps: maps.and(attention, query) });
     else if (layout.kind === 'image') {
       const { numHiddenLayers: layers, numAttentionHeads: heads } = info;
       this.#set({
-        maps: new Maps({ layout, layers, heads, tokens: shape[3] }),
+        maps: new Maps({ layout, layers, heads, tokens: shape[3] }).and(attention, query),
         // The last layer says most about what the model sees.
         look: { ...look, layer: Math.min(look.layer, layers - 1) },
       });
@@ -116,10 +140,15 @@ interface Missing {
   readonly picture: Picture;
 }
 
-function needed(maps: Maps | undefined, layer: number): Omit<Missing, 'picture'> | undefined {
-  // One small map first: it tells how many tokens there are.
-  if (!maps) return { key: 'first', doing: 'Looking', options: { layers: [0], reduce: 'mean' } };
-  if (maps.present.includes(layer)) return undefined;
+function needed(maps: Maps | undefined, look: Look): Omit<Missing, 'picture'> | undefined {
+  const { source, query, fusion } = look;
+  // One row first: it is small, and tells how many tokens there are.
+  if (!maps) return { key: 'first', doing: 'Looking', options: { query } };
+  if (source !== 'layer' && !maps.through(throughName(look), query)) {
+    const doing = source === 'flow' ? 'Computing the flow' : 'Following attention through the layers';
+    return { key: `${throughName(look)} ${query}`, doing, options: { reduce: source, fusion, query } };
+  }
+  if (maps.whole) return undefined;
   if (maps.tokens <= MOST_TOKENS) return { key: 'all', doing: 'Fetching what every patch looked at', options: {} };
-  return { key: `layer ${layer}`, doing: `Fetching layer ${layer}`, options: { layers: [layer] } };
+  return maps.queries.includes(query) ? undefined : { key: `row ${query}`, doing: 'Looking', options: { query } };
 }

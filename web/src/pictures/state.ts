@@ -27,8 +27,18 @@ export interface Heat {
   readonly hidden: readonly number[];
 }
 
+/** What is drawn: a map of one layer, or how attention went through all of them. */
+export type Source = 'layer' | 'rollout' | 'flow';
+
+/** What hiding each patch did. */
+export interface Check {
+  readonly heat: Heat;
+  readonly score: number;
+}
+
 /** The settings of "Look at a picture": all that a drawing depends on, beside the numbers. */
 export interface Look {
+  readonly source: Source;
   readonly layer: number;
   /** A head, or all heads of the layer as one. */
   readonly head: number | 'all';
@@ -51,6 +61,7 @@ export interface Busy {
 export interface LookState {
   readonly picture: Picture | undefined;
   readonly maps: Maps | undefined;
+  readonly check: Check | undefined;
   readonly look: Look;
   readonly busy: Busy | undefined;
 }
@@ -104,6 +115,7 @@ export interface PicturesState {
 }
 
 export const FIRST_LOOK: Look = {
+  source: 'layer',
   layer: Infinity,
   head: 'all',
   fusion: 'mean',
@@ -118,7 +130,7 @@ export const NO_PICTURES: PicturesState = {
   model: { kind: 'idle' },
   words: undefined,
   samples: [],
-  looking: { picture: undefined, maps: undefined, look: FIRST_LOOK, busy: undefined },
+  looking: { picture: undefined, maps: undefined, check: undefined, look: FIRST_LOOK, busy: undefined },
   finding: { items: [], busy: undefined, skipped: [], asked: undefined, matches: [] },
 };
 

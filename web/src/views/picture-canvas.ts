@@ -5,7 +5,7 @@ import { heatGradient } from '../draw/heat.ts';
 import { drawOverlay, patchAt, scaleFor } from '../draw/overlay.ts';
 import { onTheme } from '../draw/theme.ts';
 import type { PictureEngine } from '../pictures/engine.ts';
-import { heatOf, hiddenOf, tokenName } from '../pictures/heat.ts';
+import { heatOf, hiddenOf, sourceName, tokenName } from '../pictures/heat.ts';
 import type { Maps } from '../pictures/maps.ts';
 import type { Heat, Look, LookState } from '../pictures/state.ts';
 
@@ -81,10 +81,9 @@ function stepped({ layout: { grid, prefixTokens } }: Maps, { query }: Look, { ke
 function sentence(maps: Maps, look: Look, heat: Heat): string {
   const { layout } = maps;
   const most = heat.values.indexOf(heat.high);
-  const head = look.head === 'all' ? `${look.fusion} of all heads` : `head ${look.head}`;
   const hidden = hiddenOf(maps, look);
   const left = hidden.length > 0 ? ` Left out, and the rest scaled to the same sum: ${hidden.map((token) => tokenName(layout, token)).join('; ')}.` : '';
-  return `Layer ${look.layer}, ${head}: the ${tokenName(layout, look.query)} looks most at the ${tokenName(layout, layout.prefixTokens.length + most)}, ${percent(heat.high)}.${left}`;
+  return `${sourceName(look)}: the ${tokenName(layout, look.query)} looks most at the ${tokenName(layout, layout.prefixTokens.length + most)}, ${percent(heat.high)}.${left}`;
 }
 
 /** The colour map with its numbers, and what went to tokens that are no patches. */
@@ -94,16 +93,27 @@ function legend({ store }: PictureEngine): HTMLElement {
   const strip = el('span', { class: 'strip', 'aria-hidden': 'true' });
   strip.style.background = heatGradient();
   const rest = el('span');
-  const view = el('p', { class: 'legend' }, el('span', {}, 'Share of attention'), low, strip, high, rest);
+  const what = el('span');
+  const view = el('p', { class: 'legend' }, what, low, strip, high, rest);
   store.watch(({ looking: { maps, look } }) => {
     const heat = maps && heatOf(maps, look);
     view.hidden = heat === undefined;
     if (!heat) return;
     say(high, percent(heat.high));
-    const onPatches = heat.values.reduce((sum, value) => sum + value, 0);
-    say(rest, look.head === 'all' && look.fusion !== 'mean' ? '' : `${percent(onPatches)} on patches, the rest on ${maps.layout.prefixTokens.length === 1 ? 'the CLS token' : 'prefix tokens'}`);
+    say(what, look.source === 'flow' ? 'Flow' : 'Share of attention');
+    say(rest, sumsToOne(look) ? restOf(maps, heat) : '');
   });
   return view;
+}
+
+/** Only then the parts of a row say something about its whole. */
+function sumsToOne({ source, head, fusion }: Look): boolean {
+  return source === 'rollout' || (source === 'layer' && (head !== 'all' || fusion === 'mean'));
+}
+
+function restOf({ layout: { prefixTokens } }: Maps, heat: Heat): string {
+  const onPatches = heat.values.reduce((sum, value) => sum + value, 0);
+  return `${percent(onPatches)} on patches, the rest on ${prefixTokens.length === 1 ? 'the CLS token' : 'prefix tokens'}`;
 }
 
 function percent(share: number): string {

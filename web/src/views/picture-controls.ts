@@ -4,15 +4,17 @@ import { el } from '../dom.ts';
 import type { PictureEngine } from '../pictures/engine.ts';
 import { tokenName } from '../pictures/heat.ts';
 import type { Fusion } from '../pictures/maps.ts';
-import type { ImageLayout, Look } from '../pictures/state.ts';
+import type { ImageLayout, Look, Source } from '../pictures/state.ts';
 
 type Toggle = 'smooth' | 'hideRegisters' | 'hideSinks';
 
+const SOURCES: readonly (readonly [Source, string])[] = [['layer', 'one layer'], ['rollout', 'rollout'], ['flow', 'flow']];
 const FUSIONS: readonly (readonly [Fusion, string])[] = [['mean', 'mean'], ['max', 'maximum'], ['min', 'minimum']];
 
 export function pictureControls(pictures: PictureEngine): HTMLElement {
   const registers = toggle(pictures, 'hideRegisters', 'Leave out registers', 'Their columns are removed, and the rest scaled to the same sum');
   const view = el('div', { class: 'look-controls', 'data-testid': 'picture-controls' },
+    sourceControl(pictures),
     queryControl(pictures),
     fusionControl(pictures),
     toggle(pictures, 'hideSinks', 'Leave out sinks', 'Tokens that take more than 8 times their even share of all attention; the rest is scaled to the same sum'),
@@ -25,6 +27,16 @@ export function pictureControls(pictures: PictureEngine): HTMLElement {
     registers.hidden = !maps?.layout.prefixTokens.includes('register');
   });
   return view;
+}
+
+/** One layer, or the way of attention through all of them. */
+function sourceControl({ store, looker }: PictureEngine): HTMLElement {
+  const select = el('select', { id: 'source', 'data-testid': 'source' }, ...SOURCES.map(([value, name]) => el('option', { value }, name)));
+  select.addEventListener('change', () => looker.change({ source: select.value as Source }));
+  store.watch(({ looking: { look } }) => {
+    select.value = look.source;
+  });
+  return el('div', { class: 'control' }, el('label', { for: 'source' }, 'Draw'), select);
 }
 
 /** The tokens that are no patches, by name; patches are chosen on the picture. */

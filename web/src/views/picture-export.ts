@@ -5,7 +5,7 @@ import { drawOverlay, scaleFor } from '../draw/overlay.ts';
 import { htmlFile, pngFile, save, svgFile } from '../export/files.ts';
 import { Svg } from '../export/svg.ts';
 import type { PictureEngine } from '../pictures/engine.ts';
-import { heatOf, hiddenOf, rowOf, tokenName } from '../pictures/heat.ts';
+import { heatOf, hiddenOf, rowOf, sourceName, tokenName } from '../pictures/heat.ts';
 import type { Maps } from '../pictures/maps.ts';
 import type { LookState, Picture } from '../pictures/state.ts';
 import { explain } from '../problems.ts';
@@ -52,13 +52,13 @@ function scene(kept: Kept): Svg {
 }
 
 function caption({ maps, look, picture }: Kept): string {
-  const head = look.head === 'all' ? `${look.fusion} of all heads` : `head ${look.head}`;
-  return `${picture.name}: where the ${tokenName(maps.layout, look.query)} looks in layer ${look.layer}, ${head}`;
+  return `${picture.name}: where the ${tokenName(maps.layout, look.query)} looks. ${sourceName(look)}`;
 }
 
 function numbers({ maps, look, picture }: Kept): unknown {
   const { bitmap: { width, height }, name } = picture;
-  const { layer, head, fusion, query } = look;
+  const { source, layer, head, fusion, query } = look;
+  const what = source === 'layer' ? { layer, head } : { reduce: source };
   // The row as the model gave it: what the page leaves out is named, and not taken away.
-  return { picture: { name, width, height }, layer, head, ...(head === 'all' ? { fusion } : {}), query, layout: maps.layout, leftOut: hiddenOf(maps, look), attention: [...(rowOf(maps, look) ?? [])] };
+  return { picture: { name, width, height }, ...what, ...(source === 'layer' && head !== 'all' ? {} : { fusion }), query, layout: maps.layout, leftOut: hiddenOf(maps, look), attention: [...(rowOf(maps, look) ?? [])] };
 }

@@ -24,7 +24,7 @@ export function pictureGrid({ store, looker }: PictureEngine): HTMLElement {
   const view = el('div', { class: 'heads-panel' }, el('div', { class: 'scroller' }, grid), note);
   let cells: readonly Cell[][] = [];
 
-  const choose = ({ layer, head }: Cell): void => looker.change({ layer, head });
+  const choose = ({ layer, head }: Cell): void => looker.change({ source: 'layer', layer, head });
   grid.addEventListener('keydown', (event) => {
     const step = STEPS[event.key];
     const { look } = store.state.looking;
@@ -52,15 +52,16 @@ export function pictureGrid({ store, looker }: PictureEngine): HTMLElement {
     }
     for (const { button, layer, head } of cells.flat()) {
       const chosen = layer === look.layer && head === look.head;
-      button.setAttribute('aria-selected', String(chosen));
+      const shown = chosen && look.source === 'layer';
+      button.setAttribute('aria-selected', String(shown));
       button.tabIndex = chosen ? 0 : -1;
     }
     // Choosing another head changes no thumbnail.
     if (drawn && drawn.maps === maps && same(drawn.look, look)) return;
     drawn = { maps, look };
     for (const { canvas, layer, head } of cells.flat()) {
-      const heat = heatOf(maps, { ...look, layer, head });
-      // Of a large picture one layer is at hand at a time; the others keep what they show.
+      const heat = heatOf(maps, { ...look, source: 'layer', layer, head });
+      // While the rows of another token are fetched, thumbnails keep what they show.
       if (heat) drawHeat(canvas, heat.values, heat.grid.columns, SHADES, (value) => value / (heat.high || 1));
     }
   });

@@ -6,6 +6,7 @@ import type { PictureEngine } from '../pictures/engine.ts';
 import { pictureEngine } from '../pictures/engine.ts';
 import type { Store } from '../state.ts';
 import { pictureCanvas } from './picture-canvas.ts';
+import { pictureCheck } from './picture-check.ts';
 import { pictureControls } from './picture-controls.ts';
 import { pictureExport } from './picture-export.ts';
 import { pictureGrid } from './picture-grid.ts';
@@ -24,8 +25,7 @@ export function pictureView(page: Store, engine: Engine): HTMLElement {
   const studio = el('div', { class: 'studio' }, pictureCanvas(pictures), pictureGrid(pictures));
   const view = el('section', { class: 'look picture', 'aria-label': 'Look at a picture' },
     pictureModel(pictures), input, working(pictures), pictureControls(pictures), studio, pictureExport(page, pictures),
-    el('p', { class: 'honest' },
-      'Attention shows where information was taken from. It is not an explanation: what a head looks at may not be used.'),
+    pictureCheck(pictures),
   );
   pictures.store.watch(({ looking: { picture, maps } }) => {
     view.classList.toggle('filled', picture !== undefined);
