@@ -1,14 +1,14 @@
 /**
  * Serves the repository's git-ignored `models/` folder at `models/`, and copies the files a model
- * needs into the built site, so that the page finds its weights beside itself in both cases.
+ * needs into the built site, so that the page finds its weights beside itself in both cases. Sample pictures alike.
  */
 
 import { createReadStream } from 'node:fs';
-import { copyFile, link, mkdir, rm, stat } from 'node:fs/promises';
+import { copyFile, link, mkdir, rm, stat, writeFile } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import type { Plugin } from 'vite';
 
-/** The files of a sentence-transformers folder that the engine may read. */
+/** The files of a model of texts or pictures that the engine may read. */
 const FILES = [
   'config.json',
   'tokenizer.json',
@@ -19,11 +19,12 @@ const FILES = [
   'sentence_bert_config.json',
   'config_sentence_transformers.json',
   '1_Pooling/config.json',
+  'preprocessor_config.json',
   'model.safetensors',
 ];
 
 /** Without these no model can be loaded. */
-const NEEDED = ['config.json', 'tokenizer.json', 'model.safetensors'];
+const NEEDED = ['config.json', 'model.safetensors'];
 
 const CONTENT_TYPES: Record<string, string> = {
   json: 'application/json',
@@ -75,12 +76,55 @@ export function models(folder: string, names: readonly string[]): Plugin {
             }
             continue;
           }
-          await mkdir(dirname(to), { recursive: true });
-          await rm(to, { force: true });
-          // A hard link costs nothing; it fails across file systems, where a copy does not.
-          await link(from, to).catch(() => copyFile(from, to));
+          await place(from, to);
         }
       }
     },
   };
+}
+
+/**
+ * Puts pictures of `folder` at `sample/pictures/`, as far as they are there, with `present.json`, the list of them.
+ *
+ * @param folder where they live, relative to `web/`
+ */
+export function pictures(folder: string, names: readonly string[]): Plugin {
+  const route = 'sample/pictures';
+  let source = '';
+  let target = '';
+  const present = async (): Promise<string[]> => {
+    const found = await Promise.all(names.map((name) => stat(join(source, name)).catch(() => undefined)));
+    return names.filter((_, at) => found[at]?.isFile());
+  };
+  return {
+    name: 'heatseek-pictures',
+    configResolved(config) {
+      source = resolve(config.root, folder);
+      target = resolve(config.root, config.build.outDir, route);
+    },
+
+    configureServer(server) {
+      server.middlewares.use(`/${route}`, async (request, response) => {
+        const name = decodeURIComponent(new URL(request.url ?? '/', 'http://localhost').pathname).slice(1);
+        const there = await present();
+        if (name === 'present.json') response.setHeader('Content-Type', 'application/json').end(JSON.stringify(there));
+        else if (there.includes(name)) createReadStream(join(source, name)).pipe(response);
+        else response.writeHead(404).end();
+      });
+    },
+
+    async closeBundle() {
+      const there = await present();
+      for (const name of there) await place(join(source, name), join(target, name));
+      await mkdir(target, { recursive: true });
+      await writeFile(join(target, 'present.json'), JSON.stringify(there));
+    },
+  };
+}
+
+async function place(from: string, to: string): Promise<void> {
+  await mkdir(dirname(to), { recursive: true });
+  await rm(to, { force: true });
+  // A hard link costs nothing; it fails across file systems, where a copy does not.
+  await link(from, to).catch(() => copyFile(from, to));
 }

@@ -1,11 +1,15 @@
 import { defineConfig } from 'vite';
 
-import { models } from './models-plugin.ts';
+import { models, pictures } from './models-plugin.ts';
+import { SAMPLES } from './src/pictures/samples.ts';
 
 export default defineConfig({
   // Relative, so that the built page works under any path of any static host.
   base: './',
-  plugins: [models('../models', ['all-MiniLM-L6-v2'])],
+  plugins: [
+    models('../models', ['all-MiniLM-L6-v2', 'dinov2-small']),
+    pictures('../models/test-pictures', SAMPLES.map(({ file }) => file)),
+  ],
   // The package finds its wasm and its worker by `import.meta.url`; pre-bundling would move it.
   optimizeDeps: { exclude: ['heatseek'] },
   worker: { format: 'es' },

@@ -1,9 +1,12 @@
-// npm run bench:browser [-- --device webgpu,wasm --rounds N --cold N --json FILE --full]
+// npm run bench:browser [-- --model dinov2-small --device webgpu,wasm --cases NAME,… --rounds N --cold N --json FILE]
 //
-// Times Heatseek and transformers.js on all-MiniLM-L6-v2 fp32 in one Chromium, interleaved: every round times
-// each once, in alternating order, and the ratio is taken within the round. Before anything is timed, both must
-// give the same vectors. transformers.js gets a plain export (see export_onnx.py) and one thread, as it has
-// without cross-origin isolation.
+// Times Heatseek and transformers.js on one model in fp32 in one Chromium, interleaved: every round times each
+// once, in alternating order, and the ratio is taken within the round. Before anything is timed, both must give
+// the same vectors. transformers.js gets a plain export (see export_onnx.py) and one thread, as it has without
+// cross-origin isolation. A call begins with texts or decoded pixels and ends with vectors in the page's memory:
+// tokenizing, cutting and normalising are inside on both sides, decoding is not.
+//
+// The case `attention`, of models of pictures, times what looking costs us beside the plain call (see looks.mjs).
 import { execFileSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
@@ -13,11 +16,16 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { launch, open } from '../browser/chromium.mjs';
 import { serve } from '../browser/serve.mjs';
-import { CASES } from './texts.mjs';
+import { LOOKS } from './looks.mjs';
+import { CASES as PICTURES } from './pictures.mjs';
+import { CASES as TEXTS } from './texts.mjs';
 
 const ROOT = join(dirname(fileURLToPath(import.meta.url)), '../..');
 const { values: options } = parseArgs({
   options: {
+    model: { type: 'string', default: 'all-MiniLM-L6-v2' },
+    peer: { type: 'string' }, // another graph of it for transformers.js, such as dinov2-small-fused
+    cases: { type: 'string' },
     device: { type: 'string', default: 'webgpu,wasm' },
     rounds: { type: 'string', default: '7' },
     cold: { type: 'string', default: '3' },
@@ -30,6 +38,15 @@ const MIN_COSINE = 0.9999;
 /** A case whose slower side takes this long is timed for three rounds only. */
 const SLOW_MS = 15_000;
 
+const INPUTS = { 'all-MiniLM-L6-v2': 'text', 'dinov2-small': 'image' };
+const input = INPUTS[options.model];
+if (!input) {
+  console.error(`no cases for the model ${options.model}: choose one of ${Object.keys(INPUTS).join(', ')}`);
+  process.exit(1);
+}
+const peerName = options.peer ?? options.model;
+const wanted = (name) => !options.cases || options.cases.split(',').includes(name);
+
 const HERE = dirname(fileURLToPath(import.meta.url));
 const peers = join(HERE, 'node_modules');
 if (!existsSync(join(peers, '@huggingface/transformers'))) {
@@ -39,8 +56,8 @@ if (!existsSync(join(peers, '@huggingface/transformers'))) {
 const models = process.env.HEATSEEK_MODELS ?? join(ROOT, 'models');
 const peerModels = process.env.HEATSEEK_BENCH_MODELS ?? join(ROOT, 'target/bench/models');
 for (const [what, path, how] of [
-  ['the model', join(models, 'all-MiniLM-L6-v2/model.safetensors'), 'npm start, or heatseek models fetch'],
-  ['its ONNX export', join(peerModels, 'all-MiniLM-L6-v2/onnx/model.onnx'), 'see tests/bench/export_onnx.py'],
+  ['the model', join(models, options.model, 'model.safetensors'), 'npm start, or heatseek models fetch'],
+  ['its ONNX export', join(peerModels, peerName, 'onnx/model.onnx'), 'see tests/bench/export_onnx.py'],
   ['the npm package', join(ROOT, 'pkg/dist/index.js'), 'npm run build'],
 ]) {
   if (!existsSync(path)) {
@@ -64,71 +81,104 @@ const server = await serve(
 );
 
 const median = (values) => values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)];
+const ms = (value) => `${value.toFixed(value < 100 ? 1 : 0)} ms`.padStart(10);
 const rows = [];
-const say = (row) => {
-  rows.push(row);
-  const [ours, peer] = [row.ours_ms, row.peer_ms].map((ms) => `${ms.toFixed(ms < 100 ? 1 : 0)} ms`);
-  const spread = `${row.ratio_min.toFixed(2)}-${row.ratio_max.toFixed(2)}`;
-  console.log(`${row.device.padEnd(7)} ${row.case.padEnd(16)} ours ${ours.padStart(9)}  theirs ${peer.padStart(10)}  ${row.ratio.toFixed(2)}x [${spread}] n=${row.n}`);
-};
-/** Medians, and the ratio theirs / ours round by round. */
-const summary = (name, device, ours, peer) => {
-  const ratios = ours.map((ms, i) => peer[i] / ms);
-  say({
-    case: name, device, dtype: 'fp32', ours_ms: median(ours), peer_ms: median(peer), ratio: median(ratios),
+let driver;
+/** Medians of two sides, and the ratio of the first to the second round by round. */
+const summary = (name, device, [[top, tops], [bottom, bottoms]]) => {
+  const ratios = tops.map((value, i) => value / bottoms[i]);
+  const row = {
+    case: name, model: options.model, device, driver, dtype: 'fp32',
+    [`${top}_ms`]: median(tops), [`${bottom}_ms`]: median(bottoms), ratio: median(ratios),
     ratio_min: Math.min(...ratios), ratio_max: Math.max(...ratios), n: ratios.length,
-  });
+  };
+  rows.push(row);
+  const spread = `${row.ratio_min.toFixed(2)}-${row.ratio_max.toFixed(2)}`;
+  const sides = [[top, tops], [bottom, bottoms]].map(([side, values]) => `${side} ${ms(median(values))}`).join('  ');
+  console.log(`${device.padEnd(7)} ${name.padEnd(20)} ${sides}  ${row.ratio.toFixed(2)}x [${spread}] n=${row.n}`);
 };
+const against = (times) => [['peer', times.peer], ['ours', times.ours]];
 
 async function visit(device) {
   const browser = await launch();
   const { page } = await open(browser);
   page.on('pageerror', (error) => console.error(`page: ${error}`));
-  await page.goto(`${server.origin}/?device=${device}`);
+  const query = new URLSearchParams({ device, input, model: options.model, peer: peerName });
+  await page.goto(`${server.origin}/?${query}`);
   await page.waitForFunction(() => window.loaded);
   return { browser, page };
 }
 
 async function coldStarts(device) {
   const times = { ours: [], peer: [] };
+  const first = Object.values(cases(device))[0].slice(0, 1);
   for (let round = 0; round < Number(options.cold); round++) {
     for (const name of round % 2 ? ['peer', 'ours'] : ['ours', 'peer']) {
       const { browser, page } = await visit(device);
-      const { coldMs } = await page.evaluate(([n, t]) => window.start(n, t), [name, CASES.software['1x12'][0]]);
+      const { coldMs, info } = await page.evaluate(([n, f]) => window.start(n, f), [name, first]);
+      if (name === 'ours') driver = info.name;
       times[name].push(coldMs);
       await browser.close();
     }
   }
-  if (times.ours.length) summary('cold start', device, times.ours, times.peer);
+  if (times.ours.length) summary('cold start', device, against(times));
+}
+
+function cases(device) {
+  const all = input === 'text' ? TEXTS : PICTURES;
+  return device === 'webgpu' && !options.full ? all.software : all.full;
 }
 
 async function warmCases(device) {
+  const chosen = Object.entries(cases(device)).filter(([name]) => wanted(name));
+  if (!chosen.length) return;
   const { browser, page } = await visit(device);
   const ours = await page.evaluate(() => window.start('ours'));
   const peer = await page.evaluate(() => window.start('peer'));
-  console.log(`${device}: Heatseek on ${ours.info.name} (${ours.info.kernels}); transformers.js ${peer.info.version}`);
-  const cases = device === 'webgpu' && !options.full ? CASES.software : CASES.full;
-  for (const [name, texts] of Object.entries(cases)) {
-    const agreement = await page.evaluate((t) => window.agreement(t), texts);
+  driver = ours.info.name;
+  console.log(`${device}: Heatseek on ${driver} (${ours.info.kernels}); transformers.js ${peer.info.version}, ${peerName}`);
+  for (const [name, inputs] of chosen) {
+    const agreement = await page.evaluate((i) => window.agreement(i), inputs);
     if (!(agreement >= MIN_COSINE)) throw new Error(`${device} ${name}: cosine ${agreement} to transformers.js; nothing was timed`);
     const times = { ours: [], peer: [] };
     for (let round = 0; round < Number(options.rounds); round++) {
       for (const who of round % 2 ? ['peer', 'ours'] : ['ours', 'peer']) {
-        times[who].push(await page.evaluate(([n, t]) => window.time(n, t), [who, texts]));
+        times[who].push(await page.evaluate(([n, i]) => window.time(n, i), [who, inputs]));
       }
       if (round >= 2 && Math.max(...times.peer, ...times.ours) > SLOW_MS) break;
     }
-    summary(name, device, times.ours, times.peer);
+    summary(name, device, against(times));
   }
+  await browser.close();
+}
+
+/** What looking costs: a page with nothing but us in it, and every look once a round, in turning order. */
+async function attention(device) {
+  if (input !== 'image' || !wanted('attention')) return;
+  const { browser, page } = await visit(device);
+  driver = (await page.evaluate(() => window.start('ours'))).info.name;
+  const inputs = PICTURES.software['1x224'];
+  await page.evaluate((i) => window.checkLooks(i), inputs);
+  const names = ['forward', ...Object.keys(LOOKS)];
+  const times = Object.fromEntries(names.map((name) => [name, []]));
+  for (let round = 0; round < Number(options.rounds); round++) {
+    for (let turn = 0; turn < names.length; turn++) {
+      const name = names[(round + turn) % names.length];
+      times[name].push(await page.evaluate(([n, i]) => window.timeLook(n, i), [name, inputs]));
+    }
+  }
+  for (const name of names.slice(1)) summary(name, device, [['ours', times[name]], ['forward', times.forward]]);
   await browser.close();
 }
 
 for (const device of options.device.split(',')) {
   await coldStarts(device);
   await warmCases(device);
+  await attention(device);
 }
 await server.close();
 if (options.json) {
-  const environment = { date: new Date().toISOString(), node: process.version, cpu: cpus()[0]?.model, cores: cpus().length };
+  const commit = execFileSync('git', ['rev-parse', '--short', 'HEAD'], { cwd: ROOT, encoding: 'utf8' }).trim();
+  const environment = { date: new Date().toISOString(), node: process.version, cpu: cpus()[0]?.model, cores: cpus().length, commit };
   await writeFile(options.json, JSON.stringify({ environment, rows }, null, 2));
 }

@@ -1,11 +1,15 @@
-"""Exports all-MiniLM-L6-v2 to ONNX for the peer of browser.mjs: a plain f32 export, one node per
-PyTorch op, in the folder layout that transformers.js loads.
+"""Exports a model to ONNX for the peers of browser.mjs and of the native benchmark: a plain f32 export, one
+node per PyTorch op, in the folder layout that transformers.js loads. Each is compared with PyTorch.
 
-    pip install torch transformers onnx onnxslim
+    pip install torch transformers onnx onnxruntime onnxslim
     python tests/bench/export_onnx.py models/all-MiniLM-L6-v2 target/bench/models/all-MiniLM-L6-v2
+    python tests/bench/export_onnx.py models/dinov2-small target/bench/models/dinov2-small
+    python tests/bench/export_onnx.py --fused models/dinov2-small target/bench/models/dinov2-small-fused
 
-The fused graphs that onnxruntime can also be given are no peer here: its fused attention is wrong on the
-SwiftShader adapter this benchmark runs on when there is no GPU.
+With --fused, ONNX Runtime's own optimizer joins what it knows into its own ops, one Attention node a layer. Such
+a graph is no peer on the SwiftShader adapter that browser.mjs runs on when there is no GPU: there its fused
+attention is wrong. Pictures are 224 pixels wide and high, so that the graph holds the positions for that size
+as a constant instead of interpolating them at every call.
 """
 
 import argparse
@@ -14,49 +18,109 @@ import shutil
 from pathlib import Path
 
 import onnx
+import onnxruntime
 import onnxslim
 import torch
+from onnxruntime.transformers import optimizer
 from transformers import AutoModel
 
-TOKENIZER_FILES = ["config.json", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "vocab.txt"]
+COPIED = ["config.json", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "vocab.txt",
+          "preprocessor_config.json"]
+# Hidden states of DINOv2 reach 10: this is rounding.
+MAX_ERROR = 5e-4
 
 
 class LastHiddenState(torch.nn.Module):
     """The model with positional inputs and its one output that embeddings need."""
 
-    def __init__(self, model):
+    def __init__(self, model, names):
         super().__init__()
-        self.model = model
+        self.model, self.names = model, names
 
-    def forward(self, input_ids, attention_mask, token_type_ids):
-        output = self.model(input_ids=input_ids, attention_mask=attention_mask, token_type_ids=token_type_ids)
-        return output.last_hidden_state
+    def forward(self, *inputs):
+        return self.model(**dict(zip(self.names, inputs))).last_hidden_state
+
+
+class OneNodeAttention(torch.autograd.Function):
+    """Attention over q, k and v side by side, exported as ONNX Runtime's node for it: its optimizer does not
+    find the pattern that transformers traces to."""
+
+    @staticmethod
+    def forward(ctx, x, weight, bias, heads):
+        split = lambda t: t.unflatten(-1, (heads, -1)).transpose(1, 2)
+        q, k, v = map(split, (x @ weight + bias).chunk(3, -1))
+        return torch.nn.functional.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2)
+
+    @staticmethod
+    def symbolic(graph, x, weight, bias, heads):
+        return graph.op("com.microsoft::Attention", x, weight, bias, num_heads_i=heads).setType(x.type())
+
+
+class FusedAttention(torch.nn.Module):
+    """In the place of a Dinov2Attention."""
+
+    def __init__(self, attention, heads):
+        super().__init__()
+        parts = [attention.q_proj, attention.k_proj, attention.v_proj]
+        self.register_buffer("weight", torch.cat([part.weight.T for part in parts], 1).contiguous())
+        self.register_buffer("bias", torch.cat([part.bias for part in parts]))
+        self.output, self.heads = attention.o_proj, heads
+
+    def forward(self, x, *_, **__):
+        return self.output(OneNodeAttention.apply(x, self.weight, self.bias, self.heads)), None
+
+
+def inputs_of(model):
+    """Names, values and dynamic axes."""
+    if hasattr(model.config, "patch_size"):
+        pixels = torch.randn(2, 3, 224, 224, generator=torch.Generator().manual_seed(0))
+        return {"pixel_values": pixels}, {0: "batch"}
+    ids = torch.tensor([[101, 7592, 2088, 102], [101, 7592, 102, 0]])
+    mask = (ids != 0).long()
+    values = {"input_ids": ids, "attention_mask": mask, "token_type_ids": torch.zeros_like(ids)}
+    return values, {0: "batch", 1: "tokens"}
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("model", type=Path)
     parser.add_argument("out", type=Path)
+    parser.add_argument("--fused", action="store_true", help="of a DINOv2")
     args = parser.parse_args()
     model = AutoModel.from_pretrained(args.model, attn_implementation="eager", dtype=torch.float32).eval()
+    values, axes = inputs_of(model)
+    with torch.no_grad():
+        expected = model(**values).last_hidden_state
+    if args.fused:
+        for layer in model.encoder.layer:
+            layer.attention = FusedAttention(layer.attention, model.config.num_attention_heads)
     (args.out / "onnx").mkdir(parents=True, exist_ok=True)
     path = args.out / "onnx" / "model.onnx"
-    ids = torch.tensor([[101, 7592, 2088, 102], [101, 7592, 102, 0]])
-    mask = (ids != 0).long()
-    names = ["input_ids", "attention_mask", "token_type_ids"]
-    axes = {name: {0: "batch", 1: "tokens"} for name in [*names, "last_hidden_state"]}
-    torch.onnx.export(LastHiddenState(model), (ids, mask, torch.zeros_like(ids)), str(path), input_names=names,
-                      output_names=["last_hidden_state"], dynamic_axes=axes, opset_version=17,
+    names = list(values)
+    torch.onnx.export(LastHiddenState(model, names), tuple(values.values()), str(path), input_names=names,
+                      output_names=["last_hidden_state"],
+                      dynamic_axes={name: axes for name in [*names, "last_hidden_state"]}, opset_version=17,
                       do_constant_folding=True, dynamo=False)
     # The exporter of the hub's own files removes no-ops as well.
     onnx.save(onnxslim.slim(onnx.load(path)), path)
-    for name in TOKENIZER_FILES:
+    if args.fused:
+        config = model.config
+        optimized = optimizer.optimize_model(str(path), model_type="vit", num_heads=config.num_attention_heads,
+                                             hidden_size=config.hidden_size, opt_level=0)
+        optimized.save_model_to_file(str(path))
+    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    actual = torch.from_numpy(session.run(None, {name: value.numpy() for name, value in values.items()})[0])
+    error = (actual - expected).abs().max().item()
+    if not error <= MAX_ERROR:
+        raise SystemExit(f"{path} differs from PyTorch by {error:.1e}; at most {MAX_ERROR:.0e} is rounding")
+    for name in COPIED:
         if (args.model / name).exists():
             shutil.copy(args.model / name, args.out / name)
     # The case of 512 tokens must not be cut where this model's makers stop.
     settings = args.out / "tokenizer_config.json"
-    settings.write_text(json.dumps({**json.loads(settings.read_text()), "model_max_length": 512}, indent=2))
-    print(f"{path}: {path.stat().st_size:,} bytes")
+    if settings.exists():
+        settings.write_text(json.dumps({**json.loads(settings.read_text()), "model_max_length": 512}, indent=2))
+    print(f"{path}: {path.stat().st_size:,} bytes, within {error:.1e} of PyTorch")
 
 
 if __name__ == "__main__":

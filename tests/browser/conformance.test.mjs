@@ -55,7 +55,21 @@ afterAll(async () => {
 async function modelFiles(dir) {
   const entries = await readdir(dir, { recursive: true, withFileTypes: true });
   const names = entries.filter((e) => e.isFile()).map((e) => relative(dir, join(e.parentPath ?? e.path, e.name)));
-  return names.filter((name) => /\.(json|txt|safetensors)$/.test(name) && !/golden|attention|texts\.json/.test(name));
+  return names.filter((name) => /\.(json|txt|safetensors)$/.test(name) && !/golden|attention|pictures\.safetensors|texts\.json/.test(name));
+}
+
+/** The small models in these folders that have goldens of this name: where they are, and their files. */
+async function smallModels(folders, golden) {
+  const found = [];
+  for (const folder of folders) {
+    for (const entry of await readdir(join(GOLDEN, folder), { withFileTypes: true })) {
+      const dir = join(GOLDEN, folder, entry.name);
+      if (!entry.isDirectory() || !(await readdir(dir)).includes(golden)) continue;
+      const base = `/golden/${folder}/${entry.name}/`;
+      found.push({ name: entry.name, base, files: await modelFiles(dir), golden: base + golden });
+    }
+  }
+  return found;
 }
 
 function check(name, report) {
@@ -82,58 +96,43 @@ for (const backend of ['cpu', 'gpu']) {
     });
 
     test('small models equal PyTorch', async () => {
-      for (const entry of await readdir(join(GOLDEN, 'models'), { withFileTypes: true })) {
-        if (!entry.isDirectory()) continue;
-        const base = `/golden/models/${entry.name}/`;
-        const files = await modelFiles(join(GOLDEN, 'models', entry.name));
+      for (const { name, base, files, golden } of await smallModels(['models', 'clip'], 'golden.safetensors')) {
         const report = await page.evaluate(
-          ([b, base, f]) => window.golden(b, base, f, `${base}texts.json`, `${base}golden.safetensors`),
-          [backend, base, files],
+          ([b, base, f, golden]) => window.golden(b, base, f, `${base}texts.json`, golden),
+          [backend, base, files, golden],
         );
-        check(entry.name, report);
+        check(name, report);
       }
     });
 
-    test('small vision models equal transformers', async () => {
-      for (const entry of await readdir(join(GOLDEN, 'vision'))) {
-        const base = `/golden/vision/${entry}/`;
-        const files = (await modelFiles(join(GOLDEN, 'vision', entry))).map((file) => [file, base + file]);
-        const report = await page.evaluate(
-          ([b, f, tensors]) => window.suiteOn('vision', b, f, tensors),
-          [backend, files, `${base}golden.safetensors`],
-        );
-        check(entry, report);
-      }
-    });
-
-    test('attention equals PyTorch', async () => {
-      const suites = [
-        ['models', 'text_attention', 'attention'],
-        ['vision', 'picture_attention', 'golden'],
-      ];
-      for (const [folder, suite, golden] of suites) {
-        for (const entry of await readdir(join(GOLDEN, folder), { withFileTypes: true })) {
-          if (!entry.isDirectory()) continue;
-          const base = `/golden/${folder}/${entry.name}/`;
-          const files = (await modelFiles(join(GOLDEN, folder, entry.name))).map((file) => [file, base + file]);
-          const report = await page.evaluate(
-            ([s, b, f, tensors]) => window.suiteOn(s, b, f, tensors),
-            [suite, backend, files, `${base}${golden}.safetensors`],
-          );
-          check(`attention of ${entry.name}`, report);
+    const pictures = [[['vision'], 'golden.safetensors'], [['clip'], 'pictures.safetensors']];
+    for (const [what, suite, goldens] of [
+      ['small vision models equal transformers', 'vision', pictures],
+      ['attention to pictures equals PyTorch', 'picture_attention', pictures],
+      ['attention to texts equals PyTorch', 'text_attention', [[['models', 'clip'], 'attention.safetensors']]],
+    ]) {
+      test(what, async () => {
+        for (const [folders, golden] of goldens) {
+          for (const { name, base, files, golden: tensors } of await smallModels(folders, golden)) {
+            const report = await page.evaluate(
+              ([s, b, f, tensors]) => window.suiteOn(s, b, f, tensors),
+              [suite, backend, files.map((file) => [file, base + file]), tensors],
+            );
+            check(name, report);
+          }
         }
-      }
-    });
+      });
+    }
 
     test('DINOv2-small on real pictures equals transformers', async () => {
       const model = (await modelFiles(join(MODELS, 'dinov2-small'))).map((file) => [file, `/models/dinov2-small/${file}`]);
-      const pictures = (await readdir(join(MODELS, 'test-pictures'))).map((file) => [
+      const real = (await readdir(join(MODELS, 'test-pictures'))).map((file) => [
         `pictures/${file}`,
         `/models/test-pictures/${file}`,
       ]);
       const report = await page.evaluate(
         ([b, f]) => window.suiteOn('pictures', b, f, '/golden/dinov2.safetensors'),
-        [backend, [...model, ...pictures]],
+        [backend, [...model, ...real]],
       );
       check('dinov2-small', report);
     });

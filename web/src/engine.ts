@@ -34,6 +34,16 @@ export class Engine {
     this.#settings = settings;
   }
 
+  /** The text model, once it is loaded. */
+  /** Where models run: other models of the page run there too. */
+  get device(): EngineSettings['device'] {
+    return this.#settings.device;
+  }
+
+  get model(): Model | undefined {
+    return this.#model;
+  }
+
   async loadModel(): Promise<void> {
     const store = this.#store;
     if (store.state.model.kind === 'loading' || store.state.model.kind === 'ready') return;

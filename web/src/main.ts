@@ -1,13 +1,11 @@
-/** Puts the page together. `?device=auto|cpu|gpu` and `?model=URL` choose where and what to run. */
+/** Puts the page together. `?device=auto|cpu|gpu`, `?model=URL` and `?pictures=URL` choose where and what to run. */
 
 import { el } from './dom.ts';
 import { Engine } from './engine.ts';
+import { pages } from './pages.ts';
 import { Store } from './state.ts';
-import { corpusView } from './views/corpus.ts';
 import { modelView } from './views/model.ts';
 import { problemsView } from './views/problems.ts';
-import { resultsView } from './views/results.ts';
-import { searchView } from './views/search.ts';
 import { statusView } from './views/status.ts';
 
 const DEFAULT_MODEL = 'models/all-MiniLM-L6-v2/';
@@ -27,15 +25,22 @@ const model = parameters.get('model') ?? new URL(DEFAULT_MODEL, document.baseURI
 const engine = new Engine(store, { model, device: device ?? 'auto' });
 
 const app = document.getElementById('app') ?? document.body.appendChild(el('main'));
-app.append(
-  modelView(store, engine),
-  problemsView(store),
-  corpusView(store, engine),
-  searchView(store, engine),
-  resultsView(store),
-);
-statusView(store, document.getElementById('status') ?? document.body.appendChild(el('footer')));
+const lead = document.getElementById('lead') ?? el('p');
+const footer = document.getElementById('status') ?? document.body.appendChild(el('footer'));
+const aboutModel = modelView({
+  watch: (view) => store.watch(({ model: state }) => view(state)),
+  load: () => void engine.loadModel(),
+  cancel: () => engine.cancelLoading(),
+});
 
 // Someone who asked their browser to save data decides about 90 MB for themselves.
 const { connection } = navigator as Navigator & { connection?: { saveData?: boolean } };
-if (!connection?.saveData) void engine.loadModel();
+
+const { nav, place } = pages(store, engine, (page) => {
+  lead.textContent = page.lead;
+  aboutModel.hidden = footer.hidden = !page.textModel;
+  if (page.textModel && !connection?.saveData && store.state.model.kind === 'idle') void engine.loadModel();
+});
+app.append(aboutModel, problemsView(store), place);
+app.before(nav);
+statusView(store, footer);

@@ -2,6 +2,8 @@
 
 import type { Hit, ModelInfo, Progress } from 'heatseek';
 
+import { Watched } from './watched.ts';
+
 /** Something that went wrong, in words for people. */
 export interface Problem {
   readonly title: string;
@@ -57,36 +59,24 @@ export function passageCount(state: State): number {
   return state.sources.reduce((sum, source) => sum + source.passages, 0);
 }
 
-export class Store {
-  #state: State = {
-    model: { kind: 'idle' },
-    sources: [],
-    indexing: undefined,
-    search: NO_SEARCH,
-    topK: 5,
-    suggestions: [],
-    problems: [],
-  };
-  readonly #views: ((state: State) => void)[] = [];
+const INITIAL: State = {
+  model: { kind: 'idle' },
+  sources: [],
+  indexing: undefined,
+  search: NO_SEARCH,
+  topK: 5,
+  suggestions: [],
+  problems: [],
+};
 
-  get state(): State {
-    return this.#state;
-  }
-
-  update(change: Partial<State>): void {
-    this.#state = { ...this.#state, ...change };
-    for (const view of this.#views) view(this.#state);
+export class Store extends Watched<State> {
+  constructor() {
+    super(INITIAL);
   }
 
   /** Adds a problem to those shown; the same one is not repeated. */
   complain(problem: Problem): void {
-    const others = this.#state.problems.filter((p) => p.title !== problem.title);
+    const others = this.state.problems.filter((p) => p.title !== problem.title);
     this.update({ problems: [...others, problem] });
-  }
-
-  /** Calls `view` now and after every change. */
-  watch(view: (state: State) => void): void {
-    this.#views.push(view);
-    view(this.#state);
   }
 }

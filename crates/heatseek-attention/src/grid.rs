@@ -75,10 +75,12 @@ impl Grid {
     /// # Errors
     /// As [`Grid::patch_map`].
     pub fn distance(&self, map: Map<'_>) -> Result<f64, AnalysisError> {
-        let patches = self.patch_map(map)?;
-        let mut total = 0.0;
-        self.each_pair(&patches, |_, dx, dy, a| total += a * (dx as f64).hypot(dy as f64));
-        Ok(total / self.patches().max(1) as f64)
+        let sums = self.by_offset(&self.patch_map(map)?);
+        let far = |(at, sum): (usize, &f64)| {
+            let (dx, dy) = self.offset(at);
+            sum * (dx as f64).hypot(dy as f64)
+        };
+        Ok(sums.iter().enumerate().map(far).sum::<f64>() / self.patches().max(1) as f64)
     }
 
     /// What patches gave to those 0, 1, 2, … steps away, diagonal steps counted as one: squares around each. The
@@ -91,7 +93,13 @@ impl Grid {
         let mut rings = vec![0.0; self.ring_count()];
         let patches: Vec<f32> =
             map.rows().skip(self.prefix).flat_map(|row| self.of_row(row)).copied().collect();
-        self.each_pair(&patches, |_, dx, dy, a| rings[dx.abs().max(dy.abs()) as usize] += a);
+        for (at, sum) in self.by_offset(&patches).into_iter().enumerate() {
+            let (dx, dy) = self.offset(at);
+            // Without patches there is no ring.
+            if let Some(ring) = rings.get_mut(dx.abs().max(dy.abs()) as usize) {
+                *ring += sum;
+            }
+        }
         rings.iter_mut().for_each(|ring| *ring /= self.patches().max(1) as f64);
         Ok(rings)
     }
@@ -103,19 +111,11 @@ impl Grid {
     /// # Errors
     /// As [`Grid::patch_map`].
     pub fn aligned(&self, map: Map<'_>) -> Result<(Vec<f32>, Offset), AnalysisError> {
-        let patches = self.patch_map(map)?;
-        let (height, width) = (2 * self.rows.max(1) - 1, 2 * self.columns.max(1) - 1);
-        let mut sums = vec![0.0; height * width];
-        let place = |dx: isize, dy: isize| {
-            let row = dy + self.rows as isize - 1;
-            (row * width as isize + dx + self.columns as isize - 1) as usize
-        };
-        self.each_pair(&patches, |_, dx, dy, a| sums[place(dx, dy)] += a);
+        let sums = self.by_offset(&self.patch_map(map)?);
         let mut peak = (0.0, Offset { dx: 0, dy: 0, share: 0.0 });
-        let mut aligned = vec![0.0; height * width];
+        let mut aligned = vec![0.0; sums.len()];
         for (at, &sum) in sums.iter().enumerate() {
-            let dx = (at % width) as isize + 1 - self.columns as isize;
-            let dy = (at / width) as isize + 1 - self.rows as isize;
+            let (dx, dy) = self.offset(at);
             let pairs =
                 self.columns.saturating_sub(dx.unsigned_abs()) * self.rows.saturating_sub(dy.unsigned_abs());
             let share = if pairs > 0 { sum / pairs as f64 } else { 0.0 };
@@ -138,9 +138,15 @@ impl Grid {
         let count = self.patches();
         let n = count.max(1) as f64;
         let mut means = vec![0.0; count];
-        self.each_pair(&patches, |to, _, _, a| means[to] += a / n);
+        for row in patches.chunks_exact(count.max(1)) {
+            means.iter_mut().zip(row).for_each(|(mean, &a)| *mean += f64::from(a) / n);
+        }
         let mut variances = vec![0.0; count];
-        self.each_pair(&patches, |to, _, _, a| variances[to] += (a - means[to]).powi(2) / n);
+        for row in patches.chunks_exact(count.max(1)) {
+            for ((variance, mean), &a) in variances.iter_mut().zip(&means).zip(row) {
+                *variance += (f64::from(a) - mean).powi(2) / n;
+            }
+        }
         Ok(variances.iter().map(|v| v.sqrt()).sum::<f64>() / n)
     }
 
@@ -149,16 +155,29 @@ impl Grid {
         check_shape("a map", map.values().len(), &[("tokens", tokens), ("tokens", tokens)])
     }
 
-    /// Calls `see(patch looked at, columns to the right, rows down, value)` for every pair of patches.
-    fn each_pair(&self, patches: &[f32], mut see: impl FnMut(usize, isize, isize, f64)) {
-        let columns = self.columns;
-        for (from, row) in patches.chunks_exact(self.patches().max(1)).enumerate() {
-            for (to, &a) in row.iter().enumerate() {
-                let dx = (to % columns) as isize - (from % columns) as isize;
-                let dy = (to / columns) as isize - (from / columns) as isize;
-                see(to, dx, dy, f64::from(a));
+    /// Height and width of an aligned map.
+    fn aligned_size(&self) -> [usize; 2] {
+        [2 * self.rows.max(1) - 1, 2 * self.columns.max(1) - 1]
+    }
+
+    /// Columns to the right and rows down at place `at` of an aligned map.
+    fn offset(&self, at: usize) -> (isize, isize) {
+        let [height, width] = self.aligned_size().map(|side| side as isize);
+        (at as isize % width - width / 2, at as isize / width - height / 2)
+    }
+
+    /// The sum of what patches gave to the patch at each offset, as an aligned map.
+    fn by_offset(&self, patches: &[f32]) -> Vec<f64> {
+        let [height, width] = self.aligned_size();
+        let mut sums = vec![0.0; height * width];
+        for (from, map) in patches.chunks_exact(self.patches().max(1)).enumerate() {
+            for (row, values) in map.chunks_exact(self.columns).enumerate() {
+                let down = row + self.rows - 1 - from / self.columns;
+                let first = down * width + self.columns - 1 - from % self.columns;
+                sums[first..].iter_mut().zip(values).for_each(|(sum, &a)| *sum += f64::from(a));
             }
         }
+        sums
     }
 }
 

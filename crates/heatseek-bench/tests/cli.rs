@@ -356,3 +356,34 @@ fn attention_of_a_text_says_what_each_token_covers() {
     let bees = tokens.iter().find(|token| token["text"].as_str().unwrap().starts_with("bee")).unwrap();
     assert_eq!(bees["start"], 2, "{tokens:?}");
 }
+
+#[test]
+fn an_analysis_says_what_every_head_and_layer_does() {
+    let report = |args: &[&str]| {
+        let output = heatseek(&[&["analyze", "--device", "cpu"], args].concat(), b"");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        serde_json::from_slice::<Value>(&output.stdout).unwrap()
+    };
+    let (texts, vision) = (golden("models/bert-no-st"), golden("vision/deit"));
+    let text = report(&["--model", &texts, "--text", "bees dance", "--layers", "1"]);
+    assert_eq!((&text["layers"], &text["heads"]), (&serde_json::json!([1]), &serde_json::json!(2)));
+    let entropy = text["entropy"][0].as_array().unwrap();
+    let tokens = text["tokens"].as_array().unwrap().len() as f64;
+    assert!(entropy.len() == 2 && entropy.iter().all(|e| (0.0..tokens.ln()).contains(&e.as_f64().unwrap())));
+    assert!(text["graph"][0]["type"].is_string() && text["distance"].is_null());
+    // Of all layers, whichever are analysed.
+    assert_eq!(text["rank"]["attention_only"].as_array().unwrap().len(), 3);
+
+    let picture = report(&["--model", &vision, "--image", &golden("images/pictures/rgb.png")]);
+    let size = |value: &Value| value.as_array().unwrap().len();
+    let (rows, columns) =
+        (picture["grid"]["rows"].as_u64().unwrap(), picture["grid"]["columns"].as_u64().unwrap());
+    let map = &picture["aligned"][1][2];
+    assert_eq!([size(map), size(&map[0])], [2 * rows as usize - 1, 2 * columns as usize - 1]);
+    assert_eq!([size(&picture["offsets"][1]), size(&picture["clusters"])], [3, 6]);
+    assert_eq!(picture["clusters"][5]["head"], 2);
+
+    let wrong =
+        heatseek(&["analyze", "--device", "cpu", "--model", &texts, "--text", "a", "--layers", "2"], b"");
+    assert_fails(&wrong, 1, &["layers", "got 2", "0 to 1", "invalid_input"]);
+}

@@ -1,44 +1,59 @@
-use heatseek_ops::{AttentionMap, HeadFusion, Operands};
+use heatseek_ops::{AttentionMap, ExecutorError, HeadFusion, Operands};
 
+use crate::attention::{Qkv, Tile, check};
+use crate::gemm::Executor;
 use crate::{math, parallel};
 
-/// See [`AttentionMap`]. Each row that looks is one task.
-pub(crate) fn attention_map(op: &AttentionMap, rows: usize, operands: &mut Operands<'_>) {
-    let (qkv, spans) = (operands.input("qkv"), operands.table("spans"));
-    let (width, d, scale) = (op.attention.width(), op.attention.head_dim, op.attention.scale());
-    let (heads, stride) = (op.attention.num_attention_heads, 3 * width);
+/// Queries of a task: enough for a matrix product, and few enough that one sequence keeps many threads busy.
+const TASK_QUERIES: usize = 16;
+
+/// See [`AttentionMap`]. Each few rows that look are a task, with all of their heads.
+pub(crate) fn attention_map(
+    executor: &Executor,
+    op: &AttentionMap,
+    rows: usize,
+    operands: &mut Operands<'_>,
+) -> Result<(), ExecutorError> {
     let residual = operands.residual();
-    let y = operands.output("y");
+    let mut y = operands.output("y");
+    let heads = op.attention.num_attention_heads;
     let longest = y.len() / (rows * op.heads()).max(1);
-    parallel::for_each_row(y, op.heads() * longest, |row, out| {
-        let [q, first, len] = [0, 1, 2].map(|column| spans[3 * row + column] as usize);
-        let keys = if op.attention.causal { q - first + 1 } else { len };
+    let tiles = Tile::of_spans(operands.table("spans"), TASK_QUERIES);
+    let qkv = Qkv::new(executor, op.attention, operands.input("qkv"));
+    let keys = qkv.packed_keys(&tiles);
+    let mut tasks = Vec::with_capacity(tiles.len());
+    for tile in tiles {
+        let out;
+        (out, y) = y.split_at_mut(tile.queries * op.heads() * longest);
+        tasks.push((tile, out));
+    }
+    let done = parallel::map(tasks, |(tile, out)| {
         out.fill(0.0);
-        let mut scores = vec![0.0f32; keys];
         for head in 0..heads {
-            let query = &qkv[q * stride + head * d..][..d];
-            for (key, score) in scores.iter_mut().enumerate() {
-                *score = math::dot(query, &qkv[(first + key) * stride + width + head * d..][..d]) * scale;
-            }
-            let max = scores.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-            scores.iter_mut().for_each(|s| *s = math::exp(*s - max));
-            let inverse = 1.0 / math::sum(&scores, |s| s);
-            let start = if op.fusion == HeadFusion::Each { head * longest } else { 0 };
-            let out = &mut out[start..start + keys];
-            let pairs = out.iter_mut().zip(&scores);
-            // Written out by fusion, so that each loop vectorises.
-            match op.fusion {
-                HeadFusion::Each => pairs.for_each(|(out, s)| *out = s * inverse),
-                HeadFusion::Mean => pairs.for_each(|(out, s)| *out += s * inverse / heads as f32),
-                HeadFusion::Max => pairs.for_each(|(out, s)| *out = out.max(s * inverse)),
-                HeadFusion::Min if head == 0 => pairs.for_each(|(out, s)| *out = s * inverse),
-                HeadFusion::Min => pairs.for_each(|(out, s)| *out = out.min(s * inverse)),
+            let (weights, inverse_sums) =
+                qkv.exponentials(tile, head, &keys[tile.sequence * heads + head])?;
+            let map = if op.fusion == HeadFusion::Each { head } else { 0 };
+            let rows = out.chunks_exact_mut(op.heads() * longest);
+            for ((out, weights), inverse) in rows.zip(weights.chunks_exact(tile.keys)).zip(inverse_sums) {
+                let pairs = out[map * longest..][..tile.keys].iter_mut().zip(weights);
+                // Written out by fusion, so that each loop vectorises.
+                match op.fusion {
+                    HeadFusion::Each => pairs.for_each(|(out, w)| *out = w * inverse),
+                    HeadFusion::Mean => pairs.for_each(|(out, w)| *out += w * inverse / heads as f32),
+                    HeadFusion::Max => pairs.for_each(|(out, w)| *out = out.max(w * inverse)),
+                    HeadFusion::Min if head == 0 => pairs.for_each(|(out, w)| *out = w * inverse),
+                    HeadFusion::Min => pairs.for_each(|(out, w)| *out = out.min(w * inverse)),
+                }
             }
         }
         if op.mixed {
-            out.chunks_exact_mut(longest).for_each(|map| mix(&mut map[..keys], q - first, residual));
+            for (query, row) in (tile.place()..).zip(out.chunks_exact_mut(op.heads() * longest)) {
+                row.chunks_exact_mut(longest).for_each(|map| mix(&mut map[..tile.keys], query, residual));
+            }
         }
+        Ok(())
     });
+    check(&op.attention, done)
 }
 
 /// One step of a rollout from what the token at `place` looked at.

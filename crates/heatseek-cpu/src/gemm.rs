@@ -108,6 +108,7 @@ fn add_residual(op: &Gemm, operands: &Operands<'_>, y: &mut [f32]) {
     }
 }
 
-fn internal(what: String) -> ExecutorError {
+/// A failure of ours.
+pub(crate) fn internal(what: String) -> ExecutorError {
     ExecutorError::Internal { device: "the CPU".into(), what }
 }

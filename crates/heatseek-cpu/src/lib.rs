@@ -78,10 +78,10 @@ impl HostKernels for CpuKernels {
             Op::Gemm(op) => gemm::gemm(&self.gemm, op, rows, packed, operands)?,
             Op::CopyRows(op) => copy::copy(op, operands),
             Op::LayerNorm(op) => layer_norm::layer_norm(op, operands),
-            Op::Attention(op) => attention::attention(op, operands),
-            Op::AttentionMap(op) => attention_map::attention_map(op, rows, operands),
+            Op::Attention(op) => attention::attention(&self.gemm, op, operands)?,
+            Op::AttentionMap(op) => attention_map::attention_map(&self.gemm, op, rows, operands)?,
             Op::Pool(op) => pool::pool(op, operands),
-            Op::Rollout(op) => rollout::rollout(op, rows, operands),
+            Op::Rollout(op) => rollout::rollout(&self.gemm, op, rows, operands)?,
             Op::L2Normalize(op) => l2_normalize::l2_normalize(op, operands),
             other => {
                 return Err(ExecutorError::Unsupported {

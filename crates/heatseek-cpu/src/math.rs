@@ -12,7 +12,8 @@ pub(crate) fn exp(x: f32) -> f32 {
     // 1.5 · 2²³: adding and subtracting it rounds to an integer without a call.
     const ROUND: f32 = 12_582_912.0;
     let clamped = x.clamp(-88.0, 88.0);
-    let n = (clamped * std::f32::consts::LOG2_E + ROUND) - ROUND;
+    let rounded = clamped * std::f32::consts::LOG2_E + ROUND;
+    let n = rounded - ROUND;
     let r = (clamped - n * LN2_HIGH) - n * LN2_LOW;
     let p = 1.0 / 720.0;
     let p = p * r + 1.0 / 120.0;
@@ -20,7 +21,9 @@ pub(crate) fn exp(x: f32) -> f32 {
     let p = p * r + 1.0 / 6.0;
     let p = p * r + 0.5;
     let p = p * r * r + r + 1.0;
-    let scale = f32::from_bits(((n as i32 + 127) << 23) as u32);
+    // The low bits of `rounded` are n in two's complement, the others leave: a conversion would saturate, and
+    // that costs more than the polynomial. 127 is the exponent's bias.
+    let scale = f32::from_bits((rounded.to_bits() << 23).wrapping_add(127 << 23));
     // Below e^-87.3 the result is no normal number any more: flush to zero, as GPUs may.
     if x < -87.3 { 0.0 } else { p * scale }
 }
@@ -68,6 +71,20 @@ pub(crate) fn mean_and_rstd(row: &[f32], eps: f32) -> (f32, f32) {
     let mean = sum(row, |v| v) / n;
     let variance = sum(row, |v| (v - mean) * (v - mean)) / n;
     (mean, 1.0 / (variance + eps).sqrt())
+}
+
+/// The largest of `row`, in eight running ones; −∞ of none.
+pub(crate) fn max(row: &[f32]) -> f32 {
+    // Not `f32::max`: what that does with a NaN costs vectors.
+    let larger = |a: f32, b: f32| if a > b { a } else { b };
+    let mut largest = [f32::NEG_INFINITY; 8];
+    let (main, tail) = row.as_chunks::<8>();
+    for chunk in main {
+        for i in 0..8 {
+            largest[i] = larger(chunk[i], largest[i]);
+        }
+    }
+    largest.iter().chain(tail).copied().fold(f32::NEG_INFINITY, larger)
 }
 
 /// `Σ f(v)` in eight running sums.

@@ -16,6 +16,19 @@ pub(crate) fn for_each_row(y: &mut [f32], width: usize, body: impl Fn(usize, &mu
     y.chunks_exact_mut(width.max(1)).enumerate().for_each(|(i, row)| body(i, row));
 }
 
+/// `body` of each item, in parallel where there are threads.
+#[cfg(not(target_arch = "wasm32"))]
+pub(crate) fn map<T: Send, R: Send>(items: Vec<T>, body: impl Fn(T) -> R + Sync + Send) -> Vec<R> {
+    use rayon::prelude::*;
+    items.into_par_iter().map(body).collect()
+}
+
+/// `body` of each item.
+#[cfg(target_arch = "wasm32")]
+pub(crate) fn map<T, R>(items: Vec<T>, body: impl Fn(T) -> R) -> Vec<R> {
+    items.into_iter().map(body).collect()
+}
+
 /// The threads in words.
 pub(crate) fn describe() -> String {
     #[cfg(not(target_arch = "wasm32"))]

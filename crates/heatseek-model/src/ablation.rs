@@ -3,7 +3,7 @@
 
 use heatseek_ops::{BufferId, Gemm, Program, ProgramError, Residual, Rows};
 
-use crate::builder::{Builder, Norm};
+use crate::builder::{Builder, Norm, hidden_output};
 use crate::fold::stack;
 use crate::prenorm::PreNormLayer;
 use crate::weights::{BertWeights, Linear};
@@ -17,11 +17,6 @@ pub struct Kept {
     pub feed_forward: bool,
 }
 
-/// The output that holds the hidden state behind `layer` layers, 0 that of the embeddings.
-pub(crate) fn state_output(layer: usize) -> String {
-    format!("hidden.{layer}")
-}
-
 impl Builder {
     /// Buffers of all hidden states, `first` and one for each of `layers`, named as outputs.
     fn states(&mut self, first: BufferId, layers: usize) -> Vec<BufferId> {
@@ -31,7 +26,7 @@ impl Builder {
             states.push(self.program.activation(format!("state.{layer}"), Rows::Tokens, width));
         }
         for (layer, &state) in states.iter().enumerate() {
-            self.program.output(state_output(layer), state);
+            self.program.output(hidden_output(layer), state);
         }
         states
     }

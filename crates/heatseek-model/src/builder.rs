@@ -158,7 +158,12 @@ impl Builder {
                 self.program.push_for(output, op, Rows::Tokens, &[encoded.rows, norm, hidden])?;
             }
         }
-        let dense: Vec<[BufferId; 2]> = dense.iter().enumerate().map(|(i, l)| self.dense(i, l)).collect();
+        let dense: Vec<[BufferId; 2]> = dense
+            .iter()
+            .enumerate()
+            .map(|(index, linear)| self.linear_weights(&format!("dense.{index}"), linear))
+            .collect();
+        self.token_outputs(pipeline, &dense, encoded)?;
         let source = encoded.head.map_or(Source::Rows(pipeline.pooling), |_| Source::Head);
         let own = (source, pipeline.ends_normalized());
         let poolings = Pooling::ALL.map(Some).into_iter().chain(encoded.head.map(|_| None));
@@ -241,9 +246,9 @@ impl Builder {
         Ok(())
     }
 
-    fn dense(&mut self, index: usize, linear: &Linear) -> [BufferId; 2] {
-        let weight = self.program.weight(format!("dense.{index}.weight"), linear.weight.clone());
-        [weight, self.program.weight(format!("dense.{index}.bias"), linear.bias.clone())]
+    pub(crate) fn linear_weights(&mut self, name: &str, linear: &Linear) -> [BufferId; 2] {
+        let weight = self.program.weight(format!("{name}.weight"), linear.weight.clone());
+        [weight, self.program.weight(format!("{name}.bias"), linear.bias.clone())]
     }
 
     /// Attention of layer `index`, and for those who ask for them its maps and what it reads.

@@ -22,6 +22,7 @@ mod prenorm;
 mod program;
 mod prompts;
 mod reader;
+mod readout;
 mod safetensors;
 mod spec;
 #[cfg(feature = "synthetic")]
@@ -42,6 +43,7 @@ pub use limits::TextPadding;
 pub use model::TextModel;
 pub use modules::{DenseConfig, Pipeline, PipelineStep};
 pub use prompts::Prompts;
+pub use readout::Readout;
 pub use spec::ModelSpec;
 pub use text_tower::TextEnd;
 pub use vision::{PatchGrid, VISION_MODEL_TYPES, VisionConfig, VisionModel, VisionSpec};

@@ -1,8 +1,8 @@
 //! A text embedding model, read and checked.
 
-use heatseek_ops::{Batch, HeadFusion, Op, POOLED, Pooling, Program};
+use heatseek_ops::{Batch, HIDDEN, HeadFusion, Op, POOLED, Pooling, Program};
 
-use crate::ablation::{Kept, state_output};
+use crate::ablation::Kept;
 use crate::builder::{
     Norm, Source, attention_output, hidden_output, qkv_output, rollout_output, rollout_switch, vector_output,
 };
@@ -10,8 +10,11 @@ use crate::files::SENTENCE_TRANSFORMERS;
 use crate::limits::Limits;
 use crate::modules::read_modules;
 use crate::program::{Parts, build, build_ablated};
+use crate::readout::TOKEN_VECTORS;
 use crate::weights::{Linear, TextWeights, read_dense};
-use crate::{Config, ModelError, ModelFiles, ModelSpec, Pipeline, PipelineStep, Prompts, TextPadding};
+use crate::{
+    Config, ModelError, ModelFiles, ModelSpec, Pipeline, PipelineStep, Prompts, Readout, TextPadding,
+};
 
 /// How the names of token embeddings end.
 const TOKEN_TABLES: [&str; 2] = ["word_embeddings.weight", "token_embedding.weight"];
@@ -120,17 +123,12 @@ impl TextModel {
     }
 
     /// The Program of what is `kept` of the layers: outputs are the hidden states behind 0 and more layers, of
-    /// [`TextModel::state_output`], `[tokens, hidden_size]`.
+    /// [`TextModel::hidden_output`], `[tokens, hidden_size]`.
     ///
     /// # Errors
     /// [`ModelError::Program`], a bug.
     pub fn ablated(&self, kept: Kept) -> Result<Program, ModelError> {
         Ok(build_ablated(&self.config, &self.weights, kept)?)
-    }
-
-    /// The output of [`TextModel::ablated`] that holds the hidden state behind `layer` layers.
-    pub fn state_output(&self, layer: usize) -> String {
-        state_output(layer)
     }
 
     /// The output that holds vectors pooled and normalised in this way; `None` is as the model's files
@@ -164,6 +162,17 @@ impl TextModel {
     /// after the other: `[tokens, 3 · hidden_size]`.
     pub fn qkv_output(&self, layer: usize) -> String {
         qkv_output(layer)
+    }
+
+    /// The output that holds each token carried into the space of vectors as if it were all of the text, before
+    /// unit length: `[tokens, embedding_dim]`.
+    pub fn token_output(&self) -> &'static str {
+        if self.dense.is_empty() { HIDDEN } else { TOKEN_VECTORS }
+    }
+
+    /// How those make a vector; `None` where that is not linear. `pooling` as in [`TextModel::vector_output`].
+    pub fn readout(&self, pooling: Option<Pooling>) -> Option<Readout> {
+        Readout::new(pooling.unwrap_or(self.pipeline.pooling), &self.pipeline.steps, &self.dense)
     }
 
     /// The ops that embedding a text runs, known from the configuration alone: pipelines can compile

@@ -53,7 +53,7 @@ fn bert_without_parts_of_its_layers() {
     model.push_sequence(&mut batch, &ids, &vec![0; ids.len()]).unwrap();
     for (name, kept) in KEPT {
         let program = model.ablated(kept).unwrap();
-        check(&format!("bert.{name}"), program, &|layer| model.state_output(layer), &batch);
+        check(&format!("bert.{name}"), program, &|layer| model.hidden_output(layer), &batch);
     }
 }
 
@@ -66,6 +66,6 @@ fn vit_without_parts_of_its_layers() {
     model.push_picture(&mut batch, shape[2], shape[1], &pixels).unwrap();
     for (name, kept) in KEPT {
         let program = model.ablated(kept).unwrap();
-        check(&format!("vit.{name}"), program, &|layer| model.state_output(layer), &batch);
+        check(&format!("vit.{name}"), program, &|layer| model.hidden_output(layer), &batch);
     }
 }

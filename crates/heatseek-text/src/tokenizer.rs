@@ -13,7 +13,11 @@ pub struct Tokenizer {
     inner: tokenizers::Tokenizer,
     special: usize,
     padding: Option<Padding>,
+    mask: Option<u32>,
 }
+
+/// How tokenizers of masked language models write the token that stands for a hidden one.
+const MASKS: [&str; 2] = ["[MASK]", "<mask>"];
 
 /// What short texts are filled up with.
 #[derive(Clone, Copy, Debug)]
@@ -67,7 +71,11 @@ impl Tokenizer {
             inner.with_model(model);
         }
         let special = inner.get_post_processor().map_or(0, |p| p.added_tokens(false));
-        Ok(Self { inner, special, padding: None })
+        let added = inner.get_added_tokens_decoder();
+        let is_mask = |content: &str| MASKS.contains(&content);
+        let mask =
+            added.iter().find(|(_, token)| token.special && is_mask(&token.content)).map(|(&id, _)| id);
+        Ok(Self { inner, special, padding: None, mask })
     }
 
     /// The same tokenizer with every text lower-cased first, as sentence-transformers' `do_lower_case` does it:
@@ -135,6 +143,24 @@ impl Tokenizer {
         Ok(encoding)
     }
 
+    /// `encoding` with token `index` hidden: the mask token in its place, or without a mask token left out, and
+    /// the text filled up again where it was.
+    pub fn hiding(&self, encoding: &Encoding, index: usize) -> Encoding {
+        let mut hidden = encoding.clone();
+        if let Some(mask) = self.mask {
+            hidden.ids[index] = mask;
+            return hidden;
+        }
+        hidden.ids.remove(index);
+        hidden.type_ids.remove(index);
+        hidden.offsets.remove(index);
+        hidden.special.remove(index);
+        if let Some(padding) = self.padding {
+            hidden.pad(padding, encoding.ids.len());
+        }
+        hidden
+    }
+
     /// Tokens of `text`, special ones included, without any limit.
     ///
     /// # Errors
@@ -198,6 +224,24 @@ mod tests {
         assert_eq!(pad(true).encode("one two three", Some(4)).unwrap().ids, [2, 4, 5, 3]);
         let missing = Tokenizer::from_json(&tokenizer_json()).unwrap().padding("<pad>", true).unwrap_err();
         assert!(missing.to_string().contains("`<pad>`"), "{missing}");
+    }
+
+    #[test]
+    fn a_hidden_token_is_masked_or_left_out() {
+        let json = tokenizer_json();
+        let plain = Tokenizer::from_json(&json).unwrap();
+        let text = plain.encode("one two three", None).unwrap();
+        assert_eq!(text.ids, [2, 4, 5, 6, 3]);
+        assert_eq!(plain.hiding(&text, 2).ids, [2, 4, 6, 3]);
+        for (left, expected) in [(false, [2, 4, 6, 3, 0, 0]), (true, [0, 0, 2, 4, 6, 3])] {
+            let padded = Tokenizer::from_json(&json).unwrap().padding("[PAD]", left).unwrap();
+            let text = padded.encode("one two three", Some(6)).unwrap();
+            let two = text.ids.iter().position(|&id| id == 5).unwrap();
+            assert_eq!(padded.hiding(&text, two).ids, expected);
+        }
+        let masking = Tokenizer { mask: Some(1), ..plain };
+        let hidden = masking.hiding(&text, 2);
+        assert_eq!(hidden, Encoding { ids: vec![2, 4, 1, 6, 3], ..text });
     }
 
     #[test]

@@ -22,6 +22,8 @@ pub enum Stage {
     Attention,
     /// Attention is being analysed; counts layers, and then runs with parts of them left out.
     Analyze,
+    /// An input is being embedded with one part after another hidden; counts tokens or patches.
+    Occlude,
 }
 
 /// How far a stage is.

@@ -29,7 +29,7 @@ pub(crate) trait Encoder {
     fn ablated(&self, kept: Kept) -> Result<Program, ModelError>;
 
     /// The output of that which holds the hidden state behind `layer` layers.
-    fn state_output(&self, layer: usize) -> String;
+    fn hidden_output(&self, layer: usize) -> String;
 
     /// A batch to compare devices with: two sequences of different lengths, so that a kernel that mixes
     /// sequences, rows or columns up is seen.

@@ -60,8 +60,8 @@ impl Encoder for VisionModel {
         VisionModel::ablated(self, kept)
     }
 
-    fn state_output(&self, layer: usize) -> String {
-        VisionModel::state_output(self, layer)
+    fn hidden_output(&self, layer: usize) -> String {
+        VisionModel::hidden_output(self, layer)
     }
 
     /// Two pictures of noise: together more rows than the kernels of a query take.

@@ -28,8 +28,8 @@ impl Encoder for TextModel {
         TextModel::ablated(self, kept)
     }
 
-    fn state_output(&self, layer: usize) -> String {
-        TextModel::state_output(self, layer)
+    fn hidden_output(&self, layer: usize) -> String {
+        TextModel::hidden_output(self, layer)
     }
 
     /// Ids from all over the vocabulary. The first text is longer than the 16 keys that attention takes at a

@@ -42,7 +42,7 @@ pub(crate) async fn rank_curves(
         control.checkpoint().await?;
         let program = Arc::new(encoder.ablated(Kept { residual, feed_forward })?);
         let states: Vec<OutputId> = (0..=layers)
-            .map(|layer| program.output_named(&encoder.state_output(layer)))
+            .map(|layer| program.output_named(&encoder.hidden_output(layer)))
             .collect::<Result<_, _>>()?;
         let plan = heatseek_cpu::executor().prepare(program, PlanOptions::default()).await?;
         let values = plan.run(batch, &states).await?;

@@ -1,4 +1,5 @@
-//! Real pictures that tests look at: data files of scikit-image, fetched and not kept in the repository.
+//! Real pictures that tests look at, some of them the page's samples: data files of scikit-image, fetched and not kept
+//! in the repository.
 
 use heatseek_hub::{KnownFile, KnownModel, Origin, Wheel, WheelContent};
 

@@ -105,7 +105,7 @@ function indexing(store: Store, engine: Engine): HTMLElement {
 function acceptDrops(view: HTMLElement, store: Store, engine: Engine): void {
   const over = (on: boolean): void => void view.classList.toggle('over', on);
   document.addEventListener('dragover', (event) => {
-    if (!event.dataTransfer?.types.includes('Files')) return;
+    if (!view.isConnected || !event.dataTransfer?.types.includes('Files')) return;
     event.preventDefault();
     over(true);
   });
@@ -115,7 +115,7 @@ function acceptDrops(view: HTMLElement, store: Store, engine: Engine): void {
   document.addEventListener('drop', (event) => {
     over(false);
     const files = [...(event.dataTransfer?.files ?? [])];
-    if (files.length === 0) return;
+    if (!view.isConnected || files.length === 0) return;
     event.preventDefault();
     void addFiles(files, store, engine);
   });

@@ -3,8 +3,7 @@
 import type { Progress } from 'heatseek';
 
 import { button, el, say } from '../dom.ts';
-import type { Engine } from '../engine.ts';
-import type { Store } from '../state.ts';
+import type { ModelState } from '../state.ts';
 
 const STAGES: Partial<Record<Progress['stage'], string>> = {
   download: 'Fetching the model',
@@ -13,17 +12,24 @@ const STAGES: Partial<Record<Progress['stage'], string>> = {
   'self-check': 'Checking the device’s arithmetic',
 };
 
-export function modelView(store: Store, engine: Engine): HTMLElement {
+/** A model that can be loaded, whose state can be watched. */
+export interface Loadable {
+  readonly watch: (view: (model: ModelState) => void) => void;
+  readonly load: () => void;
+  readonly cancel: () => void;
+}
+
+export function modelView({ watch, load, cancel: stop }: Loadable): HTMLElement {
   const label = el('span', { 'aria-live': 'polite' });
   const amount = el('span', { class: 'amount' });
   const bar = el('progress', { 'data-testid': 'load-progress', 'aria-label': 'Loading the model', max: 1 });
-  const cancel = button('Cancel', () => engine.cancelLoading(), { 'data-testid': 'cancel', class: 'quiet' });
-  const start = button('Load the model', () => void engine.loadModel());
+  const cancel = button('Cancel', stop, { 'data-testid': 'cancel', class: 'quiet' });
+  const start = button('Load the model', load);
   const note = el('p', { class: 'note' });
   const line = el('div', { class: 'row' }, label, amount, cancel, start);
   const view = el('section', { class: 'model', 'aria-label': 'Model' }, line, bar, note);
 
-  store.watch(({ model }) => {
+  watch((model) => {
     const { kind } = model;
     const loading = kind === 'loading';
     bar.hidden = cancel.hidden = amount.hidden = !loading;

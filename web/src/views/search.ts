@@ -46,7 +46,7 @@ export function searchView(store: Store, engine: Engine): HTMLElement {
     ask();
   });
   document.addEventListener('keydown', (event) => {
-    if (event.key !== '/' || event.ctrlKey || event.metaKey || event.altKey || isTyping(event.target)) return;
+    if (!form.isConnected || event.key !== '/' || event.ctrlKey || event.metaKey || event.altKey || isTyping(event.target)) return;
     event.preventDefault();
     input.focus();
     input.select();

@@ -2,7 +2,7 @@
 
 import { counted, el, say } from '../dom.ts';
 import { passageCount } from '../state.ts';
-import type { State, Store } from '../state.ts';
+import type { ModelState, Store } from '../state.ts';
 
 export function statusView(store: Store, footer: HTMLElement): void {
   const device = el('span', { 'data-testid': 'device-line', class: 'device' });
@@ -11,13 +11,13 @@ export function statusView(store: Store, footer: HTMLElement): void {
   footer.append(device, ms, count);
   store.watch((state) => {
     footer.dataset['model'] = state.model.kind;
-    say(device, deviceLine(state));
+    say(device, deviceLine(state.model));
     say(ms, state.search.ms === undefined ? '' : `${state.search.ms.toFixed(1)} ms to embed and scan`);
     say(count, counted(passageCount(state), 'passage'));
   });
 }
 
-function deviceLine({ model }: State): string {
+export function deviceLine(model: ModelState): string {
   switch (model.kind) {
     case 'idle':
       return 'model not loaded';

@@ -1,11 +1,14 @@
 //! SigLIP's pooling head: attention with one learned query, a LayerNorm and a feed-forward block.
 
-use heatseek_ops::{BufferId, Gemm, LayerNorm, Pool, Pooling, ProgramError, Residual, Rows, Table, Tensor};
+use heatseek_ops::{
+    BufferId, Gemm, LayerNorm, Op, Pool, Pooling, ProgramError, Residual, Rows, Table, Tensor,
+};
 
 use crate::ModelError;
 use crate::builder::Builder;
 use crate::prenorm::NormBefore;
 use crate::reader::Reader;
+use crate::readout::TOKEN_VECTORS;
 use crate::vision::VisionConfig;
 use crate::weights::{Linear, NormWeights, zeros};
 
@@ -74,8 +77,17 @@ fn constant(linear: &Linear, x: Tensor) -> Linear {
     Linear { weight: zeros(&[n, n]), bias: Tensor::computed(&[n], values) }
 }
 
+/// The head's weights behind its attention, in a Program.
+struct Tail {
+    attention_output: [BufferId; 2],
+    norm: BufferId,
+    intermediate: [BufferId; 2],
+    output: [BufferId; 2],
+}
+
 impl Builder {
-    /// One row for each sequence of the residual stream, of which `norm` is the last LayerNorm.
+    /// One row for each sequence of the residual stream, of which `norm` is the last LayerNorm; and for those who
+    /// ask, what the head makes of each token alone.
     ///
     /// Attention works on rows, so every row asks the same question, and the first one's answer is taken: the
     /// price of half a layer, for no kernel of its own.
@@ -89,22 +101,68 @@ impl Builder {
         let op = Gemm::linear(width, 3 * width);
         self.normed("head.qkv", before, norm, &head.qkv, op, [self.z, self.qkv])?;
         self.attention_of_rows()?;
+        let tail = Tail {
+            attention_output: self.linear_weights("head.attention.output", &head.attention_output),
+            norm: self.affine("head.layernorm", &head.norm),
+            intermediate: self.linear_weights("head.intermediate", &head.intermediate),
+            output: self.linear_weights("head.output", &head.output),
+        };
         let rows = Rows::Sequences;
         let [first, attended, normed, y] = ["attention", "attention.output", "norm", "output"]
             .map(|name| self.program.activation(format!("head.{name}"), rows, width));
         let pool = Pool { width, pooling: Pooling::Cls, norm_in: None, normalize: false };
         let sequences = self.program.table(Table::Sequences);
         self.program.push(pool, rows, &[self.attention, sequences, first])?;
-        let op = Gemm::linear(width, width);
-        self.gemm("head.attention.output", &head.attention_output, op, first, None, attended, rows)?;
-        let affine = self.affine("head.layernorm", &head.norm);
-        let op = LayerNorm { width, eps: self.sizes.layer_norm_eps };
-        self.program.push(op, rows, &[attended, affine, normed])?;
         let ffn = self.program.activation("head.ffn", rows, inner);
-        let op = Gemm { activation: self.sizes.activation, ..Gemm::linear(width, inner) };
-        self.gemm("head.intermediate", &head.intermediate, op, normed, None, ffn, rows)?;
-        let op = Gemm { residual: Residual::Add, ..Gemm::linear(inner, width) };
-        self.gemm("head.output", &head.output, op, ffn, Some(attended), y, rows)?;
+        for (op, buffers) in self.tail(&tail, [first, attended, normed, ffn, y]) {
+            self.program.push(op, rows, &buffers)?;
+        }
+        self.head_of_tokens(head, norm, &tail)?;
         Ok(y)
+    }
+
+    /// A token that is all there is gets all of the attention: its value goes through the rest of the head, in
+    /// buffers that the layers no longer need.
+    fn head_of_tokens(
+        &mut self,
+        head: &PoolingHead,
+        norm: &NormWeights,
+        tail: &Tail,
+    ) -> Result<(), ProgramError> {
+        let width = self.sizes.hidden_size;
+        let [_, _, value] = &head.qkv;
+        let affine = self.affine("head.value.norm", norm);
+        let [weight, bias] = self.linear_weights("head.value", value);
+        let [a, b] = [self.z_mid, self.attention];
+        let output = self.program.output(TOKEN_VECTORS, b);
+        let op = LayerNorm { width, eps: self.sizes.layer_norm_eps };
+        let mut ops: Vec<(Op, Vec<BufferId>)> = vec![
+            (op.into(), vec![self.z, affine, a]),
+            (Gemm::linear(width, width).into(), vec![a, weight, bias, b]),
+        ];
+        ops.extend(self.tail(tail, [b, a, b, self.ffn, b]));
+        ops.into_iter()
+            .try_for_each(|(op, buffers)| self.program.push_for(output, op, Rows::Tokens, &buffers))
+    }
+
+    /// From what attention gathered to what the head gives.
+    fn tail(
+        &self,
+        tail: &Tail,
+        [first, attended, normed, ffn, y]: [BufferId; 5],
+    ) -> [(Op, Vec<BufferId>); 4] {
+        let (width, inner) = (self.sizes.hidden_size, self.sizes.intermediate_size);
+        let norm = LayerNorm { width, eps: self.sizes.layer_norm_eps };
+        let up = Gemm { activation: self.sizes.activation, ..Gemm::linear(width, inner) };
+        let down = Gemm { residual: Residual::Add, ..Gemm::linear(inner, width) };
+        let [out_weight, out_bias] = tail.attention_output;
+        let [up_weight, up_bias] = tail.intermediate;
+        let [down_weight, down_bias] = tail.output;
+        [
+            (Gemm::linear(width, width).into(), vec![first, out_weight, out_bias, attended]),
+            (norm.into(), vec![attended, tail.norm, normed]),
+            (up.into(), vec![normed, up_weight, up_bias, ffn]),
+            (down.into(), vec![ffn, down_weight, down_bias, attended, y]),
+        ]
     }
 }

@@ -1,13 +1,14 @@
 //! A vision transformer, read and checked.
 
-use heatseek_ops::{Activation, Batch, HeadFusion, Op, POOLED, Pooling, Program};
+use heatseek_ops::{Activation, Batch, HIDDEN, HeadFusion, Op, POOLED, Pooling, Program};
 use serde::Serialize;
 
-use crate::ablation::{Kept, state_output};
+use crate::ablation::Kept;
 use crate::builder::{
     Norm, Source, attention_output, hidden_output, qkv_output, rollout_output, rollout_switch, vector_output,
 };
 use crate::modules::{DenseConfig, Pipeline, PipelineStep};
+use crate::readout::{Readout, STATES, TOKEN_VECTORS};
 use crate::tower::Tower;
 use crate::vision::VisionConfig;
 use crate::vision::positions::interpolate;
@@ -101,17 +102,12 @@ impl VisionModel {
     }
 
     /// The Program of what is `kept` of the layers: outputs are the hidden states behind 0 and more layers, of
-    /// [`VisionModel::state_output`], `[tokens, hidden_size]`.
+    /// [`VisionModel::hidden_output`], `[tokens, hidden_size]`.
     ///
     /// # Errors
     /// [`ModelError::Program`], a bug.
     pub fn ablated(&self, kept: Kept) -> Result<Program, ModelError> {
         Ok(build_ablated(&self.config, &self.weights, kept)?)
-    }
-
-    /// The output of [`VisionModel::ablated`] that holds the hidden state behind `layer` layers.
-    pub fn state_output(&self, layer: usize) -> String {
-        state_output(layer)
     }
 
     /// The output that holds vectors pooled and normalised in this way. `None` is the model's own: the class
@@ -146,6 +142,31 @@ impl VisionModel {
     /// after the other: `[tokens, 3 · hidden_size]`.
     pub fn qkv_output(&self, layer: usize) -> String {
         qkv_output(layer)
+    }
+
+    /// The output that holds the rows that are pooled, behind the last LayerNorm: `[tokens, hidden_size]`. Of
+    /// CLIP, [`HIDDEN`] is before it.
+    pub fn state_output(&self) -> &'static str {
+        if self.config.tower() == Some(Tower::Clip) { STATES } else { HIDDEN }
+    }
+
+    /// The output that holds each token carried into the space of vectors as if it were all of the picture, before
+    /// unit length: `[tokens, embedding_dim]`. `pooling` as in [`VisionModel::vector_output`].
+    pub fn token_output(&self, pooling: Option<Pooling>) -> &'static str {
+        let by_head = pooling.is_none() && self.weights.head.is_some();
+        match by_head || self.weights.projection.is_some() {
+            true => TOKEN_VECTORS,
+            false => self.state_output(),
+        }
+    }
+
+    /// How those make a vector; `None` where that is not linear. `pooling` as in [`VisionModel::vector_output`].
+    pub fn readout(&self, pooling: Option<Pooling>) -> Option<Readout> {
+        let pooling = match (pooling, source(&self.config, &self.pipeline)) {
+            (Some(pooling), _) | (None, Source::Rows(pooling)) => pooling,
+            (None, Source::Head) => return None,
+        };
+        Readout::new(pooling, &self.pipeline.steps, self.weights.projection.as_slice())
     }
 
     /// The ops that embedding a picture runs, known from the configuration alone.

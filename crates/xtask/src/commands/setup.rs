@@ -26,13 +26,13 @@ pub fn needed() -> Result<()> {
     console::heading("setup");
     wasm_target().context("installing the wasm target")?;
     npm::install().context("installing the npm packages")?;
-    fetch(&ALL_MINILM_L6_V2).context("fetching the model")
+    fetch(&ALL_MINILM_L6_V2).context("fetching the model")?;
+    fetch(&DINOV2_SMALL).context("fetching the vision model")?;
+    fetch(&TEST_PICTURES).context("fetching the pictures")
 }
 
-/// What the tests need on top: a vision model, pictures, a browser, and a GPU that is software.
+/// What the tests need on top: a browser, and a GPU that is software.
 pub fn for_tests() -> Result<()> {
-    fetch(&DINOV2_SMALL).context("fetching the vision model")?;
-    fetch(&TEST_PICTURES).context("fetching the pictures")?;
     let mut missing = Vec::new();
     if chromium::find().is_none() {
         missing.push("chromium");

@@ -1,0 +1,81 @@
+/** What "Look at text" asks of the model: maps of a text, the layer in view first. Switching views asks for nothing. */
+
+import type { Model } from 'heatseek';
+
+import type { Engine } from '../engine.ts';
+import { explain, isAbort } from '../problems.ts';
+import type { Store } from '../state.ts';
+import { TextMaps } from './maps.ts';
+import type { TextStore } from './state.ts';
+
+/** Up to so many tokens, all maps together are small: one call fetches the rest. */
+const FEW_TOKENS = 160;
+
+export class Study {
+  readonly #engine: Engine;
+  readonly #page: Store;
+  readonly #store: TextStore;
+  #reading = new AbortController();
+  #text = '';
+
+  constructor(engine: Engine, page: Store, store: TextStore) {
+    this.#engine = engine;
+    this.#page = page;
+    this.#store = store;
+  }
+
+  /** Reads `text`; a newer one overtakes it. Does nothing before the model is there. */
+  async read(text: string): Promise<void> {
+    const { model } = this.#engine;
+    if (!model || text.trim() === '' || text === this.#text) return;
+    this.#text = text;
+    this.#reading.abort();
+    this.#store.update({ busy: 'Reading', pinned: undefined, hovered: undefined, maps: undefined });
+    await this.#fetch(model);
+  }
+
+  /** Sees to it that the maps of `layer` come, if they are not at hand. */
+  async need(layer: number): Promise<void> {
+    const { model } = this.#engine;
+    const { maps } = this.#store.state;
+    if (!model || !maps || maps.has(layer)) return;
+    this.#reading.abort();
+    await this.#fetch(model);
+  }
+
+  async #fetch(model: Model): Promise<void> {
+    const reading = new AbortController();
+    this.#reading = reading;
+    const { signal } = reading;
+    const { numHiddenLayers: layers, numAttentionHeads: heads } = model.info;
+    try {
+      // The layer may be changed while others are fetched: what is in view goes first.
+      for (let wanted = this.#wanted(layers); wanted.length > 0; wanted = this.#wanted(layers)) {
+        const got = await model.attention(this.#text, { layers: wanted, signal });
+        if (signal.aborted || got.layout.kind !== 'text') return;
+        const known = this.#store.state.maps;
+        const maps = known ?? new TextMaps(got.layout, layers, heads);
+        maps.add(got);
+        const { layer, heads: picked, fetched } = this.#store.state;
+        this.#store.update({
+          maps, fetched: fetched + 1, busy: undefined, layer: Math.min(layer, layers - 1),
+          ...(picked.length > 0 ? {} : { heads: Array.from({ length: heads }, (_, head) => head) }),
+        });
+      }
+    } catch (error) {
+      if (isAbort(error) || signal.aborted) return;
+      this.#text = '';
+      this.#store.update({ busy: undefined });
+      this.#page.complain(explain(error, 'looking at the text'));
+    }
+  }
+
+  /** The layers to ask for next. */
+  #wanted(layers: number): number[] {
+    const { maps, layer } = this.#store.state;
+    if (!maps) return [Math.min(layer, layers - 1)];
+    if (!maps.has(layer)) return [layer];
+    const { missing } = maps;
+    return maps.tokens <= FEW_TOKENS ? missing : missing.slice(0, 1);
+  }
+}
