@@ -8,6 +8,10 @@ use serde_json::Value;
 use crate::args::Args;
 use crate::{HELP, run, workspace};
 
+/// Commands of the native binary: the variants of `Command` in heatseek-bench/src/args.rs.
+const HEATSEEK_OWN: [&str; 9] =
+    ["info", "embed", "attention", "explain", "occlude", "analyze", "search", "models", "--help"];
+
 const DOCUMENTS: &[&str] = &["README.md", "ARCHITECTURE.md", "pkg/README.md", "web/README.md"];
 /// What npm itself provides.
 const NPM_OWN: &[&str] = &["install", "ci", "i", "pack", "run", "publish", "exec", "init"];
@@ -92,9 +96,9 @@ fn fault_of(command: &str, scripts: &BTreeSet<String>) -> Option<String> {
             let known = NPM_OWN.contains(name) || scripts.contains(*name);
             (!known).then(|| format!("npm has no command or script {name}"))
         }
-        ["heatseek", name, ..] => (!["info", "embed", "attention", "search", "models", "--help"]
-            .contains(name))
-        .then(|| format!("heatseek has no command {name}")),
+        ["heatseek", name, ..] => {
+            (!HEATSEEK_OWN.contains(name)).then(|| format!("heatseek has no command {name}"))
+        }
         _ => None,
     }
 }
