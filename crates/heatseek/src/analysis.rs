@@ -114,9 +114,7 @@ impl Model {
         control: &dyn Control,
     ) -> Result<Analysis, Error> {
         let model = self.text_model();
-        let (_, encoding) = self.encoding(text, embed)?;
-        let mut batch = Batch::new();
-        model.push_sequence(&mut batch, &encoding.ids, &encoding.type_ids)?;
+        let (batch, _) = self.looked_at(text, embed)?;
         let (layers, heads) = (model.spec().num_hidden_layers, model.spec().num_attention_heads);
         let capture = |wanted: AttentionOptions| -> LocalFuture<'_, _> {
             Box::pin(async move { self.attention(text, &wanted, embed, control).await })
@@ -150,9 +148,7 @@ impl ImageModel {
         control: &dyn Control,
     ) -> Result<Analysis, Error> {
         let model = self.model();
-        let mut batch = Batch::new();
-        let [width, height] = [pixels.width, pixels.height].map(|n| n as usize);
-        model.push_picture(&mut batch, width, height, &pixels.data)?;
+        let (batch, _) = self.looked_at(pixels)?;
         let (layers, heads) = (model.spec().num_hidden_layers, model.spec().num_attention_heads);
         let capture = |wanted: AttentionOptions| -> LocalFuture<'_, _> {
             Box::pin(async move { self.attention_of_pixels(pixels, &wanted, control).await })

@@ -3,7 +3,6 @@
 use heatseek_model::Readout;
 use heatseek_ops::{Batch, HIDDEN};
 use heatseek_search::Metric;
-use heatseek_text::Encoding;
 
 use crate::device::Encoder;
 use crate::runner::Runner;
@@ -84,14 +83,11 @@ impl Model {
 
     async fn side(&self, text: &str, embed: &EmbedOptions, control: &dyn Control) -> Result<Side, Error> {
         let model = self.text_model();
-        let (text, encoding) = self.encoding(text, embed)?;
-        let mut batch = Batch::new();
-        model.push_sequence(&mut batch, &encoding.ids, &encoding.type_ids)?;
+        let (batch, layout) = self.looked_at(text, embed)?;
         let vector = model.vector_output(embed.pooling, embed.normalize);
         let outputs = [vector.as_str(), HIDDEN, model.token_output()];
-        let Encoding { ids, offsets, special, .. } = encoding;
         let way = Way {
-            layout: MapLayout::Text { text, ids, offsets, special },
+            layout,
             unit_length: embed.normalize.unwrap_or(model.spec().normalize),
             readout: model.readout(embed.pooling),
         };
@@ -168,14 +164,11 @@ impl ImageModel {
         control: &dyn Control,
     ) -> Result<Side, Error> {
         let model = self.model();
-        let mut batch = Batch::new();
-        let [width, height] = [pixels.width, pixels.height].map(|n| n as usize);
-        let grid = model.push_picture(&mut batch, width, height, &pixels.data)?;
+        let (batch, layout) = self.looked_at(pixels)?;
         let vector = model.vector_output(embed.pooling, embed.normalize);
         let outputs = [vector.as_str(), model.state_output(), model.token_output(embed.pooling)];
-        let prefix_tokens = model.spec().prefix_tokens.clone();
         let way = Way {
-            layout: MapLayout::Picture { prefix_tokens, grid },
+            layout,
             unit_length: embed.normalize.unwrap_or(model.spec().normalize),
             readout: model.readout(embed.pooling),
         };
