@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { launch, open } from './chromium.mjs';
+import { picksAHead, squares } from './heads-panel.mjs';
 import { serve } from './serve.mjs';
 
 const ROOT = join(dirname(fileURLToPath(import.meta.url)), '../..');
@@ -41,6 +42,10 @@ const REFERENCE = `<!doctype html><meta charset=utf-8><link rel=icon href=data:,
   };
   window.through = async (url, picture, options) => [...(await (await model(url, 'image')).attention(picture, options)).data];
   window.hidden = async (url, picture) => [...(await (await model(url, 'image')).occlusion(picture)).data];
+  window.analysis = async (url, picture) => {
+    const { distance, layers, heads } = await (await model(url, 'image')).analyze(picture);
+    return { distance: [...distance], layers: layers.length, heads };
+  };
   window.ready = true;
 </script>`;
 
