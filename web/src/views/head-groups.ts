@@ -8,7 +8,7 @@ const SIZE = 240;
 const MARGIN = 12;
 
 export function headGroups(pick: (layer: number, head: number) => void): HeadDrawing {
-  const plot = svg('svg', { viewBox: `0 0 ${SIZE} ${SIZE}`, role: 'img', class: 'head-groups', 'data-testid': 'head-groups' });
+  const plot = svg('svg', { role: 'img', class: 'head-groups', 'data-testid': 'head-groups' });
   const key = el('ul', { class: 'key' });
   const element = el('section', {}, el('h3', {}, 'Which heads are alike'), plot, key,
     el('p', { class: 'note' }, 'Each dot is a head; the nearer two are, the more alike what they look at (Jensen-Shannon distance, laid out flat).'));
@@ -16,7 +16,8 @@ export function headGroups(pick: (layer: number, head: number) => void): HeadDra
     const groups = Math.max(...label) + 1;
     const across = label.map((_, at) => position[at * 2] ?? 0);
     const down = label.map((_, at) => position[at * 2 + 1] ?? 0);
-    const place = scaled(across, down);
+    const { place, width, height } = fitted(across, down);
+    plot.setAttribute('viewBox', `0 0 ${width} ${height}`);
     const dots = label.map((group, at) => {
       const [layer, head] = [layers[Math.floor(at / heads)] ?? 0, at % heads];
       const [x, y] = place(across[at] ?? 0, down[at] ?? 0);
@@ -45,9 +46,12 @@ export function headGroups(pick: (layer: number, head: number) => void): HeadDra
 }
 
 /** Fits both axes into the drawing by one scale, so that distances stay true. */
-function scaled(across: readonly number[], down: readonly number[]): (x: number, y: number) => [number, number] {
-  const middle = (values: readonly number[]): number => (Math.min(...values) + Math.max(...values)) / 2;
-  const extent = (values: readonly number[]): number => Math.max(...values) - Math.min(...values);
-  const scale = (SIZE - 2 * MARGIN) / (Math.max(extent(across), extent(down)) || 1);
-  return (x, y) => [SIZE / 2 + (x - middle(across)) * scale, SIZE / 2 + (y - middle(down)) * scale];
+function fitted(across: readonly number[], down: readonly number[]): { place: (x: number, y: number) => [number, number]; width: number; height: number } {
+  const [left, right, top, foot] = [Math.min(...across), Math.max(...across), Math.min(...down), Math.max(...down)];
+  const scale = (SIZE - 2 * MARGIN) / (Math.max(right - left, foot - top) || 1);
+  return {
+    place: (x, y) => [MARGIN + (x - left) * scale, MARGIN + (y - top) * scale],
+    width: (right - left) * scale + 2 * MARGIN,
+    height: (foot - top) * scale + 2 * MARGIN,
+  };
 }

@@ -24,7 +24,8 @@ export function rankCurves({ rank }: Analysis): HTMLElement {
   ];
   const all = curves.flatMap(({ values }) => values).map((value) => Math.max(LEAST, value));
   const low = Math.floor(Math.log10(Math.min(...all)));
-  const high = Math.max(low + 1, Math.ceil(Math.log10(Math.max(...all))));
+  // A little above a power of ten may stick out: a decade for it would be empty.
+  const high = Math.max(low + 1, Math.ceil(Math.log10(Math.max(...all)) - 0.05));
   const layers = Math.max(1, rank.full.length - 1);
   const x = (at: number): number => LEFT + ((RIGHT - LEFT) * at) / layers;
   const y = (value: number): number => TOP + ((BOTTOM - TOP) * (high - Math.log10(Math.max(LEAST, value)))) / (high - low);
@@ -45,7 +46,7 @@ export function rankCurves({ rank }: Analysis): HTMLElement {
       svg('text', { class: `label-${at}`, x: RIGHT + 6, y: (ends[at] ?? 0) + 4 }, name));
   });
   return el('section', {}, el('h3', {}, 'How alike tokens become'), plot,
-    el('p', { class: 'note' }, 'The lower a curve, the more nearly all tokens are the same after so many layers; where one falls and the whole model does not, the part left out is what keeps tokens apart.'),
+    el('p', { class: 'note' }, 'The lower a curve, the more nearly all tokens are the same after so many layers; where one falls and the whole model does not, the part left out is what keeps tokens apart. What wavers near 10⁻⁷ is rounding.'),
     el('details', {}, el('summary', {}, 'The numbers'), el('div', { class: 'scrolls' }, numbers(curves))));
 }
 

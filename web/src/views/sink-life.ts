@@ -20,24 +20,26 @@ export function sinkLife(analysis: Analysis): HTMLElement {
   const { sinks, layers, graph } = analysis;
   const strongest = [...sinks].sort((a, b) => Math.max(...b.mass) - Math.max(...a.mass)).slice(0, MOST_SINKS);
   const left = sinks.length - strongest.length;
-  const rows = strongest.map(({ token, firstLayer, lifetime, primary, mass }) =>
-    el('tr', { 'data-token': token },
+  const rows = strongest.map(({ token, firstLayer, lifetime, primary, mass }) => {
+    const first = layers.indexOf(firstLayer);
+    return el('tr', { 'data-token': token },
       el('th', { scope: 'row' }, nameOf(analysis, token)),
-      ...mass.map((share) => {
-        const cell = el('td', { title: share.toFixed(3) }, el('span', { class: 'visually-hidden' }, share.toFixed(2)));
+      ...mass.map((share, at) => {
+        const cell = el('td', { title: share.toFixed(3), class: at >= first && at < first + lifetime ? 'held' : '' }, el('span', { class: 'visually-hidden' }, share.toFixed(2)));
         tint(cell, share);
         return cell;
       }),
-      el('td', { class: 'life' }, `from ${firstLayer}, in ${counted(lifetime, 'layer')}${primary ? ', from start to end' : ''}`)));
+      el('td', { class: 'life' }, `${lifetime > 1 ? `${firstLayer} to ${layers[first + lifetime - 1]}` : firstLayer}${primary ? ', early to last' : ''}`));
+  });
   const table = el('table', { class: 'sinks', 'data-testid': 'sinks' },
     el('caption', { class: 'visually-hidden' }, 'Share of attention that each sink gets in each layer'),
-    el('thead', {}, el('tr', {}, el('th', { scope: 'col' }, 'token'), ...layers.map((layer) => el('th', { scope: 'col' }, String(layer))), el('th', { scope: 'col' }, 'sink'))),
+    el('thead', {}, el('tr', {}, el('th', { scope: 'col' }, 'token'), ...layers.map((layer) => el('th', { scope: 'col' }, String(layer))), el('th', { scope: 'col' }, 'sink in'))),
     el('tbody', {}, ...rows));
   return el('section', {}, el('h3', {}, 'Where attention sinks'),
     sinks.length > 0
       ? el('div', { class: 'scrolls' }, table)
       : el('p', { 'data-testid': 'sinks' }, 'No token gets far more than its share in any layer.'),
-    el('p', { class: 'note' }, `${left > 0 ? `${counted(left, 'weaker sink')} left out. ` : ''}Tints are what a token gets from the others, layer by layer.`),
+    el('p', { class: 'note' }, `${left > 0 ? `${counted(left, 'weaker sink')} left out. ` : ''}Tints are the share that a token gets from the others, layer by layer; a line below says that it is a sink there.`),
     el('ul', { class: 'shapes' }, ...shapesOf(layers, graph).map((line) => el('li', {}, line))));
 }
 
@@ -57,5 +59,5 @@ function shapesOf(layers: readonly number[], graph: readonly LayerGraph[]): stri
 }
 
 function nameOf({ layout }: Analysis, token: number): string {
-  return layout.kind === 'image' ? tokenName(layout, token) : (unitsOf(layout, false, false)[token]?.label ?? String(token));
+  return layout.kind === 'image' ? tokenName(layout, token).replace(/^patch in /, '') : (unitsOf(layout, false, false)[token]?.label ?? String(token));
 }
