@@ -11,9 +11,9 @@ import { unitsOf } from '../text/units.ts';
 const MOST_SINKS = 12;
 
 const SHAPES: Readonly<Record<LayerGraph['type'], string>> = {
-  centralised: 'most attention goes to one token (centralised)',
-  bidirectional: 'the first and the last token share most attention (bidirectional)',
-  distributed: 'attention is spread over many tokens (distributed)',
+  centralised: 'one token gets a large share (centralised)',
+  bidirectional: 'the first and the last token get a large share together (bidirectional)',
+  distributed: 'no token gets a large share (distributed)',
 };
 
 export function sinkLife(analysis: Analysis): HTMLElement {
@@ -29,7 +29,7 @@ export function sinkLife(analysis: Analysis): HTMLElement {
         tint(cell, share);
         return cell;
       }),
-      el('td', { class: 'life' }, `${lifetime > 1 ? `${firstLayer} to ${layers[first + lifetime - 1]}` : firstLayer}${primary ? ', early to last' : ''}`));
+      el('td', { class: 'life' }, `${lifetime > 1 ? `layers ${firstLayer} to ${layers[first + lifetime - 1]}` : `layer ${firstLayer}`}${primary ? ', to the end' : ''}`));
   });
   const table = el('table', { class: 'sinks', 'data-testid': 'sinks' },
     el('caption', { class: 'visually-hidden' }, 'Share of attention that each sink gets in each layer'),
