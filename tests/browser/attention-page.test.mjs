@@ -3,6 +3,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { picksAHead, squares } from './heads-panel.mjs';
 import { another, beside, colourMap, DESKTOP, expectDrawn, id, look, numbers, OUTPUT, PHONE, pick, ROOT, setUp, TEXT, tints, words } from './text-page.mjs';
 
 const PAIR = 'The cat sat on the warm windowsill.\nIt purred because the sunlight made it sleepy.';
@@ -143,6 +144,48 @@ describe('on the CPU', () => {
     await page.keyboard.press('Enter');
     expect(await id(page, 'mode-lines').getAttribute('aria-selected')).toBe('true');
     expect(await page.getByRole('link', { name: 'Look at text' }).getAttribute('aria-current')).toBe('page');
+  });
+
+  test('what the heads do is computed when asked for, and drawn by the numbers of the package', async () => {
+    const found = await beside(async (input) => {
+      const { entropy, previous, layers, heads, sinks } = await window.model.analyze(input);
+      return { entropy: [...entropy], previous: [...previous], layers: layers.length, heads, sinks: sinks.length };
+    }, TEXT);
+    const { light } = await colourMap();
+    const shareOf = new Map(light.map((shade, at) => [shade, at / 255]));
+    const page = await look(TEXT);
+    expect(await id(page, 'head-table').count(), 'nothing before it is asked for').toBe(0);
+    await id(page, 'heads-open').click();
+    for (const name of ['entropy', 'previous']) {
+      await id(page, 'measure').selectOption(name);
+      const { rows, titles } = await squares(page);
+      expect(rows.map((row) => row.length)).toEqual(Array(found.layers).fill(found.heads));
+      const most = Math.max(...found[name]);
+      rows.flat().forEach(([red, green, blue], at) => {
+        const share = shareOf.get((red | (green << 8) | (blue << 16) | (255 << 24)) >>> 0);
+        const value = found[name][at];
+        expect(Math.abs(share - value / most), `${name}, head ${at}: ${share} drawn for ${value}`).toBeLessThanOrEqual(0.51 / 255);
+        expect(titles[at]).toContain(`Layer ${Math.floor(at / found.heads)}, head ${at % found.heads}: ${value.toFixed(3)}`);
+      });
+    }
+    expect(await page.locator('[data-testid=head-groups] circle').count()).toBe(found.layers * found.heads);
+    expect(await page.locator('[data-testid=sinks] tbody tr').count()).toBe(Math.min(12, found.sinks));
+    expect(await page.locator('[data-testid=rank] polyline').count()).toBe(4);
+
+    await picksAHead(page, 4, 3);
+    expect(await id(page, 'layer').inputValue()).toBe('4');
+    expect(await page.locator('.heads [aria-pressed=true]').allTextContents()).toEqual(['3']);
+    await page.screenshot({ path: join(OUTPUT, 'heads-text-desktop-light.png'), fullPage: true });
+    await page.emulateMedia({ colorScheme: 'dark' });
+    await page.setViewportSize(PHONE);
+    expect(await page.evaluate(() => document.documentElement.scrollWidth - innerWidth)).toBeLessThanOrEqual(0);
+    await page.screenshot({ path: join(OUTPUT, 'heads-text-phone-dark.png'), fullPage: true });
+
+    // Numbers of one text say nothing about another.
+    await id(page, 'look-text').fill(PAIR);
+    await id(page, 'look').click();
+    await page.waitForFunction(() => !document.querySelector('[data-testid=heads-panel]').open);
+    expect(await id(page, 'findings').isHidden()).toBe(true);
   });
 
   test('a phone and a dark room', async () => {

@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { launch, open } from './chromium.mjs';
+import { picksAHead, squares } from './heads-panel.mjs';
 import { serve } from './serve.mjs';
 
 const ROOT = join(dirname(fileURLToPath(import.meta.url)), '../..');
@@ -41,6 +42,10 @@ const REFERENCE = `<!doctype html><meta charset=utf-8><link rel=icon href=data:,
   };
   window.through = async (url, picture, options) => [...(await (await model(url, 'image')).attention(picture, options)).data];
   window.hidden = async (url, picture) => [...(await (await model(url, 'image')).occlusion(picture)).data];
+  window.analysis = async (url, picture) => {
+    const { distance, layers, heads } = await (await model(url, 'image')).analyze(picture);
+    return { distance: [...distance], layers: layers.length, heads };
+  };
   window.ready = true;
 </script>`;
 
@@ -262,6 +267,41 @@ describe('Look at a picture', () => {
     expect(Number(await id(page, 'check-high').textContent())).toBeCloseTo(high, 3);
     const found = shares(await drawn(page, layout, layout.crop.width, 'check-overlay'));
     expect(Math.max(...found.map((share, i) => Math.abs(share - (falls[i] - low) / (high - low))))).toBeLessThanOrEqual(4 * STEP);
+  });
+
+  test('how far each head looks, computed when asked for', async () => {
+    const page = await visit('?device=cpu#picture', { colorScheme: 'dark' });
+    await look(page, 'coffee.png');
+    expect(await id(page, 'head-table').count(), 'nothing before it is asked for').toBe(0);
+    await id(page, 'heads-open').click();
+    await page.waitForSelector('[data-testid=head-table] button');
+    await id(page, 'measure').selectOption('distance');
+    const { distance, layers, heads } = await numbers.evaluate((given) => window.analysis(...given), ['/models/dinov2-small/', '/models/test-pictures/coffee.png']);
+    const { rows, titles } = await squares(page);
+    expect(rows.map((row) => row.length)).toEqual(Array(layers).fill(heads));
+    const most = Math.max(...distance);
+    shares(rows.flat()).forEach((share, at) => {
+      expect(Math.abs(share - distance[at] / most), `head ${at}: ${share} drawn for ${distance[at]}`).toBeLessThanOrEqual(STEP);
+      expect(titles[at]).toBe(`Layer ${Math.floor(at / heads)}, head ${at % heads}: ${distance[at].toFixed(2)} patches`);
+    });
+    expect(await id(page, 'measure').locator('option').allTextContents()).toEqual(['Entropy', 'Share on special tokens', 'Distance', 'Share at one offset']);
+
+    await picksAHead(page, 7, 2);
+    expect(await page.getAttribute('[data-cell="7 2"]', 'aria-selected')).toBe('true');
+    await page.setViewportSize(PHONE);
+    expect(await page.evaluate(() => document.documentElement.scrollWidth - innerWidth)).toBeLessThanOrEqual(0);
+    await id(page, 'heads-panel').screenshot({ path: join(OUTPUT, 'heads-picture-phone-dark.png') });
+    await page.emulateMedia({ colorScheme: 'light' });
+    await page.setViewportSize(DESKTOP);
+    await id(page, 'heads-panel').screenshot({ path: join(OUTPUT, 'heads-picture-desktop-light.png') });
+
+    // Stopping closes it, and it can be asked again.
+    await look(page, 'camera.png');
+    await page.waitForFunction(() => !document.querySelector('[data-testid=heads-panel]').open);
+    await id(page, 'heads-open').click();
+    await id(page, 'heads-cancel').click();
+    await page.waitForFunction(() => !document.querySelector('[data-testid=heads-panel]').open);
+    expect(await id(page, 'error').count()).toBe(0);
   });
 
   test('what is no picture is named', async () => {

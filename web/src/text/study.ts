@@ -28,6 +28,11 @@ export class Study {
     this.#store = store;
   }
 
+  /** The text that was read last; empty before the first. */
+  get text(): string {
+    return this.#text;
+  }
+
   /** Reads `text`; a newer one overtakes it. Does nothing before the model is there. */
   async read(text: string): Promise<void> {
     const { model } = this.#engine;

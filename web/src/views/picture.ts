@@ -2,9 +2,11 @@
 
 import { button, el, say } from '../dom.ts';
 import type { Engine } from '../engine.ts';
+import type { Host } from '../heads/study.ts';
 import type { PictureEngine } from '../pictures/engine.ts';
 import { pictureEngine } from '../pictures/engine.ts';
 import type { Store } from '../state.ts';
+import { headsPanel } from './heads.ts';
 import { pictureCanvas } from './picture-canvas.ts';
 import { pictureCheck } from './picture-check.ts';
 import { pictureControls } from './picture-controls.ts';
@@ -25,7 +27,7 @@ export function pictureView(page: Store, engine: Engine): HTMLElement {
   const studio = el('div', { class: 'studio' }, pictureCanvas(pictures), pictureGrid(pictures));
   const view = el('section', { class: 'look picture', 'aria-label': 'Look at a picture' },
     pictureModel(pictures), input, working(pictures), pictureControls(pictures), studio, pictureExport(page, pictures),
-    pictureCheck(pictures),
+    headsPanel(headsHost(page, pictures)), pictureCheck(pictures),
   );
   pictures.store.watch(({ looking: { picture, maps } }) => {
     view.classList.toggle('filled', picture !== undefined);
@@ -33,6 +35,20 @@ export function pictureView(page: Store, engine: Engine): HTMLElement {
     studio.classList.toggle('with-maps', maps !== undefined);
   });
   return view;
+}
+
+function headsHost(page: Store, pictures: PictureEngine): Host {
+  const { store, looker } = pictures;
+  return {
+    page,
+    model: () => pictures.pictures(),
+    subject: () => {
+      const { picture, maps, look: { source, layer, head } } = store.state.looking;
+      return picture && maps && { key: picture, input: picture.blob, layer, heads: source === 'layer' && head !== 'all' ? [head] : [] };
+    },
+    watch: (changed) => store.watch(changed),
+    pick: (layer, head) => looker.change({ source: 'layer', layer, head }),
+  };
 }
 
 /** What is being computed, and the way to stop it. */

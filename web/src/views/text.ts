@@ -2,11 +2,13 @@
 
 import { button, el, say } from '../dom.ts';
 import type { Engine } from '../engine.ts';
+import type { Host } from '../heads/study.ts';
 import type { Store } from '../state.ts';
 import type { Drawing } from '../text/drawing.ts';
 import { TextStore } from '../text/state.ts';
 import type { Mode } from '../text/state.ts';
 import { Study } from '../text/study.ts';
+import { headsPanel } from './heads.ts';
 import { textCheck } from './text-check.ts';
 import { textControls } from './text-controls.ts';
 import { textExport } from './text-export.ts';
@@ -43,9 +45,26 @@ export function textView(page: Store, engine: Engine): HTMLElement {
     textControls(store, study),
     panels(store, tabs),
     textExport(page, store),
+    headsPanel(headsHost(page, engine, store, study)),
     textCheck(store, study),
   );
   return view;
+}
+
+function headsHost(page: Store, engine: Engine, store: TextStore, study: Study): Host {
+  return {
+    page,
+    model: () => Promise.resolve(engine.model),
+    subject: () => {
+      const { maps, layer, heads } = store.state;
+      return maps && { key: maps, input: study.text, layer, heads };
+    },
+    watch: (changed) => store.watch(changed),
+    pick: (layer, head) => {
+      store.update({ layer, heads: [head] });
+      void study.need(layer);
+    },
+  };
 }
 
 function input(page: Store, engine: Engine, study: Study): HTMLElement {
