@@ -272,5 +272,10 @@ on_every_backend! {
     reference: Backend::Reference;
     cpu: Backend::Cpu;
     lavapipe: Backend::lavapipe();
-    swiftshader: Backend::swiftshader();
+}
+
+/// SwiftShader is too slow to load every model here.
+#[test]
+fn pictures_on_swiftshader() {
+    on(&Backend::swiftshader(), pictures_equal_pytorch);
 }
