@@ -134,7 +134,7 @@ pub struct ExplainArgs {
     #[arg(long, required_unless_present = "query_image", conflicts_with = "query_image")]
     pub query: Option<String>,
     /// A picture as the query.
-    #[arg(long, value_name = "FILE", requires = "image")]
+    #[arg(long, value_name = "FILE", requires = "image", conflicts_with = "passage")]
     pub query_image: Option<PathBuf>,
     /// The text that matches.
     #[arg(long, required_unless_present = "image", conflicts_with = "image")]
@@ -166,7 +166,7 @@ pub struct OccludeArgs {
     #[arg(long, value_name = "TEXT")]
     pub against: Option<String>,
     /// Side of the square of patches hidden around each patch.
-    #[arg(long, value_name = "PATCHES", default_value_t = 1, requires = "image")]
+    #[arg(long, value_name = "PATCHES", default_value_t = 1, conflicts_with = "text")]
     pub window: usize,
     /// A prompt of the model, by name, put before the text.
     #[arg(long, value_name = "NAME", conflicts_with = "image")]

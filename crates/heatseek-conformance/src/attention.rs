@@ -4,7 +4,7 @@ use heatseek::{
     AttentionMaps, AttentionOptions, EmbedOptions, HeadFusion, ImageModel, LoadOptions, MapLayout, Model,
     ModelFiles, NeuronOptions, NoControl, Reduce,
 };
-use heatseek_attention::{Map, Mixing, Rollout};
+use heatseek_attention::{Map, Mixing, Rollout, flow};
 use heatseek_testkit::{Tolerance, compare};
 use safetensors::SafeTensors;
 use serde::Deserialize;
@@ -187,6 +187,50 @@ where
             let row = look(AttentionOptions { query: Some(query), ..wanted }).await?;
             same("a row of a rollout", &row, &expected[query * tokens..], PROBABILITY)?;
         }
+        check_on_host(&look, &maps, fusion).await?;
+    }
+    Ok(())
+}
+
+/// Rollouts with values discarded, and flows, are the same arithmetic over the fused `maps` themselves.
+async fn check_on_host<L>(look: &L, maps: &AttentionMaps, fusion: HeadFusion) -> Result<(), String>
+where
+    L: AsyncFn(AttentionOptions) -> Result<AttentionMaps, String>,
+{
+    let [layers, _, _, tokens] = maps.shape;
+    let all: Result<Vec<Map<'_>>, _> =
+        (0..layers).map(|layer| Map::new(maps.map(layer, 0), tokens)).collect();
+    let all = all.map_err(|e| e.to_string())?;
+    let mixing = Mixing { residual: 0.3, discard_ratio: 0.4 };
+    let query = tokens - 1;
+    let through = |layers: &[Map<'_>], queries: &[usize]| {
+        let mut rollout = Rollout::new(tokens, queries, mixing).map_err(|e| e.to_string())?;
+        layers.iter().rev().try_for_each(|map| rollout.through(*map)).map_err(|e| e.to_string())?;
+        Ok::<_, String>(rollout.into_rows())
+    };
+    let wanted = AttentionOptions {
+        fusion,
+        residual: mixing.residual,
+        discard_ratio: mixing.discard_ratio,
+        query: Some(query),
+        ..AttentionOptions::default()
+    };
+    let rollout = AttentionOptions { reduce: Reduce::Rollout, ..wanted.clone() };
+    let whole = look(AttentionOptions { query: None, ..rollout.clone() }).await?;
+    let last = look(AttentionOptions { layers: Some(vec![layers - 1]), ..rollout.clone() }).await?;
+    let found = [
+        ("a rollout with values discarded", whole, through(&all, &(0..tokens).collect::<Vec<_>>())?),
+        ("a row of one", look(rollout).await?, through(&all, &[query])?),
+        ("a row of one through the last layer", last, through(&all[layers - 1..], &[query])?),
+        (
+            "a flow",
+            look(AttentionOptions { reduce: Reduce::Flow, ..wanted }).await?,
+            flow(&all, query, mixing).map_err(|e| e.to_string())?,
+        ),
+    ];
+    for (what, actual, expected) in found {
+        let shape = [actual.shape[2], tokens];
+        compare(&actual.data, &expected, &shape, Tolerance::Exact).map_err(|e| format!("{what}: {e}"))?;
     }
     Ok(())
 }

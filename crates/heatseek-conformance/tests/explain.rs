@@ -1,40 +1,26 @@
-//! Scores taken apart, and parts of inputs hidden: the sums are right, and so is every number beside PyTorch's.
+//! Scores taken apart, on every native backend: the sums are right, and so is every number beside PyTorch's.
 
-use std::cell::RefCell;
-use std::path::{Path, PathBuf};
+mod here;
+mod small;
+
+use std::path::PathBuf;
 
 use heatseek::{
-    Cancelled, Control, EmbedOptions, Error, ExplainOptions, Explanation, ImageModel, ImageOptions, Index,
-    LoadOptions, LocalFuture, MapLayout, Metric, Model, ModelFiles, NoControl, Pixels, Pooling, Progress,
-    Stage, block_on,
+    EmbedOptions, ExplainOptions, Explanation, ImageOptions, Index, Metric, Model, NoControl, Pooling,
+    block_on,
 };
 use heatseek_conformance::{Backend, read_vision_golden};
 use heatseek_testkit::{Tolerance, compare, cosine};
 use safetensors::SafeTensors;
+
+use here::{available, real_model};
+use small::{golden, image_model, text_model};
 
 /// How far contributions may be from their score, and a score from the dot product of the vectors.
 const SUM: f64 = 1e-5;
 const SCORE: f64 = 1e-6;
 /// Vectors of unit length differ by less than this between backends, so their cosines do.
 const COSINE: Tolerance = Tolerance::Abs(2e-5);
-
-fn golden(path: &str) -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden").join(path)
-}
-
-fn options() -> LoadOptions {
-    Backend::Cpu.load_options()
-}
-
-fn text_model(dir: &Path) -> Model {
-    let files = ModelFiles::from_dir(dir).unwrap();
-    block_on(Model::load(files, options(), &NoControl)).unwrap()
-}
-
-fn image_model(dir: &Path) -> ImageModel {
-    let files = ModelFiles::from_dir(dir).unwrap();
-    block_on(ImageModel::load(files, options(), &NoControl)).unwrap()
-}
 
 fn folders(kind: &str, with: &str) -> Vec<PathBuf> {
     let all = std::fs::read_dir(golden(kind)).unwrap().map(|entry| entry.unwrap().path());
@@ -75,15 +61,19 @@ fn assert_adds_up(explanation: &Explanation, vectors: [&[f32]; 2], metric: Metri
 const QUERY: &str = "how do bees find the way";
 const PASSAGE: &str = "A dance in the sun, with honey.";
 
-/// Every pooling, metric and length of the vectors.
-fn ways() -> impl Iterator<Item = (Option<Pooling>, Option<bool>, Metric)> {
+/// Every pooling, metric and length of the vectors on the CPU; elsewhere every pooling with one or two of the
+/// others, since they are what the CPU does with outputs that are the same.
+fn ways(backend: &Backend) -> impl Iterator<Item = (Option<Pooling>, Option<bool>, Metric)> {
     let poolings = Pooling::ALL.map(Some).into_iter().chain([None]);
     let lengths = poolings.flat_map(|pooling| [None, Some(true), Some(false)].map(|unit| (pooling, unit)));
-    lengths.flat_map(|(pooling, unit)| [Metric::Cosine, Metric::Dot].map(|metric| (pooling, unit, metric)))
+    let all = lengths
+        .flat_map(|(pooling, unit)| [Metric::Cosine, Metric::Dot].map(|metric| (pooling, unit, metric)));
+    // Six ways a pooling.
+    all.step_by(if *backend == Backend::Cpu { 1 } else { 5 })
 }
 
-fn check_texts(model: &Model, linear: bool, name: &str) {
-    for (pooling, normalize, metric) in ways() {
+fn check_texts(model: &Model, linear: bool, name: &str, backend: &Backend) {
+    for (pooling, normalize, metric) in ways(backend) {
         let embed = EmbedOptions { pooling, normalize, ..EmbedOptions::default() };
         let options = ExplainOptions { query: embed.clone(), passage: embed.clone(), metric };
         let found = block_on(model.explain(QUERY, PASSAGE, &options, &NoControl)).unwrap();
@@ -103,23 +93,26 @@ fn check_texts(model: &Model, linear: bool, name: &str) {
     }
 }
 
-#[test]
-fn parts_sum_to_the_score_of_texts() {
+fn sums_of_texts(backend: &Backend) {
     for dir in text_folders() {
-        check_texts(&text_model(&dir), !dir.ends_with("bert-mean-dense"), &dir.display().to_string());
+        check_texts(
+            &text_model(&dir, backend),
+            !dir.ends_with("bert-mean-dense"),
+            &dir.display().to_string(),
+            backend,
+        );
     }
 }
 
-#[test]
-fn parts_sum_to_the_score_of_pictures() {
+fn sums_of_pictures(backend: &Backend) {
     let mut all: Vec<(PathBuf, &str)> = Vec::new();
     all.extend(folders("vision", "golden.safetensors").into_iter().map(|dir| (dir, "golden.safetensors")));
     all.extend(folders("clip", "pictures.safetensors").into_iter().map(|dir| (dir, "pictures.safetensors")));
     for (dir, file) in all {
-        let model = image_model(&dir);
+        let model = image_model(&dir, backend);
         let cases = read_vision_golden(&std::fs::read(dir.join(file)).unwrap()).unwrap();
         let pictures = [cases[1].pixels.clone(), cases[0].pixels.clone()];
-        for (pooling, normalize, metric) in ways() {
+        for (pooling, normalize, metric) in ways(backend) {
             let embed = EmbedOptions { pooling, normalize, ..EmbedOptions::default() };
             let options = ExplainOptions { query: embed.clone(), passage: embed, metric };
             let [query, passage] = &pictures;
@@ -142,9 +135,9 @@ fn a_hit_is_explained_with_its_own_score() {
     // bert-e5 has a default prompt, bert-no-st vectors of any length.
     let names = ["models/bert-cls-normalize", "models/bert-e5", "models/bert-no-st"];
     let mut models: Vec<PathBuf> = names.map(golden).into();
-    models.extend(minilm());
+    models.extend(real_model());
     for dir in models {
-        let model = text_model(&dir);
+        let model = text_model(&dir, &Backend::Cpu);
         for metric in [Metric::Cosine, Metric::Dot] {
             let mut index = Index::new(&model, metric);
             let texts = ["A dance in the sun.", "Honey is in the hive.", "how do bees find the way home?"];
@@ -166,23 +159,10 @@ fn a_hit_is_explained_with_its_own_score() {
     }
 }
 
-fn minilm() -> Option<PathBuf> {
-    let models = std::env::var_os("HEATSEEK_MODELS").map_or_else(|| golden("../../models"), PathBuf::from);
-    let dir = models.join("all-MiniLM-L6-v2");
-    if dir.join("model.safetensors").exists() {
-        return Some(dir);
-    }
-    println!(
-        "NOT RUN: all-MiniLM-L6-v2 is missing; fetch it with `cargo run -p heatseek-bench -- models fetch`"
-    );
-    assert!(std::env::var_os("CI").is_none_or(|v| v != "true"), "all-MiniLM-L6-v2 is missing in CI");
-    None
-}
-
 #[test]
 fn parts_sum_to_the_score_of_the_real_model() {
-    if let Some(dir) = minilm() {
-        check_texts(&text_model(&dir), true, "all-MiniLM-L6-v2");
+    if let Some(dir) = real_model() {
+        check_texts(&text_model(&dir, &Backend::Cpu), true, "all-MiniLM-L6-v2", &Backend::Cpu);
     }
 }
 
@@ -196,8 +176,7 @@ fn assert_same(actual: &[f32], file: &SafeTensors<'_>, name: &str) {
     compare(actual, &expected, &[expected.len()], COSINE).unwrap_or_else(|e| panic!("{name}: {e}"));
 }
 
-#[test]
-fn texts_equal_pytorch() {
+fn texts_equal_pytorch(backend: &Backend) {
     let bytes = std::fs::read(golden("explain.safetensors")).unwrap();
     let (_, header) = SafeTensors::read_metadata(&bytes).unwrap();
     let said = header.metadata().clone().unwrap();
@@ -206,7 +185,7 @@ fn texts_equal_pytorch() {
     let file = SafeTensors::deserialize(&bytes).unwrap();
     for dir in folders("models", "texts.json") {
         let name = dir.file_name().unwrap().to_str().unwrap();
-        let model = text_model(&dir);
+        let model = text_model(&dir, backend);
         let found = block_on(model.explain(query, passage, &ExplainOptions::default(), &NoControl)).unwrap();
         assert_same(&[found.score], &file, &format!("{name}.score"));
         assert_same(&found.similarity, &file, &format!("{name}.similarity"));
@@ -222,13 +201,12 @@ fn texts_equal_pytorch() {
     }
 }
 
-#[test]
-fn pictures_equal_pytorch() {
+fn pictures_equal_pytorch(backend: &Backend) {
     let bytes = std::fs::read(golden("explain.safetensors")).unwrap();
     let file = SafeTensors::deserialize(&bytes).unwrap();
     for name in ["clip", "siglip"] {
         let dir = golden("clip").join(name);
-        let model = image_model(&dir);
+        let model = image_model(&dir, backend);
         let cases = read_vision_golden(&std::fs::read(dir.join("pictures.safetensors")).unwrap()).unwrap();
         let (pixels, query) = (&cases[0].pixels, cases[1].pooled.as_ref().unwrap());
         let options = ExplainOptions::default();
@@ -243,13 +221,12 @@ fn pictures_equal_pytorch() {
     }
 }
 
-#[test]
-fn clip_compares_a_text_with_patches() {
+fn texts_in_pictures(backend: &Backend) {
     for name in ["clip", "siglip"] {
         let dir = golden("clip").join(name);
         let embed = EmbedOptions::default();
-        let vector = block_on(text_model(&dir).embed(&["honey"], &embed, &NoControl)).unwrap().data;
-        let model = image_model(&dir);
+        let vector = block_on(text_model(&dir, backend).embed(&["honey"], &embed, &NoControl)).unwrap().data;
+        let model = image_model(&dir, backend);
         let cases = read_vision_golden(&std::fs::read(dir.join("pictures.safetensors")).unwrap()).unwrap();
         let options = ExplainOptions::default();
         let explain = |vector: &[f32]| {
@@ -274,115 +251,31 @@ fn clip_compares_a_text_with_patches() {
     }
 }
 
-#[test]
-fn hiding_a_token_is_embedding_the_changed_text() {
-    let model = text_model(&golden("models/bert-e5"));
-    let embed = EmbedOptions::default();
-    let run =
-        |text: &str, embed: &EmbedOptions| block_on(model.occlusion(text, None, embed, &NoControl)).unwrap();
-    let found = run("the bees find honey", &embed);
-    assert!((found.score - 1.0).abs() < 1e-6);
-    let MapLayout::Text { text, offsets, special, .. } = &found.layout else { panic!("not a text") };
-    assert_eq!(text, "passage: the bees find honey");
-    let own = block_on(model.embed(&["the bees find honey"], &embed, &NoControl)).unwrap().data;
-    for (token, &(start, end)) in offsets.iter().enumerate() {
-        if special[token] || end <= "passage: ".len() {
-            assert_eq!(found.data[token], 0.0);
-            continue;
-        }
-        let changed = format!("{}[MASK]{}", &text[..start], &text[end..]);
-        let plain = EmbedOptions { prompt: Some(String::new()), ..embed.clone() };
-        let vector = block_on(model.embed(&[changed], &plain, &NoControl)).unwrap().data;
-        let fall = 1.0 - cosine(&own, &vector);
-        assert!((f64::from(found.data[token]) - fall).abs() < 2e-6, "{token}: {} {fall}", found.data[token]);
-        assert!(fall > 1e-4, "{token} must matter for the test to say something");
-    }
-    // Nothing is hidden from a text whose every word is hidden already.
-    assert!(run("[MASK] [MASK]", &embed).data.iter().all(|fall| fall.abs() <= 2e-6));
-    let prompted = EmbedOptions { prompt: Some("honey ".into()), ..embed };
-    let zeros = run("bees", &prompted).data.iter().filter(|fall| **fall == 0.0).count();
-    assert_eq!(zeros, 3, "the prompt's token and the special ones");
-}
-
-#[test]
-fn without_a_mask_token_a_token_is_left_out() {
-    for (name, text, without) in
-        [("clip/clip", "bees honey", ["honey", "bees"]), ("clip/siglip", "bees honey", ["honey", "bees"])]
-    {
-        let model = text_model(&golden(name));
-        let embed = EmbedOptions::default();
-        let found = block_on(model.occlusion(text, None, &embed, &NoControl)).unwrap();
-        let texts = [text, without[0], without[1]];
-        let vectors = block_on(model.embed(&texts, &embed, &NoControl)).unwrap();
-        let falls: Vec<f32> = found.data.iter().copied().filter(|fall| *fall != 0.0).collect();
-        assert_eq!(falls.len(), 2, "{name}: {:?}", found.data);
-        for (at, fall) in falls.iter().enumerate() {
-            let expected = 1.0 - cosine(vectors.row(0), vectors.row(at + 1));
-            assert!((f64::from(*fall) - expected).abs() < 2e-6, "{name}: {fall} {expected}");
-        }
+/// Runs a suite on a backend if it is here.
+fn on(backend: &Backend, suite: fn(&Backend)) {
+    if available(backend) {
+        suite(backend);
     }
 }
 
-#[test]
-fn nothing_can_be_hidden_in_a_picture_of_the_mean_colour() {
-    let model = image_model(&golden("vision/dinov2-registers"));
-    let side = 3 * model.info().spec.patch_size;
-    let grey = Pixels { width: side as u32, height: side as u32, data: vec![0.0; 3 * side * side] };
-    let run = |pixels: &Pixels, window| {
-        let options = ImageOptions::default();
-        block_on(model.occlusion_of_pixels(pixels, None, window, &options, &NoControl))
+macro_rules! on_every_backend {
+    ($($name:ident: $backend:expr;)*) => {
+        mod texts_add_up { $(#[test] fn $name() { super::on(&$backend, super::sums_of_texts); })* use super::Backend; }
+        mod pictures_add_up { $(#[test] fn $name() { super::on(&$backend, super::sums_of_pictures); })* use super::Backend; }
+        mod texts { $(#[test] fn $name() { super::on(&$backend, super::texts_equal_pytorch); })* use super::Backend; }
+        mod pictures { $(#[test] fn $name() { super::on(&$backend, super::pictures_equal_pytorch); })* use super::Backend; }
+        mod text_in_picture { $(#[test] fn $name() { super::on(&$backend, super::texts_in_pictures); })* use super::Backend; }
     };
-    let found = run(&grey, 1).unwrap();
-    let prefix = model.info().spec.prefix_tokens.len();
-    assert_eq!(found.data.len(), prefix + 9);
-    assert!(found.data.iter().all(|fall| fall.abs() <= 2e-6), "{:?}", found.data);
-    let mut data = grey.data.clone();
-    data[..side].fill(1.0);
-    let marked = Pixels { data, ..grey };
-    // Only the upper row has anything to hide; a window of three reaches it from the middle row too.
-    for (window, reach) in [(1, 3), (3, 6), (5, 9)] {
-        let found = run(&marked, window).unwrap();
-        assert!(found.data[..prefix].iter().all(|fall| *fall == 0.0));
-        for (patch, fall) in found.data[prefix..].iter().enumerate() {
-            assert_eq!(fall.abs() > 2e-6, patch < reach, "window {window}, patch {patch}: {fall}");
-        }
-    }
-    assert_eq!(run(&marked, 0).unwrap_err().to_string(), "window: got 0, expected 1 or more patches");
 }
 
-/// Follows the work, and stops it at a checkpoint.
-struct Watch {
-    seen: RefCell<Vec<Progress>>,
-    stop_at: usize,
+on_every_backend! {
+    reference: Backend::Reference;
+    cpu: Backend::Cpu;
+    lavapipe: Backend::lavapipe();
 }
 
-impl Control for Watch {
-    fn progress(&self, progress: Progress) {
-        self.seen.borrow_mut().push(progress);
-    }
-
-    fn checkpoint(&self) -> LocalFuture<'_, Result<(), Cancelled>> {
-        let stop = self.seen.borrow().last().is_some_and(|progress| progress.loaded >= self.stop_at);
-        Box::pin(std::future::ready(if stop { Err(Cancelled) } else { Ok(()) }))
-    }
-}
-
+/// SwiftShader is too slow to load every model here.
 #[test]
-fn occlusion_can_be_followed_and_stopped() {
-    let model = text_model(&golden("models/bert-cls-normalize"));
-    // More rows than a batch takes.
-    let text = "bees find the way home in the sun and the sky ".repeat(10);
-    let run = |stop_at| {
-        let watch = Watch { seen: RefCell::default(), stop_at };
-        let found = block_on(model.occlusion(&text, None, &EmbedOptions::default(), &watch));
-        (found, watch.seen.into_inner())
-    };
-    let (found, seen) = run(usize::MAX);
-    let hidden = found.unwrap().data.iter().filter(|fall| **fall != 0.0).count();
-    assert!(seen.iter().all(|p| p.stage == Stage::Occlude && p.total == hidden), "{seen:?}");
-    assert!(seen.windows(2).all(|pair| pair[0].loaded < pair[1].loaded), "{seen:?}");
-    assert_eq!((seen[0].loaded, seen.last().map(|p| p.loaded)), (0, Some(hidden)));
-    let (stopped, seen) = run(0);
-    assert!(matches!(stopped, Err(Error::Aborted)), "{seen:?}");
-    assert_eq!(seen.len(), 1);
+fn pictures_on_swiftshader() {
+    on(&Backend::swiftshader(), pictures_equal_pytorch);
 }

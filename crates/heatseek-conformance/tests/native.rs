@@ -1,53 +1,23 @@
 //! Every suite on every native backend. A backend that is missing is reported with its reason, and fails
 //! the test when `CI=true`.
 
+mod here;
+
 use std::path::PathBuf;
 
 use heatseek::{ModelFiles, block_on};
 use heatseek_conformance::{
-    Backend, Golden, MUTATIONS, PictureGolden, check_golden, check_layers, check_lost_device, check_mutation,
-    check_norm_choice, check_ops, check_picture_analysis, check_picture_attention, check_properties,
-    check_text_analysis, check_text_attention, check_vision, check_whole_pictures, check_wrong_gpu,
-    read_vision_golden,
+    Backend, Golden, MUTATIONS, PictureGolden, check_attention_properties, check_golden, check_layers,
+    check_lost_device, check_mutation, check_norm_choice, check_ops, check_picture_analysis,
+    check_picture_attention, check_properties, check_text_analysis, check_text_attention, check_vision,
+    check_whole_pictures, check_wrong_gpu, read_vision_golden,
 };
 use heatseek_model::synthetic::SyntheticBert;
 
+use here::{available, missing, models, real_model};
+
 fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../..")
-}
-
-/// Whether to go on without something: only outside CI, and never silently.
-fn missing(what: &str, why: &str) {
-    println!("NOT RUN: {what}: {why}");
-    assert!(std::env::var_os("CI").is_none_or(|v| v != "true"), "{what} is missing in CI: {why}");
-}
-
-/// Runs `suite` on `backend` if it is here.
-fn available(backend: &Backend) -> bool {
-    match block_on(backend.executor()) {
-        Ok(executor) => {
-            let device = executor.device();
-            println!("RUNS: {backend}: {} ({}, {})", device.name, device.backend, device.kernels);
-            true
-        }
-        Err(why) => {
-            missing(&backend.to_string(), &why.to_string());
-            false
-        }
-    }
-}
-
-fn models() -> PathBuf {
-    std::env::var_os("HEATSEEK_MODELS").map_or_else(|| root().join("models"), PathBuf::from)
-}
-
-fn real_model() -> Option<PathBuf> {
-    let dir = models().join("all-MiniLM-L6-v2");
-    if dir.join("model.safetensors").exists() {
-        return Some(dir);
-    }
-    missing("all-MiniLM-L6-v2", "fetch it with `cargo run -p heatseek-bench -- models fetch`");
-    None
 }
 
 fn ops(backend: Backend) {
@@ -61,6 +31,14 @@ fn properties(backend: Backend) {
     if available(&backend) {
         let executor = block_on(backend.executor()).unwrap_or_else(|e| panic!("{e}"));
         block_on(check_properties(&*executor)).assert();
+    }
+}
+
+/// What queries looked at, whatever else the batch holds.
+fn mates(backend: Backend) {
+    if available(&backend) {
+        let executor = block_on(backend.executor()).unwrap_or_else(|e| panic!("{e}"));
+        block_on(check_attention_properties(&*executor)).assert();
     }
 }
 
@@ -214,6 +192,7 @@ macro_rules! on_every_backend {
         mod op_cases { $(#[test] fn $name() { super::ops($backend); })* use super::Backend; }
         mod batch_properties { $(#[test] fn $name() { super::properties($backend); })* use super::Backend; }
         mod goldens { $(#[test] fn $name() { super::golden($backend); })* use super::Backend; }
+        mod batch_mates { $(#[test] fn $name() { super::mates($backend); })* use super::Backend; }
         mod attention { $(#[test] fn $name() { super::attention($backend); })* use super::Backend; }
         mod analyses { $(#[test] fn $name() { super::analyses($backend); })* use super::Backend; }
         mod layers { $(#[test] fn $name() { super::layers($backend); })* use super::Backend; }
