@@ -311,6 +311,11 @@ export interface ExplainedSide {
    * activation, or SigLIP's head.
    */
   readonly contributions?: Float32Array;
+  /**
+   * How much pooling weighs each token, one number for each: `1 / tokens` of the mean, 1 for `[CLS]` alone of `cls`.
+   * Absent after pooling by the maximum and SigLIP's head.
+   */
+  readonly poolWeights?: Float32Array;
 }
 
 /** A score and where it comes from: exact arithmetic, not a guess. */

@@ -171,6 +171,9 @@ for (const device of ['cpu', 'gpu']) {
         const found = await ask(name, 'explain', one, other);
         expect(Math.abs(found.score - cosine(a, b)), name).toBeLessThan(CLOSE);
         for (const side of [found.query, found.passage]) {
+          const { length } = side.poolWeights;
+          const weights = Array.from({ length }, (_, token) => (name === 'means' ? 1 / length : Number(token === 0)));
+          equal(side.poolWeights, weights, 1e-7, `${name}: pooling`);
           // `bert-mean-dense` ends in a tanh: there is no sum to take apart, and none is claimed.
           if (name === 'means') expect(side.contributions).toBeUndefined();
           else expect(Math.abs(side.contributions.reduce((sum, c) => sum + c, 0) - found.score), name).toBeLessThan(CLOSE);

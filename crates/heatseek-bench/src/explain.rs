@@ -35,6 +35,9 @@ struct Side<'a> {
     /// They sum to the score; absent where the vector is no sum over tokens.
     #[serde(skip_serializing_if = "Option::is_none")]
     contributions: Option<&'a [f32]>,
+    /// How much pooling weighs each token; absent where it weighs none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pool_weights: Option<&'a [f32]>,
 }
 
 #[derive(Serialize)]
@@ -62,7 +65,11 @@ pub fn explain(args: &ExplainArgs) -> Result<(), Failure> {
 }
 
 fn side(side: &ExplainedSide) -> Side<'_> {
-    Side { layout: Layout::of(&side.layout), contributions: side.contributions.as_deref() }
+    Side {
+        layout: Layout::of(&side.layout),
+        contributions: side.contributions.as_deref(),
+        pool_weights: side.pool_weights.as_deref(),
+    }
 }
 
 fn explanation(args: &ExplainArgs) -> Result<Explanation, Failure> {

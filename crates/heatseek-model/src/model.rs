@@ -10,7 +10,7 @@ use crate::files::SENTENCE_TRANSFORMERS;
 use crate::limits::Limits;
 use crate::modules::read_modules;
 use crate::program::{Parts, build, build_ablated};
-use crate::readout::TOKEN_VECTORS;
+use crate::readout::{TOKEN_VECTORS, pool_weights};
 use crate::weights::{Linear, TextWeights, read_dense};
 use crate::{
     Config, ModelError, ModelFiles, ModelSpec, Pipeline, PipelineStep, Prompts, Readout, TextPadding,
@@ -168,6 +168,12 @@ impl TextModel {
     /// unit length: `[tokens, embedding_dim]`.
     pub fn token_output(&self) -> &'static str {
         if self.dense.is_empty() { HIDDEN } else { TOKEN_VECTORS }
+    }
+
+    /// How much each of `tokens` tokens weighs in a vector, before whatever follows pooling; `None` of the maximum,
+    /// which weighs none. `pooling` as in [`TextModel::vector_output`].
+    pub fn pool_weights(&self, pooling: Option<Pooling>, tokens: usize) -> Option<Vec<f64>> {
+        pool_weights(pooling.unwrap_or(self.pipeline.pooling), tokens)
     }
 
     /// How those make a vector; `None` where that is not linear. `pooling` as in [`TextModel::vector_output`].

@@ -37,17 +37,7 @@ impl Readout {
 
     /// How much each of `tokens` tokens weighs; see [`Pooling`].
     pub fn weights(&self, tokens: usize) -> Vec<f64> {
-        let n = tokens as f64;
-        let weight = |at: usize| match self.pooling {
-            Pooling::Mean => 1.0 / n,
-            Pooling::MeanSqrtLen => 1.0 / n.sqrt(),
-            Pooling::WeightedMean => (at + 1) as f64 / (n * (n + 1.0) / 2.0),
-            Pooling::Cls => f64::from(at == 0),
-            Pooling::Last => f64::from(at + 1 == tokens),
-            // Has no readout.
-            Pooling::Max => 0.0,
-        };
-        (0..tokens).map(weight).collect()
+        pool_weights(self.pooling, tokens).unwrap_or_default()
     }
 
     /// What the biases of the Dense layers add to every token vector, and once to the vector itself; empty
@@ -55,6 +45,22 @@ impl Readout {
     pub fn constant(&self) -> &[f64] {
         &self.constant
     }
+}
+
+/// How much each of `tokens` tokens weighs in a vector, whatever follows; `None` of the maximum, which weighs none.
+pub(crate) fn pool_weights(pooling: Pooling, tokens: usize) -> Option<Vec<f64>> {
+    let n = tokens as f64;
+    let weight = |at: usize| {
+        Some(match pooling {
+            Pooling::Mean => 1.0 / n,
+            Pooling::MeanSqrtLen => 1.0 / n.sqrt(),
+            Pooling::WeightedMean => (at + 1) as f64 / (n * (n + 1.0) / 2.0),
+            Pooling::Cls => f64::from(at == 0),
+            Pooling::Last => f64::from(at + 1 == tokens),
+            Pooling::Max => return None,
+        })
+    };
+    (0..tokens).map(weight).collect()
 }
 
 /// The layer of `x`, of which nothing stands for zeros.

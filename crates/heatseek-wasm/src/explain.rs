@@ -50,6 +50,9 @@ fn side(side: &ExplainedSide, crop: Option<Rect>) -> Result<JsValue, JsValue> {
     if let Some(contributions) = &side.contributions {
         set("contributions", Float32Array::from(contributions.as_slice()).into())?;
     }
+    if let Some(weights) = &side.pool_weights {
+        set("poolWeights", Float32Array::from(weights.as_slice()).into())?;
+    }
     Ok(result.into())
 }
 

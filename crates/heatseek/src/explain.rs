@@ -45,6 +45,9 @@ pub struct ExplainedSide {
     /// layers are shared out as pooling weighs tokens. `None` where the vector is no sum over tokens: after pooling
     /// by the maximum, a Dense layer with an activation, or SigLIP's head.
     pub contributions: Option<Vec<f32>>,
+    /// How much pooling weighs each token, one number for each: `1/tokens` of the mean. `None` of the maximum and of
+    /// SigLIP's head.
+    pub pool_weights: Option<Vec<f32>>,
 }
 
 impl Model {
@@ -90,6 +93,7 @@ impl Model {
             layout,
             unit_length: embed.normalize.unwrap_or(model.spec().normalize),
             readout: model.readout(embed.pooling),
+            pool_weights: model.pool_weights(embed.pooling, batch.rows()),
         };
         Side::compute(&self.runner, &batch, outputs, way, control).await
     }
@@ -171,6 +175,7 @@ impl ImageModel {
             layout,
             unit_length: embed.normalize.unwrap_or(model.spec().normalize),
             readout: model.readout(embed.pooling),
+            pool_weights: model.pool_weights(embed.pooling, batch.rows()),
         };
         Side::compute(&self.runner, &batch, outputs, way, control).await
     }
@@ -195,6 +200,7 @@ struct Way {
     layout: MapLayout,
     unit_length: bool,
     readout: Option<Readout>,
+    pool_weights: Option<Vec<f64>>,
 }
 
 /// One input and what a model made of it.
@@ -251,7 +257,9 @@ impl Side {
     fn explained(&self, other: &[f32], metric: Metric) -> ExplainedSide {
         let readout = self.way.readout.as_ref();
         let contributions = readout.map(|readout| self.contributions(readout, other, metric));
-        ExplainedSide { layout: self.way.layout.clone(), contributions }
+        let weights = self.way.pool_weights.as_ref();
+        let pool_weights = weights.map(|weights| weights.iter().map(|&weight| weight as f32).collect());
+        ExplainedSide { layout: self.way.layout.clone(), contributions, pool_weights }
     }
 
     /// With token vectors `t`, weights `w` and the constant `c`, the vector is `Σ w (t − c) + c`, divided by its

@@ -8,7 +8,7 @@ use crate::builder::{
     Norm, Source, attention_output, hidden_output, qkv_output, rollout_output, rollout_switch, vector_output,
 };
 use crate::modules::{DenseConfig, Pipeline, PipelineStep};
-use crate::readout::{Readout, STATES, TOKEN_VECTORS};
+use crate::readout::{Readout, STATES, TOKEN_VECTORS, pool_weights};
 use crate::tower::Tower;
 use crate::vision::VisionConfig;
 use crate::vision::positions::interpolate;
@@ -160,13 +160,23 @@ impl VisionModel {
         }
     }
 
+    /// How much each of `tokens` tokens weighs in a vector, before whatever follows pooling; `None` of the maximum
+    /// and of SigLIP's head. `pooling` as in [`VisionModel::vector_output`].
+    pub fn pool_weights(&self, pooling: Option<Pooling>, tokens: usize) -> Option<Vec<f64>> {
+        pool_weights(self.pooling(pooling)?, tokens)
+    }
+
     /// How those make a vector; `None` where that is not linear. `pooling` as in [`VisionModel::vector_output`].
     pub fn readout(&self, pooling: Option<Pooling>) -> Option<Readout> {
-        let pooling = match (pooling, source(&self.config, &self.pipeline)) {
-            (Some(pooling), _) | (None, Source::Rows(pooling)) => pooling,
-            (None, Source::Head) => return None,
-        };
-        Readout::new(pooling, &self.pipeline.steps, self.weights.projection.as_slice())
+        Readout::new(self.pooling(pooling)?, &self.pipeline.steps, self.weights.projection.as_slice())
+    }
+
+    /// What is meant by `pooling`, unless it is SigLIP's head.
+    fn pooling(&self, pooling: Option<Pooling>) -> Option<Pooling> {
+        match (pooling, source(&self.config, &self.pipeline)) {
+            (Some(pooling), _) | (None, Source::Rows(pooling)) => Some(pooling),
+            (None, Source::Head) => None,
+        }
     }
 
     /// The ops that embedding a picture runs, known from the configuration alone.
