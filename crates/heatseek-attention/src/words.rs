@@ -7,18 +7,19 @@ use unicode_segmentation::UnicodeSegmentation;
 use crate::{AnalysisError, Map};
 
 /// The tokens of each word of `text`, as ranges that follow each other and cover all tokens. Words are those of
-/// Unicode's annex 29: a token belongs to the one before it if no word begins where it does. A special token, or
-/// one that covers nothing, is a word of its own.
+/// Unicode's annex 29: a token belongs to the one in which it begins. A special token, or one that covers nothing, is
+/// a word of its own.
 ///
 /// `offsets` are the first and last (exclusive) byte of each token; `special` says which were added.
 pub fn words(text: &str, offsets: &[(usize, usize)], special: &[bool]) -> Vec<Range<usize>> {
     let begins: Vec<usize> = text.split_word_bound_indices().map(|(start, _)| start).collect();
     let alone =
         |token: usize| special.get(token).copied().unwrap_or(false) || offsets[token].0 >= offsets[token].1;
+    let word_of = |token: usize| begins.partition_point(|begin| *begin <= offsets[token].0);
     let mut words: Vec<Range<usize>> = Vec::new();
-    for (token, &(start, _)) in offsets.iter().enumerate() {
-        let goes_on =
-            token > 0 && !alone(token) && !alone(token - 1) && begins.binary_search(&start).is_err();
+    for token in 0..offsets.len() {
+        // Tokens may overlap: both halves of a letter that the tokenizer took apart begin where the letter does.
+        let goes_on = token > 0 && !alone(token) && !alone(token - 1) && word_of(token) == word_of(token - 1);
         match words.last_mut() {
             Some(word) if goes_on => word.end = token + 1,
             _ => words.push(token..token + 1),
@@ -80,6 +81,13 @@ mod tests {
     fn letters_of_a_script_without_spaces_are_words() {
         assert_eq!(words("蜜蜂", &[(0, 3), (3, 6)], &[false; 2]), [0..1, 1..2]);
         assert_eq!(words("", &[(0, 0), (0, 0)], &[true; 2]), [0..1, 1..2]);
+    }
+
+    #[test]
+    fn pieces_of_one_letter_are_one_word() {
+        // 꿀 and 은 are three letters each to a tokenizer that takes syllables apart.
+        let offsets = [(0, 3), (0, 3), (3, 6), (7, 10)];
+        assert_eq!(words("꿀은 꿀", &offsets, &[false; 4]), [0..3, 3..4]);
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use heatseek_attention::{
     Grid, JensenShannon, Map, Mixing, Rollout, cka, cluster, flow, graph_stats, head_stats, massive_channels,
-    massiveness, positions, relative_residual, sink_scores, word_map,
+    massiveness, positions, relative_residual, sink_scores, word_map, words,
 };
 use heatseek_testkit::{Tolerance, assert_close};
 use safetensors::SafeTensors;
@@ -18,12 +18,16 @@ const WIDTH: usize = 40;
 const MIXING: Mixing = Mixing { residual: 0.4, discard_ratio: 0.3 };
 const GRID: Grid = Grid { prefix: 3, rows: 3, columns: 4 };
 
+fn file(name: &str) -> Vec<u8> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden").join(name);
+    fs::read(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()))
+}
+
 struct Golden(Vec<u8>);
 
 impl Golden {
     fn read() -> Self {
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden/analyses.safetensors");
-        Self(fs::read(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display())))
+        Self(file("analyses.safetensors"))
     }
 
     fn bytes(&self, name: &str) -> (Vec<usize>, Vec<[u8; 4]>) {
@@ -39,6 +43,12 @@ impl Golden {
 
     fn integers(&self, name: &str) -> Vec<usize> {
         self.bytes(name).1.into_iter().map(|b| i32::from_le_bytes(b) as usize).collect()
+    }
+
+    fn doubles(&self, name: &str) -> Vec<f64> {
+        let tensors = SafeTensors::deserialize(&self.0).unwrap();
+        let data = tensors.tensor(name).unwrap().data();
+        data.as_chunks().0.iter().map(|bytes| f64::from_le_bytes(*bytes)).collect()
     }
 
     #[track_caller]
@@ -84,6 +94,36 @@ fn statistics_and_words() {
     }
     golden.compare("statistics", &f32s(&found), CLOSE);
     golden.compare("words", &words, CLOSE);
+}
+
+/// Every text of all-MiniLM-L6-v2's golden, with the tokens and offsets that its tokenizer gave in Python.
+#[test]
+fn words_of_texts() {
+    #[derive(serde::Deserialize)]
+    struct Case {
+        #[serde(default)]
+        prompt: String,
+        text: String,
+    }
+    let expected = Golden::read().integers("word_of_token");
+    let minilm = Golden(file("minilm.safetensors"));
+    let (starts, offsets) = (minilm.integers("ids_start"), minilm.integers("char_offsets"));
+    let cases: Vec<Case> = serde_json::from_slice(&file("texts.json")).unwrap();
+    assert_eq!((starts.len(), starts.last()), (cases.len() + 1, Some(&expected.len())));
+    for (case, tokens) in cases.iter().zip(starts.windows(2)) {
+        let text = format!("{}{}", case.prompt, case.text);
+        let mut byte_of: Vec<usize> = text.char_indices().map(|(byte, _)| byte).collect();
+        byte_of.push(text.len());
+        let bytes: Vec<(usize, usize)> = offsets[2 * tokens[0]..2 * tokens[1]]
+            .chunks_exact(2)
+            .map(|chars| (byte_of[chars[0]], byte_of[chars[1]]))
+            .collect();
+        let special: Vec<bool> = bytes.iter().map(|(start, end)| start == end).collect();
+        let ranges = words(&text, &bytes, &special);
+        let found: Vec<usize> =
+            ranges.into_iter().enumerate().flat_map(|(word, tokens)| tokens.map(move |_| word)).collect();
+        assert_eq!(found, expected[tokens[0]..tokens[1]], "{text:?}");
+    }
 }
 
 #[test]
@@ -150,4 +190,41 @@ fn hidden_states() {
     assert_eq!(channels, golden.integers("massive"));
     let massive: Vec<f64> = layers.iter().flat_map(|x| massiveness(x, WIDTH, &channels).unwrap()).collect();
     golden.compare("massiveness", &f32s(&massive), CLOSE);
+}
+
+#[test]
+fn pure_attention_loses_rank_doubly_exponentially() {
+    const DEEP: usize = 16;
+    let golden = Golden::read();
+    let product = |a: &[f64], b: &[f64], inner: usize| -> Vec<f64> {
+        let columns = b.len() / inner;
+        let cell = |row: usize, column: usize| {
+            (0..inner).map(|k| a[row * inner + k] * b[k * columns + column]).sum()
+        };
+        (0..a.len() / inner).flat_map(|row| (0..columns).map(move |column| cell(row, column))).collect()
+    };
+    let mut x = golden.doubles("pure.first");
+    let tokens = x.len() / DEEP;
+    let mut curve = vec![relative_residual(&x, tokens).unwrap()];
+    for weights in golden.doubles("pure.weights").chunks_exact(DEEP * DEEP) {
+        let y = product(&x, weights, DEEP);
+        let turned: Vec<f64> = (0..y.len()).map(|at| y[at % tokens * DEEP + at / tokens]).collect();
+        let mut map = product(&y, &turned, DEEP);
+        for row in map.chunks_exact_mut(tokens) {
+            row.iter_mut().for_each(|score| *score = (*score / DEEP as f64).exp());
+            let sum: f64 = row.iter().sum();
+            row.iter_mut().for_each(|share| *share /= sum);
+        }
+        x = product(&map, &y, tokens);
+        curve.push(relative_residual(&x, tokens).unwrap());
+    }
+    // What rounding in f64 adds to states of size 1.
+    let known = golden.doubles("pure.rank");
+    for (found, known) in curve.iter().zip(known) {
+        assert!((found - known).abs() < 5e-16 + 1e-12 * known, "{curve:?}");
+    }
+    assert_eq!(
+        curve[1..].iter().map(|rank| format!("{rank:.1e}")).collect::<Vec<_>>(),
+        ["2.1e-1", "1.9e-4", "3.0e-14"]
+    );
 }
