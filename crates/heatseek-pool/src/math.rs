@@ -1,0 +1,22 @@
+//! Sums in f64.
+
+/// `weights` of tokens from `counted` on, times their rows, added up: `[width]`.
+pub(crate) fn weighted_sum(rows: &[f32], width: usize, weights: &[f64]) -> Vec<f64> {
+    let mut sum = vec![0.0; width];
+    for (row, weight) in rows.chunks_exact(width.max(1)).zip(weights) {
+        sum.iter_mut().zip(row).for_each(|(sum, &v)| *sum += weight * f64::from(v));
+    }
+    sum
+}
+
+/// Softmax of `scores`, in place.
+pub(crate) fn softmax(scores: &mut [f64]) {
+    let most = scores.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    scores.iter_mut().for_each(|score| *score = (*score - most).exp());
+    let sum: f64 = scores.iter().sum();
+    scores.iter_mut().for_each(|score| *score /= sum);
+}
+
+pub(crate) fn to_f32(values: &[f64]) -> Vec<f32> {
+    values.iter().map(|&v| v as f32).collect()
+}
