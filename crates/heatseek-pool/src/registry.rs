@@ -51,6 +51,10 @@ const ROWS: &[&[Row]] = &[
     poolers::cluster::ROWS,
     poolers::layer::ROWS,
     poolers::map_weighted::ROWS,
+    poolers::max_seq::ROWS,
+    poolers::gram::ROWS,
+    poolers::multi_source::ROWS,
+    poolers::levels::ROWS,
 ];
 
 /// All of them, in the order of the table.

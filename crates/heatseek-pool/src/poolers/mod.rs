@@ -2,9 +2,13 @@
 
 pub(crate) mod basic;
 pub(crate) mod cluster;
+pub(crate) mod gram;
 pub(crate) mod landmark;
 pub(crate) mod layer;
+pub(crate) mod levels;
 pub(crate) mod map_weighted;
+pub(crate) mod max_seq;
+pub(crate) mod multi_source;
 pub(crate) mod none;
 pub(crate) mod span;
 

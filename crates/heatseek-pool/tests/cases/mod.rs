@@ -99,6 +99,7 @@ impl Case {
             offsets: &self.offsets,
             landmarks: &self.landmarks,
             grid: self.grid,
+            ..States::default()
         }
     }
 }
