@@ -7,6 +7,7 @@ Nothing here is shared with crates/heatseek-pool. All arithmetic is in f64 on va
 
 import argparse
 import json
+import math
 import platform
 from pathlib import Path
 
@@ -229,6 +230,33 @@ def sources(text, skip):
         case(text, skip, {**spec, "kind": "hierarchical"}, deep @ x, deep, offsets=f"{text}.offsets")
 
 
+def layer_norm(x, weight=1, bias=0):
+    return (x - x.mean(-1, keepdims=True)) / np.sqrt(x.var(-1, keepdims=True) + 1e-5) * weight + bias
+
+
+def latents(text, skip):
+    names = ["R", "W_q", "W_kv", "W_o", "W_1", "W_2", "ln_states.weight", "ln_feed.bias"]
+    r, w_q, w_kv, w_o, w_1, w_2, ln_weight, ln_bias = (f64(f"latent.{name}") for name in names)
+    z = np.stack([f64(f"{text}.layer.{n}")[skip:] for n in range(LAYERS + 1)])
+    for name, u in [("latent_layers", z[1:].mean(axis=1) + f64("latent.E")), ("latent_tokens", z[-1])]:
+        for heads in [1, 2]:
+            q = np.split(layer_norm(r) @ w_q, heads, axis=1)
+            k, v = np.split(layer_norm(u, ln_weight) @ w_kv, 2, axis=1)
+            attended, weights = [], 0
+            for qh, kh, vh in zip(q, np.split(k, heads, axis=1), np.split(v, heads, axis=1)):
+                a = softmax(qh @ kh.T / np.sqrt(qh.shape[1]))
+                attended.append(a @ vh)
+                weights = weights + a.mean(axis=0) / heads
+            x = np.concatenate(attended, axis=1) @ w_o + r
+            left, gate = np.split(layer_norm(x, bias=ln_bias) @ w_1, 2, axis=1)
+            gelu = gate * (1 + np.vectorize(math.erf)(gate / np.sqrt(2))) / 2
+            mean = (x + left * gelu @ w_2).mean(axis=0)
+            layers = range(1, 7) if name == "latent_layers" else [6]
+            case(text, skip, {"name": name, "heads": heads}, mean / np.linalg.norm(mean),
+                 padded(weights, skip) if name == "latent_tokens" else None, layers=layers,
+                 params={n: f"latent.{n}" for n in names + (["E"] if name == "latent_layers" else [])})
+
+
 def iem():
     """Scores of pairs by the interaction module of D2LLM."""
     d, h, n = 5, 7, 6
@@ -256,6 +284,11 @@ def main():
     put("gate.b", 1)
     put("scales.W", 3, WIDTH)
     put("scales.w", 3, WIDTH)
+    for name, shape in [("R", (3, WIDTH)), ("E", (LAYERS, WIDTH)), ("W_q", (WIDTH, 8)), ("W_kv", (WIDTH, 16)),
+                        ("W_o", (8, WIDTH)), ("W_1", (WIDTH, 8 * WIDTH)), ("W_2", (4 * WIDTH, WIDTH))]:
+        put(f"latent.{name}", *shape, scale=1 if name in "RE" else shape[0] ** -0.5)
+    put("latent.ln_states.weight", WIDTH)
+    put("latent.ln_feed.bias", WIDTH)
     for text, tokens in TOKENS.items():
         for layer in range(LAYERS + 1):
             put(f"{text}.layer.{layer}", tokens, WIDTH)
@@ -264,7 +297,7 @@ def main():
             scores[:, -1] += 5  # A sink.
             tensors[f"{text}.{name}"] = softmax(scores).astype(np.float32)
         for skip in [0, 2]:
-            for make in [parts, clusters, maps, several_layers, second_order, sources]:
+            for make in [parts, clusters, maps, several_layers, second_order, sources, latents]:
                 if skip < tokens - 1 or make is not sources:
                     make(text, skip)
     iem()

@@ -12,6 +12,7 @@ mod error;
 mod iem;
 mod linear;
 mod math;
+mod matrix;
 mod norm;
 mod options;
 mod params;

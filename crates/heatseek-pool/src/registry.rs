@@ -55,6 +55,7 @@ const ROWS: &[&[Row]] = &[
     poolers::gram::ROWS,
     poolers::multi_source::ROWS,
     poolers::levels::ROWS,
+    poolers::latent::ROWS,
 ];
 
 /// All of them, in the order of the table.

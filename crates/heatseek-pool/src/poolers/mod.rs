@@ -4,6 +4,7 @@ pub(crate) mod basic;
 pub(crate) mod cluster;
 pub(crate) mod gram;
 pub(crate) mod landmark;
+pub(crate) mod latent;
 pub(crate) mod layer;
 pub(crate) mod levels;
 pub(crate) mod map_weighted;
