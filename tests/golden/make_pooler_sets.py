@@ -19,6 +19,11 @@ from golden_file import save
 FORMAT = "heatseek-golden-poolers-1"
 REGENERATE = "python tests/golden/make_pooler_sets.py --out tests/golden"
 SEED, LAYERS, WIDTH, HEADS = 20250402, 6, 12, 4
+GRAM = {
+    "W_r": (WIDTH, 4), "b_r": (4,), "W_g": (10, WIDTH), "W_q": (WIDTH, 6), "W_k": (WIDTH, 6), "W_v": (WIDTH, 6),
+    "W_o": (6, WIDTH), "gamma_1": (WIDTH,), "gamma_2": (WIDTH,), "W_1": (WIDTH, 20), "b_1": (20,), "W_2": (20, WIDTH),
+    "ln_1.weight": (WIDTH,),
+}
 TOKENS = {"short": 3, "text": 11, "long": 26}
 
 random = np.random.default_rng(SEED)
@@ -257,6 +262,25 @@ def latents(text, skip):
                  params={n: f"latent.{n}" for n in names + (["E"] if name == "latent_layers" else [])})
 
 
+def gram_class(text, skip):
+    p = {name: f64(f"gram.{name}") for name in GRAM}
+    x = f64(f"{text}.layer.6")[skip:]
+    y = x @ p["W_r"] + p["b_r"]
+    g = (y.T @ y / len(y))[np.triu_indices(y.shape[1])]
+    first = g / np.linalg.norm(g) @ p["W_g"]
+    u = layer_norm(np.vstack([first, x]), p["ln_1.weight"])
+    q, k, v = np.split(u[0] @ p["W_q"], 2), np.split(u @ p["W_k"], 2, axis=1), np.split(u @ p["W_v"], 2, axis=1)
+    a = [softmax(kh @ qh / np.sqrt(len(qh))) for qh, kh in zip(q, k)]
+    c = first + p["gamma_1"] * (np.concatenate([ah @ vh for ah, vh in zip(a, v)]) @ p["W_o"])
+    h = layer_norm(c) @ p["W_1"] + p["b_1"]
+    c = c + p["gamma_2"] * ((h * (1 + np.vectorize(math.erf)(h / np.sqrt(2))) / 2) @ p["W_2"])
+    spec = {"name": "gram_cls", "heads": 2}
+    case(text, skip, spec, c, padded((a[0] + a[1])[1:] / 2, skip), params={n: f"gram.{n}" for n in GRAM})
+    # With both gammas 0 the class vector stays as it began.
+    still = {n: "gram.zero" if n.startswith("gamma") else f"gram.{n}" for n in GRAM}
+    case(text, skip, spec, first, padded((a[0] + a[1])[1:] / 2, skip), params=still)
+
+
 def iem():
     """Scores of pairs by the interaction module of D2LLM."""
     d, h, n = 5, 7, 6
@@ -287,6 +311,9 @@ def main():
     for name, shape in [("R", (3, WIDTH)), ("E", (LAYERS, WIDTH)), ("W_q", (WIDTH, 8)), ("W_kv", (WIDTH, 16)),
                         ("W_o", (8, WIDTH)), ("W_1", (WIDTH, 8 * WIDTH)), ("W_2", (4 * WIDTH, WIDTH))]:
         put(f"latent.{name}", *shape, scale=1 if name in "RE" else shape[0] ** -0.5)
+    for name, shape in GRAM.items():
+        put(f"gram.{name}", *shape, scale=0.5)
+    tensors["gram.zero"] = np.zeros(WIDTH, np.float32)
     put("latent.ln_states.weight", WIDTH)
     put("latent.ln_feed.bias", WIDTH)
     for text, tokens in TOKENS.items():
@@ -297,7 +324,7 @@ def main():
             scores[:, -1] += 5  # A sink.
             tensors[f"{text}.{name}"] = softmax(scores).astype(np.float32)
         for skip in [0, 2]:
-            for make in [parts, clusters, maps, several_layers, second_order, sources, latents]:
+            for make in [parts, clusters, maps, several_layers, second_order, sources, latents, gram_class]:
                 if skip < tokens - 1 or make is not sources:
                     make(text, skip)
     iem()

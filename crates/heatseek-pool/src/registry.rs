@@ -53,6 +53,7 @@ const ROWS: &[&[Row]] = &[
     poolers::map_weighted::ROWS,
     poolers::max_seq::ROWS,
     poolers::gram::ROWS,
+    poolers::gram_cls::ROWS,
     poolers::multi_source::ROWS,
     poolers::levels::ROWS,
     poolers::latent::ROWS,

@@ -3,6 +3,7 @@
 use heatseek_ops::{Activation, reference::activation};
 
 use super::Pool;
+use super::gram::to_unit;
 use super::layer::chosen;
 use crate::attn::{Attention, Projections, Scale, mean_of_heads, sum_by_head};
 use crate::math::{to_f32, to_f64};
@@ -125,10 +126,7 @@ impl Latent {
             mean.iter_mut().zip(x.iter().zip(fed)).for_each(|(mean, (x, fed))| *mean += (x + fed) / r);
             shares.iter_mut().zip(mean_of_heads(&weights)).for_each(|(share, w)| *share += w / r);
         }
-        let length = mean.iter().map(|v| v * v).sum::<f64>().sqrt();
-        if length > 0.0 {
-            mean.iter_mut().for_each(|v| *v /= length);
-        }
+        to_unit(&mut mean);
         (mean, shares)
     }
 }

@@ -3,6 +3,7 @@
 pub(crate) mod basic;
 pub(crate) mod cluster;
 pub(crate) mod gram;
+pub(crate) mod gram_cls;
 pub(crate) mod landmark;
 pub(crate) mod latent;
 pub(crate) mod layer;
