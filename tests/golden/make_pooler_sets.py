@@ -24,6 +24,7 @@ GRAM = {
     "W_o": (6, WIDTH), "gamma_1": (WIDTH,), "gamma_2": (WIDTH,), "W_1": (WIDTH, 20), "b_1": (20,), "W_2": (20, WIDTH),
     "ln_1.weight": (WIDTH,),
 }
+SOURCES = {"W": (WIDTH, 5), "U": (WIDTH, 5), "v": (5,), "W_b": (WIDTH, 4), "U_b": (WIDTH, 4), "v_b": (4,)}
 TOKENS = {"short": 3, "text": 11, "long": 26}
 
 random = np.random.default_rng(SEED)
@@ -217,22 +218,29 @@ def sources(text, skip):
                and ((offsets[t, 0] < middle) == first)] for first in (True, False)]
     groups = [group for group in groups if group]
     query = x[skip:].mean(axis=0)
-    energy = x @ query / np.sqrt(WIDTH)
-    for sentinel in [None, 0.5]:
+
+    def additive(rows, end=""):
+        return np.tanh(query @ f64("source.W" + end) + rows @ f64("source.U" + end)) @ f64("source.v" + end)
+
+    for sentinel, learned in [(None, False), (0.5, False), (None, True)]:
+        energy = additive(x) if learned else x @ query / np.sqrt(WIDTH)
+        params = {n: f"source.{n}" for n in SOURCES} if learned else {}
         extra = [] if sentinel is None else [sentinel]
         spec = {"name": "multi_source", "ranges": [[0, middle], [middle, end]]}
         spec = spec if sentinel is None else {**spec, "sentinel": sentinel}
         places = sum(groups, [])
         flat = np.zeros(len(x))
         flat[places] = softmax(np.append(energy[places], extra))[:len(places)]
-        case(text, skip, spec, flat @ x, flat, offsets=f"{text}.offsets")
+        case(text, skip, spec, flat @ x, flat, offsets=f"{text}.offsets", params=params)
         inner = [softmax(energy[group]) for group in groups]
         centres = [a @ x[group] for a, group in zip(inner, groups)]
-        outer = softmax(np.append(np.array(centres) @ query / np.sqrt(WIDTH), extra))
+        between = additive(np.array(centres), "_b") if learned else np.array(centres) @ query / np.sqrt(WIDTH)
+        outer = softmax(np.append(between, extra))
         deep = np.zeros(len(x))
         for a, group, b in zip(inner, groups, outer):
             deep[group] = a * b
-        case(text, skip, {**spec, "kind": "hierarchical"}, deep @ x, deep, offsets=f"{text}.offsets")
+        case(text, skip, {**spec, "kind": "hierarchical"}, deep @ x, deep, offsets=f"{text}.offsets",
+             params=params)
 
 
 def layer_norm(x, weight=1, bias=0):
@@ -311,6 +319,8 @@ def main():
     for name, shape in [("R", (3, WIDTH)), ("E", (LAYERS, WIDTH)), ("W_q", (WIDTH, 8)), ("W_kv", (WIDTH, 16)),
                         ("W_o", (8, WIDTH)), ("W_1", (WIDTH, 8 * WIDTH)), ("W_2", (4 * WIDTH, WIDTH))]:
         put(f"latent.{name}", *shape, scale=1 if name in "RE" else shape[0] ** -0.5)
+    for name, shape in SOURCES.items():
+        put(f"source.{name}", *shape)
     for name, shape in GRAM.items():
         put(f"gram.{name}", *shape, scale=0.5)
     tensors["gram.zero"] = np.zeros(WIDTH, np.float32)

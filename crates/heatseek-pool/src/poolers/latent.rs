@@ -76,7 +76,7 @@ impl Latent {
         let tensors = "R, W_q, W_kv, W_o, W_1, W_2 and, for layers, E";
         let params = params.ok_or(PoolError::NeedsWeights { pooler, tensors })?;
         let inner = columns(params, "W_q", d)?;
-        let rows = params.get("R").map_or(1, |(shape, _)| shape[0]);
+        let rows = params.get("R").and_then(|(shape, _)| shape.first().copied()).unwrap_or(1).max(1);
         let table = |name: &str, rows: usize| -> Result<Vec<Vec<f64>>, PoolError> {
             Ok(params.require(name, &[rows, d])?.chunks_exact(d).map(to_f64).collect())
         };
