@@ -6,16 +6,22 @@
 //!
 //! Tokens that do not count (a prompt left out) never change a vector; neither does anything outside the text.
 
+mod attn;
 mod device;
 mod error;
+mod linear;
 mod math;
+mod norm;
 mod options;
 mod params;
 mod pooler;
 mod poolers;
+mod regions;
 mod registry;
+mod scorer;
 mod spec;
 mod states;
+mod tokens;
 
 pub use device::{AttentionForm, DeviceForm, Projection, Query, Skip};
 pub use error::PoolError;
