@@ -21,6 +21,7 @@ mod registry;
 mod scorer;
 mod spec;
 mod states;
+mod table;
 mod tokens;
 
 pub use device::{AttentionForm, DeviceForm, Projection, Query, Skip};
@@ -30,3 +31,4 @@ pub use pooler::{Pooler, Sizes};
 pub use registry::{Kind, Row, rows};
 pub use spec::PoolerSpec;
 pub use states::{Layers, Map, Needs, Pooled, States};
+pub use table::table;
