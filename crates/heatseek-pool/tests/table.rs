@@ -1,5 +1,7 @@
 //! `docs/poolers.md` is what the table of poolers says.
 
+mod cases;
+
 use std::path::Path;
 use std::{env, fs};
 
@@ -15,4 +17,20 @@ fn the_document_is_the_table() {
         written == table,
         "docs/poolers.md is old: HEATSEEK_BLESS=1 cargo test -p heatseek-pool writes it"
     );
+}
+
+/// A row says device where any of its golden cases has a form for devices.
+#[test]
+fn device_or_host_is_so() {
+    let all: Vec<_> = cases::all().iter().map(cases::Case::pooler).collect();
+    for line in heatseek_pool::table().lines().filter(|line| line.starts_with("| `")) {
+        let name = line.split('`').nth(1).unwrap();
+        let mut of_name = all.iter().filter(|pooler| pooler.row().name == name);
+        let device = of_name.any(|pooler| pooler.device_form().is_some());
+        assert_eq!(
+            line.replace("\\|", "").split('|').nth(7).unwrap().trim().starts_with("device"),
+            device,
+            "{name}"
+        );
+    }
 }
