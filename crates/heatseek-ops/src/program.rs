@@ -349,6 +349,32 @@ impl Program {
         Ok(())
     }
 
+    /// Fails unless this Program is `earlier` with buffers, steps and outputs appended.
+    ///
+    /// # Errors
+    /// [`ExecutorError::Invalid`].
+    pub fn extends(&self, earlier: &Program) -> Result<(), ExecutorError> {
+        let alike = |(a, b): (&(String, Buffer), &(String, Buffer))| {
+            a.0 == b.0 && std::mem::discriminant(&a.1) == std::mem::discriminant(&b.1)
+        };
+        let same_step = |(a, b): (&Step, &Step)| {
+            (&a.op, a.rows, &a.buffers, a.only_for) == (&b.op, b.rows, &b.buffers, b.only_for)
+        };
+        let begins = self.buffers.len() >= earlier.buffers.len()
+            && self.buffers.iter().zip(&earlier.buffers).all(alike)
+            && self.steps.len() >= earlier.steps.len()
+            && self.steps.iter().zip(&earlier.steps).all(same_step)
+            && self.outputs.starts_with(&earlier.outputs);
+        match begins {
+            true => Ok(()),
+            false => Err(ExecutorError::Invalid {
+                what: "the program that extends a plan".into(),
+                expected: "the plan's own with more appended".into(),
+                got: "one that begins otherwise".into(),
+            }),
+        }
+    }
+
     fn inputs(&self) -> impl Iterator<Item = (&str, usize, usize)> {
         self.buffers.iter().filter_map(|(name, buffer)| match buffer {
             Buffer::Input { index, width } => Some((name.as_str(), *index, *width)),
