@@ -11,6 +11,7 @@ use crate::limits::Limits;
 use crate::modules::read_modules;
 use crate::program::{Parts, build, build_ablated};
 use crate::readout::{TOKEN_VECTORS, pool_weights};
+use crate::tail::Tail;
 use crate::weights::{Linear, TextWeights, read_dense};
 use crate::{
     Config, ModelError, ModelFiles, ModelSpec, Pipeline, PipelineStep, Prompts, Readout, TextPadding,
@@ -118,6 +119,14 @@ impl TextModel {
     /// # Errors
     /// [`ModelError::Program`], a bug.
     pub fn program(&self, norm: Norm) -> Result<Program, ModelError> {
+        Ok(self.program_and_tail(norm)?.0)
+    }
+
+    /// The same, with what [`append_pooler`](crate::append_pooler) needs to know of it.
+    ///
+    /// # Errors
+    /// [`ModelError::Program`], a bug.
+    pub fn program_and_tail(&self, norm: Norm) -> Result<(Program, Tail), ModelError> {
         let Self { config, pipeline, weights, dense, .. } = self;
         Ok(build(&Parts { config, weights, pipeline, dense }, norm)?)
     }
@@ -201,7 +210,7 @@ impl TextModel {
             .collect();
         let weights = TextWeights::outline(&config);
         let parts = Parts { config: &config, weights: &weights, pipeline: &pipeline, dense: &dense };
-        let program = build(&parts, norm)?;
+        let (program, _) = build(&parts, norm)?;
         let pooled = [program.output_named(POOLED)?];
         Ok(program.steps_for(&pooled).map(|step| step.op.clone()).collect())
     }
@@ -262,6 +271,7 @@ fn describe(
         do_lower_case: limits.do_lower_case,
         embedding_dim,
         pooling: pipeline.pooling.name().to_owned(),
+        include_prompt: pipeline.include_prompt,
         normalize: pipeline.ends_normalized(),
         modules,
         prompts: prompts.prompts.clone(),

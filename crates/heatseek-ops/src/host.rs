@@ -201,7 +201,7 @@ impl<K: HostKernels> HostPlan<K> {
         self.program.accepts(batch)?;
         let mut tables: HashMap<Table, Vec<u32>> = HashMap::new();
         let mut activations: HashMap<BufferId, Vec<f32>> = HashMap::new();
-        let needed = |s: &Step| s.only_for.is_none_or(|o| outputs.contains(&o));
+        let needed = |s: &Step| self.program.runs(s, outputs);
         for (index, step) in self.program.steps().iter().enumerate().filter(|(_, s)| needed(s)) {
             for id in &step.buffers {
                 if let Buffer::Table(table) = &self.program.buffers()[id.0].1 {

@@ -168,6 +168,8 @@ pub struct Program {
     buffers: Vec<(String, Buffer)>,
     steps: Vec<Step>,
     outputs: Vec<(String, Option<BufferId>)>,
+    /// Outputs that need the steps of others.
+    implied: Vec<(OutputId, OutputId)>,
 }
 
 /// A Program whose parts do not fit together: a bug of whoever builds it, or weights that disagree with
@@ -263,6 +265,11 @@ impl Program {
         OutputId(self.outputs.len() - 1)
     }
 
+    /// Has the steps of output `needed` run for `output` too.
+    pub fn imply(&mut self, output: OutputId, needed: OutputId) {
+        self.implied.push((output, needed));
+    }
+
     /// Appends a step that always runs.
     ///
     /// # Errors
@@ -297,7 +304,13 @@ impl Program {
 
     /// The steps that a run for `outputs` needs.
     pub fn steps_for<'a>(&'a self, outputs: &'a [OutputId]) -> impl Iterator<Item = &'a Step> {
-        self.steps.iter().filter(|s| s.only_for.is_none_or(|o| outputs.contains(&o)))
+        self.steps.iter().filter(|step| self.runs(step, outputs))
+    }
+
+    /// Whether a run for `outputs` needs `step`.
+    pub fn runs(&self, step: &Step, outputs: &[OutputId]) -> bool {
+        let implied = |o| self.implied.iter().any(|(by, needed)| *needed == o && outputs.contains(by));
+        step.only_for.is_none_or(|o| outputs.contains(&o) || implied(o))
     }
 
     /// All outputs with their names and, but for switches, their buffers; [`OutputId`] indexes them.

@@ -9,6 +9,7 @@ use crate::builder::{
 };
 use crate::modules::{DenseConfig, Pipeline, PipelineStep};
 use crate::readout::{Readout, STATES, TOKEN_VECTORS, pool_weights};
+use crate::tail::Tail;
 use crate::tower::Tower;
 use crate::vision::VisionConfig;
 use crate::vision::positions::interpolate;
@@ -98,6 +99,14 @@ impl VisionModel {
     /// # Errors
     /// [`ModelError::Program`], a bug.
     pub fn program(&self, norm: Norm) -> Result<Program, ModelError> {
+        Ok(self.program_and_tail(norm)?.0)
+    }
+
+    /// The same, with what [`append_pooler`](crate::append_pooler) needs to know of it.
+    ///
+    /// # Errors
+    /// [`ModelError::Program`], a bug.
+    pub fn program_and_tail(&self, norm: Norm) -> Result<(Program, Tail), ModelError> {
         Ok(build(&self.config, &self.weights, &self.pipeline, norm)?)
     }
 
@@ -185,7 +194,7 @@ impl VisionModel {
     /// [`ModelError`], as far as the files that are there tell.
     pub fn ops(files: &ModelFiles, norm: Norm) -> Result<Vec<Op>, ModelError> {
         let config = read_config(files)?;
-        let program = build(&config, &VisionWeights::outline(&config), &pipeline(&config), norm)?;
+        let (program, _) = build(&config, &VisionWeights::outline(&config), &pipeline(&config), norm)?;
         let pooled = [program.output_named(POOLED)?];
         Ok(program.steps_for(&pooled).map(|step| step.op.clone()).collect())
     }
@@ -283,7 +292,7 @@ fn pipeline(config: &VisionConfig) -> Pipeline {
         })
     }));
     steps.extend(config.tower().map(|_| PipelineStep::Normalize));
-    Pipeline { transformer: String::new(), pooling: Pooling::Cls, steps }
+    Pipeline { transformer: String::new(), pooling: Pooling::Cls, include_prompt: true, steps }
 }
 
 fn source(config: &VisionConfig, pipeline: &Pipeline) -> Source {
