@@ -6,16 +6,23 @@
 //!
 //! Tokens that do not count (a prompt left out) never change a vector; neither does anything outside the text.
 
+mod attn;
 mod device;
 mod error;
+mod linear;
 mod math;
+mod norm;
 mod options;
 mod params;
 mod pooler;
 mod poolers;
+mod regions;
 mod registry;
+mod scorer;
 mod spec;
 mod states;
+mod table;
+mod tokens;
 
 pub use device::{AttentionForm, DeviceForm, Projection, Query, Skip};
 pub use error::PoolError;
@@ -24,3 +31,4 @@ pub use pooler::{Pooler, Sizes};
 pub use registry::{Kind, Row, rows};
 pub use spec::PoolerSpec;
 pub use states::{Layers, Map, Needs, Pooled, States};
+pub use table::table;

@@ -43,7 +43,21 @@ pub struct Row {
 }
 
 /// All of them, by file.
-const ROWS: &[&[Row]] = &[poolers::basic::ROWS];
+const ROWS: &[&[Row]] = &[
+    poolers::basic::ROWS,
+    poolers::stats::ROWS,
+    poolers::gem::ROWS,
+    poolers::mix::ROWS,
+    poolers::tree::ROWS,
+    poolers::score_pool::ROWS,
+    poolers::attn_stats::ROWS,
+    poolers::gauss::ROWS,
+    poolers::qkv_pool::ROWS,
+    poolers::simpool::ROWS,
+    poolers::pma::ROWS,
+    poolers::bottleneck::ROWS,
+    poolers::random_attention::ROWS,
+];
 
 /// All of them, in the order of the table.
 pub fn rows() -> impl Iterator<Item = &'static Row> {

@@ -1,6 +1,18 @@
 //! The poolers: a file each, with its rows of the table.
 
+pub(crate) mod attn_stats;
 pub(crate) mod basic;
+pub(crate) mod bottleneck;
+pub(crate) mod gauss;
+pub(crate) mod gem;
+pub(crate) mod mix;
+pub(crate) mod pma;
+pub(crate) mod qkv_pool;
+pub(crate) mod random_attention;
+pub(crate) mod score_pool;
+pub(crate) mod simpool;
+pub(crate) mod stats;
+pub(crate) mod tree;
 
 use crate::pooler::Sizes;
 use crate::{DeviceForm, Needs, PoolError, Pooled, States};
