@@ -1,6 +1,16 @@
 //! The poolers: a file each, with its rows of the table.
 
 pub(crate) mod basic;
+pub(crate) mod cluster;
+pub(crate) mod gram;
+pub(crate) mod landmark;
+pub(crate) mod layer;
+pub(crate) mod levels;
+pub(crate) mod map_weighted;
+pub(crate) mod max_seq;
+pub(crate) mod multi_source;
+pub(crate) mod none;
+pub(crate) mod span;
 
 use crate::pooler::Sizes;
 use crate::{DeviceForm, Needs, PoolError, Pooled, States};
