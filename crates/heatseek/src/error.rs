@@ -4,6 +4,7 @@ use heatseek_attention::AnalysisError;
 use heatseek_image::ImageError;
 use heatseek_model::ModelError;
 use heatseek_ops::{BatchError, ExecutorError, ProgramError};
+use heatseek_pool::PoolError;
 use heatseek_search::SearchError;
 use heatseek_text::TextError;
 use thiserror::Error;
@@ -34,6 +35,9 @@ pub enum Error {
     /// The device.
     #[error(transparent)]
     Executor(#[from] ExecutorError),
+    /// A pooler.
+    #[error(transparent)]
+    Pool(#[from] PoolError),
     /// The index.
     #[error(transparent)]
     Search(#[from] SearchError),
@@ -90,7 +94,7 @@ impl Error {
             }
             Error::Image(_) | Error::Picture { .. } => "invalid_input",
             Error::Text(error) if error.is_model_file() => "model_invalid",
-            Error::Text(_) | Error::Search(_) | Error::InvalidInput { .. } => "invalid_input",
+            Error::Text(_) | Error::Pool(_) | Error::Search(_) | Error::InvalidInput { .. } => "invalid_input",
             Error::Aborted => "aborted",
             Error::Executor(ExecutorError::Unsupported { .. }) => "unsupported",
             Error::Executor(ExecutorError::Lost { .. }) => "device_lost",

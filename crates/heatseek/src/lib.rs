@@ -34,6 +34,7 @@ mod options;
 mod rank;
 mod runner;
 mod self_check;
+mod states;
 
 pub use analysis::{Analysis, AnalysisOptions, Clusters, Plane};
 pub use attention::{AttentionMaps, AttentionOptions, MapLayout, Reduce};
@@ -48,6 +49,7 @@ pub use heatseek_model::{
     ModelError, ModelFiles, ModelSpec, Norm, PatchGrid, VisionModel, VisionSpec, WantedFile,
 };
 pub use heatseek_ops::{HeadFusion, LocalFuture, Pooling};
+pub use heatseek_pool::{Kind, Params, PoolError, Pooled, Pooler, PoolerSpec, Sizes, States, rows as poolers};
 pub use heatseek_search::Metric;
 pub use image::{ImageEmbeddings, ImageModel, ImageOptions};
 pub use index::{ChunkOptions, Document, Hit, HitChunk, Index};
@@ -57,3 +59,4 @@ pub use neuron::{NeuronOptions, NeuronView};
 pub use occlusion::Occlusion;
 pub use options::{DeviceChoice, EmbedOptions, LoadOptions, SourceTransform, pooling_from_name};
 pub use rank::RankCurves;
+pub use states::Visit;
