@@ -94,7 +94,9 @@ impl Error {
             }
             Error::Image(_) | Error::Picture { .. } => "invalid_input",
             Error::Text(error) if error.is_model_file() => "model_invalid",
-            Error::Text(_) | Error::Pool(_) | Error::Search(_) | Error::InvalidInput { .. } => "invalid_input",
+            Error::Text(_) | Error::Pool(_) | Error::Search(_) | Error::InvalidInput { .. } => {
+                "invalid_input"
+            }
             Error::Aborted => "aborted",
             Error::Executor(ExecutorError::Unsupported { .. }) => "unsupported",
             Error::Executor(ExecutorError::Lost { .. }) => "device_lost",

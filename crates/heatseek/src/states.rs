@@ -59,7 +59,8 @@ impl Model {
                 for (place, of) in wanted.of_poolers.iter().enumerate() {
                     let maps: Vec<Vec<f32>> =
                         of.maps.iter().map(|&map| square(&values[map], sequence, batch.longest())).collect();
-                    let rows = |&layer: &usize| &values[layer][sequence.start * width..][..sequence.len * width];
+                    let rows =
+                        |&layer: &usize| &values[layer][sequence.start * width..][..sequence.len * width];
                     let states = States {
                         hidden: of.hidden.iter().map(rows).collect(),
                         tokens: sequence.len,
@@ -111,9 +112,7 @@ impl Wanted {
                 }
             };
             let maps = maps.iter().map(|map| match map {
-                Map::Layer(layer) => {
-                    place(&mut outputs, text.attention_output(*layer, HeadFusion::Mean))
-                }
+                Map::Layer(layer) => place(&mut outputs, text.attention_output(*layer, HeadFusion::Mean)),
                 Map::Rollout => {
                     let all: Vec<usize> = (0..model.pool_sizes().num_hidden_layers).collect();
                     let names = text.rollout_outputs(&all, HeadFusion::Mean);

@@ -145,8 +145,10 @@ mod tests {
 
     use super::*;
 
-    const CORPUS: &str = "{\"_id\":\"a\",\"title\":\"T\",\"text\":\"x y\"}\n\n{\"_id\":\"b\",\"text\":\"z\"}\n";
-    const QUERIES: &str = "{\"_id\":\"1\",\"text\":\"q\"}\n{\"_id\":\"2\",\"text\":\"r\"}\n{\"_id\":\"3\",\"text\":\"s\"}";
+    const CORPUS: &str =
+        "{\"_id\":\"a\",\"title\":\"T\",\"text\":\"x y\"}\n\n{\"_id\":\"b\",\"text\":\"z\"}\n";
+    const QUERIES: &str =
+        "{\"_id\":\"1\",\"text\":\"q\"}\n{\"_id\":\"2\",\"text\":\"r\"}\n{\"_id\":\"3\",\"text\":\"s\"}";
     const QRELS: &str = "query-id\tcorpus-id\tscore\n3\tb\t2\n3\ta\t0\n1\ta\t1\n2\ta\t0\n";
 
     fn files(name: &str, texts: [&str; 3]) -> [PathBuf; 3] {

@@ -44,7 +44,9 @@ mod tests {
         let gained = 1.0 / 3f64.log2() + 3.0 / 5f64.log2();
         let ideal = 3.0 + 2.0 / 3f64.log2() + 1.0 / 2.0;
         assert!((ndcg(&ranking, &judgements, 10) - gained / ideal).abs() < 1e-15);
-        assert!((ndcg(&ranking, &judgements, 2) - (1.0 / 3f64.log2()) / (3.0 + 2.0 / 3f64.log2())).abs() < 1e-15);
+        assert!(
+            (ndcg(&ranking, &judgements, 2) - (1.0 / 3f64.log2()) / (3.0 + 2.0 / 3f64.log2())).abs() < 1e-15
+        );
         assert_eq!([1, 2, 4].map(|k| recall(&ranking, &judgements, k)), [0.0, 1.0 / 3.0, 2.0 / 3.0]);
         assert_eq!([1, 2, 9].map(|k| reciprocal_rank(&ranking, &judgements, k)), [0.0, 0.5, 0.5]);
         assert_eq!(ndcg(&[3, 1], &vec![(3, 2), (1, 2)], 10), 1.0);

@@ -1,0 +1,85 @@
+//! The vectors of texts, by many poolers out of one forward.
+
+use std::time::Instant;
+
+use heatseek::{EmbedOptions, Error, Model, Pooler, block_on};
+
+use crate::failure::Failure;
+use crate::progress::Bars;
+
+/// The vectors that one pooler made of texts, each of unit length: texts are compared by the cosine.
+#[derive(Default)]
+pub struct Vectors {
+    /// All of them, `width` wide.
+    pub data: Vec<f32>,
+    /// Elements of a vector.
+    pub width: usize,
+    /// Where the vectors of each text end, counted in vectors.
+    pub ends: Vec<usize>,
+    /// Time spent pooling.
+    pub seconds: f64,
+}
+
+impl Vectors {
+    /// The vectors of text `at`, `[count, width]`.
+    pub fn of(&self, at: usize) -> &[f32] {
+        let start = if at == 0 { 0 } else { self.ends[at - 1] };
+        &self.data[start * self.width..self.ends[at] * self.width]
+    }
+
+    /// How many there are.
+    pub fn count(&self) -> usize {
+        self.ends.last().copied().unwrap_or(0)
+    }
+
+    /// Adds those of the next text.
+    pub fn push(&mut self, vectors: &[f32]) {
+        for vector in vectors.chunks_exact(self.width) {
+            let norm = vector.iter().map(|&v| f64::from(v).powi(2)).sum::<f64>().sqrt();
+            let scale = if norm > 0.0 { 1.0 / norm } else { 0.0 };
+            self.data.extend(vector.iter().map(|&v| (f64::from(v) * scale) as f32));
+        }
+        self.ends.push(self.data.len() / self.width);
+    }
+}
+
+/// The vectors of `texts` by each of `poolers`, and the seconds that the model took. `what` they are is said in
+/// errors.
+pub fn pool_all(
+    model: &Model,
+    texts: &[String],
+    what: &str,
+    poolers: &[Pooler],
+    options: &EmbedOptions,
+    bars: &Bars,
+) -> Result<(Vec<Vectors>, f64), Failure> {
+    if let Some(dense) = model.info().spec.modules.iter().find(|module| module.starts_with("Dense")) {
+        return Err(Failure::invalid(format!(
+            "the model has a layer {dense} behind its pooling, made for that alone; other poolers cannot be \
+             compared with it"
+        )));
+    }
+    let mut all: Vec<Vectors> =
+        poolers.iter().map(|pooler| Vectors { width: pooler.width().max(1), ..Vectors::default() }).collect();
+    let started = Instant::now();
+    let mut bad = None;
+    block_on(model.visit_states(texts, poolers, options, bars, &mut |text, place, states| {
+        let pooling = Instant::now();
+        let pooled = poolers[place].pool(states)?;
+        if bad.is_none() && pooled.vectors.iter().any(|v| !v.is_finite()) {
+            bad = Some((text, place));
+        }
+        all[place].push(&pooled.vectors);
+        all[place].seconds += pooling.elapsed().as_secs_f64();
+        Ok::<(), Error>(())
+    }))?;
+    if let Some((text, place)) = bad {
+        return Err(Failure::invalid(format!(
+            "pooling {}: the vector of {what} {}, counted from 1, is not finite",
+            poolers[place].spec(),
+            text + 1
+        )));
+    }
+    let pooling: f64 = all.iter().map(|vectors| vectors.seconds).sum();
+    Ok((all, started.elapsed().as_secs_f64() - pooling))
+}
