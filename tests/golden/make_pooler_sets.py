@@ -7,6 +7,7 @@ Nothing here is shared with crates/heatseek-pool. All arithmetic is in f64 on va
 
 import argparse
 import json
+import math
 import platform
 from pathlib import Path
 
@@ -18,6 +19,12 @@ from golden_file import save
 FORMAT = "heatseek-golden-poolers-1"
 REGENERATE = "python tests/golden/make_pooler_sets.py --out tests/golden"
 SEED, LAYERS, WIDTH, HEADS = 20250402, 6, 12, 4
+GRAM = {
+    "W_r": (WIDTH, 4), "b_r": (4,), "W_g": (10, WIDTH), "W_q": (WIDTH, 6), "W_k": (WIDTH, 6), "W_v": (WIDTH, 6),
+    "W_o": (6, WIDTH), "gamma_1": (WIDTH,), "gamma_2": (WIDTH,), "W_1": (WIDTH, 20), "b_1": (20,), "W_2": (20, WIDTH),
+    "ln_1.weight": (WIDTH,),
+}
+SOURCES = {"W": (WIDTH, 5), "U": (WIDTH, 5), "v": (5,), "W_b": (WIDTH, 4), "U_b": (WIDTH, 4), "v_b": (4,)}
 TOKENS = {"short": 3, "text": 11, "long": 26}
 
 random = np.random.default_rng(SEED)
@@ -211,22 +218,75 @@ def sources(text, skip):
                and ((offsets[t, 0] < middle) == first)] for first in (True, False)]
     groups = [group for group in groups if group]
     query = x[skip:].mean(axis=0)
-    energy = x @ query / np.sqrt(WIDTH)
-    for sentinel in [None, 0.5]:
+
+    def additive(rows, end=""):
+        return np.tanh(query @ f64("source.W" + end) + rows @ f64("source.U" + end)) @ f64("source.v" + end)
+
+    for sentinel, learned in [(None, False), (0.5, False), (None, True)]:
+        energy = additive(x) if learned else x @ query / np.sqrt(WIDTH)
+        params = {n: f"source.{n}" for n in SOURCES} if learned else {}
         extra = [] if sentinel is None else [sentinel]
         spec = {"name": "multi_source", "ranges": [[0, middle], [middle, end]]}
         spec = spec if sentinel is None else {**spec, "sentinel": sentinel}
         places = sum(groups, [])
         flat = np.zeros(len(x))
         flat[places] = softmax(np.append(energy[places], extra))[:len(places)]
-        case(text, skip, spec, flat @ x, flat, offsets=f"{text}.offsets")
+        case(text, skip, spec, flat @ x, flat, offsets=f"{text}.offsets", params=params)
         inner = [softmax(energy[group]) for group in groups]
         centres = [a @ x[group] for a, group in zip(inner, groups)]
-        outer = softmax(np.append(np.array(centres) @ query / np.sqrt(WIDTH), extra))
+        between = additive(np.array(centres), "_b") if learned else np.array(centres) @ query / np.sqrt(WIDTH)
+        outer = softmax(np.append(between, extra))
         deep = np.zeros(len(x))
         for a, group, b in zip(inner, groups, outer):
             deep[group] = a * b
-        case(text, skip, {**spec, "kind": "hierarchical"}, deep @ x, deep, offsets=f"{text}.offsets")
+        case(text, skip, {**spec, "kind": "hierarchical"}, deep @ x, deep, offsets=f"{text}.offsets",
+             params=params)
+
+
+def layer_norm(x, weight=1, bias=0):
+    return (x - x.mean(-1, keepdims=True)) / np.sqrt(x.var(-1, keepdims=True) + 1e-5) * weight + bias
+
+
+def latents(text, skip):
+    names = ["R", "W_q", "W_kv", "W_o", "W_1", "W_2", "ln_states.weight", "ln_feed.bias"]
+    r, w_q, w_kv, w_o, w_1, w_2, ln_weight, ln_bias = (f64(f"latent.{name}") for name in names)
+    z = np.stack([f64(f"{text}.layer.{n}")[skip:] for n in range(LAYERS + 1)])
+    for name, u in [("latent_layers", z[1:].mean(axis=1) + f64("latent.E")), ("latent_tokens", z[-1])]:
+        for heads in [1, 2]:
+            q = np.split(layer_norm(r) @ w_q, heads, axis=1)
+            k, v = np.split(layer_norm(u, ln_weight) @ w_kv, 2, axis=1)
+            attended, weights = [], 0
+            for qh, kh, vh in zip(q, np.split(k, heads, axis=1), np.split(v, heads, axis=1)):
+                a = softmax(qh @ kh.T / np.sqrt(qh.shape[1]))
+                attended.append(a @ vh)
+                weights = weights + a.mean(axis=0) / heads
+            x = np.concatenate(attended, axis=1) @ w_o + r
+            left, gate = np.split(layer_norm(x, bias=ln_bias) @ w_1, 2, axis=1)
+            gelu = gate * (1 + np.vectorize(math.erf)(gate / np.sqrt(2))) / 2
+            mean = (x + left * gelu @ w_2).mean(axis=0)
+            layers = range(1, 7) if name == "latent_layers" else [6]
+            case(text, skip, {"name": name, "heads": heads}, mean / np.linalg.norm(mean),
+                 padded(weights, skip) if name == "latent_tokens" else None, layers=layers,
+                 params={n: f"latent.{n}" for n in names + (["E"] if name == "latent_layers" else [])})
+
+
+def gram_class(text, skip):
+    p = {name: f64(f"gram.{name}") for name in GRAM}
+    x = f64(f"{text}.layer.6")[skip:]
+    y = x @ p["W_r"] + p["b_r"]
+    g = (y.T @ y / len(y))[np.triu_indices(y.shape[1])]
+    first = g / np.linalg.norm(g) @ p["W_g"]
+    u = layer_norm(np.vstack([first, x]), p["ln_1.weight"])
+    q, k, v = np.split(u[0] @ p["W_q"], 2), np.split(u @ p["W_k"], 2, axis=1), np.split(u @ p["W_v"], 2, axis=1)
+    a = [softmax(kh @ qh / np.sqrt(len(qh))) for qh, kh in zip(q, k)]
+    c = first + p["gamma_1"] * (np.concatenate([ah @ vh for ah, vh in zip(a, v)]) @ p["W_o"])
+    h = layer_norm(c) @ p["W_1"] + p["b_1"]
+    c = c + p["gamma_2"] * ((h * (1 + np.vectorize(math.erf)(h / np.sqrt(2))) / 2) @ p["W_2"])
+    spec = {"name": "gram_cls", "heads": 2}
+    case(text, skip, spec, c, padded((a[0] + a[1])[1:] / 2, skip), params={n: f"gram.{n}" for n in GRAM})
+    # With both gammas 0 the class vector stays as it began.
+    still = {n: "gram.zero" if n.startswith("gamma") else f"gram.{n}" for n in GRAM}
+    case(text, skip, spec, first, padded((a[0] + a[1])[1:] / 2, skip), params=still)
 
 
 def iem():
@@ -256,6 +316,16 @@ def main():
     put("gate.b", 1)
     put("scales.W", 3, WIDTH)
     put("scales.w", 3, WIDTH)
+    for name, shape in [("R", (3, WIDTH)), ("E", (LAYERS, WIDTH)), ("W_q", (WIDTH, 8)), ("W_kv", (WIDTH, 16)),
+                        ("W_o", (8, WIDTH)), ("W_1", (WIDTH, 8 * WIDTH)), ("W_2", (4 * WIDTH, WIDTH))]:
+        put(f"latent.{name}", *shape, scale=1 if name in "RE" else shape[0] ** -0.5)
+    for name, shape in SOURCES.items():
+        put(f"source.{name}", *shape)
+    for name, shape in GRAM.items():
+        put(f"gram.{name}", *shape, scale=0.5)
+    tensors["gram.zero"] = np.zeros(WIDTH, np.float32)
+    put("latent.ln_states.weight", WIDTH)
+    put("latent.ln_feed.bias", WIDTH)
     for text, tokens in TOKENS.items():
         for layer in range(LAYERS + 1):
             put(f"{text}.layer.{layer}", tokens, WIDTH)
@@ -264,7 +334,7 @@ def main():
             scores[:, -1] += 5  # A sink.
             tensors[f"{text}.{name}"] = softmax(scores).astype(np.float32)
         for skip in [0, 2]:
-            for make in [parts, clusters, maps, several_layers, second_order, sources]:
+            for make in [parts, clusters, maps, several_layers, second_order, sources, latents, gram_class]:
                 if skip < tokens - 1 or make is not sources:
                     make(text, skip)
     iem()

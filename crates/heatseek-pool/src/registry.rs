@@ -53,8 +53,22 @@ const ROWS: &[&[Row]] = &[
     poolers::map_weighted::ROWS,
     poolers::max_seq::ROWS,
     poolers::gram::ROWS,
+    poolers::gram_cls::ROWS,
     poolers::multi_source::ROWS,
     poolers::levels::ROWS,
+    poolers::latent::ROWS,
+    poolers::stats::ROWS,
+    poolers::gem::ROWS,
+    poolers::mix::ROWS,
+    poolers::tree::ROWS,
+    poolers::score_pool::ROWS,
+    poolers::attn_stats::ROWS,
+    poolers::gauss::ROWS,
+    poolers::qkv_pool::ROWS,
+    poolers::simpool::ROWS,
+    poolers::pma::ROWS,
+    poolers::bottleneck::ROWS,
+    poolers::random_attention::ROWS,
 ];
 
 /// All of them, in the order of the table.

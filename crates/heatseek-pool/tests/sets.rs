@@ -145,10 +145,51 @@ fn a_query_of_zeros_attends_evenly() {
     assert_close(&got, &pooled("mean", None, &whole, 1).vectors, &[WIDTH], CLOSE);
 }
 
+/// Latents of an attention over all layers; `query` is what all of `W_q` is.
+fn latent(query: f32, layers: &[usize]) -> Params {
+    let d = WIDTH;
+    let tensor = |name: &str, seed, shape: [usize; 2]| {
+        (name.to_owned(), shape.to_vec(), values(seed, shape[0] * shape[1], 0.5))
+    };
+    // The embedding of a layer goes with it, wherever it stands.
+    let embeddings = layers.iter().flat_map(|layer| values(60 + *layer as u64, d, 0.5)).collect();
+    Params::from_tensors(vec![
+        tensor("R", 50, [2, d]),
+        ("E".into(), vec![layers.len(), d], embeddings),
+        ("W_q".into(), vec![d, 8], values(51, d * 8, 1.0).iter().map(|v| v * query).collect()),
+        tensor("W_kv", 52, [d, 16]),
+        tensor("W_o", 53, [8, d]),
+        tensor("W_1", 54, [d, 8 * d]),
+        tensor("W_2", 55, [4 * d, d]),
+    ])
+}
+
+#[test]
+fn latents_know_layers_by_their_embedding_and_without_a_query_attend_evenly() {
+    let whole = layers(8);
+    let there = pooled("latent_layers:layers=1+2+4", Some(&latent(1.0, &[1, 2, 4])), &whole, 1);
+    let turned = pooled("latent_layers:layers=4+1+2", Some(&latent(1.0, &[4, 1, 2])), &whole, 1);
+    assert_close(&there.vectors, &turned.vectors, &[WIDTH], CLOSE);
+    let even = pooled("latent_tokens", Some(&latent(0.0, &[])), &whole, 0).weights.unwrap();
+    assert_close(&even, &[0.125; 8], &[8], CLOSE);
+    assert_ne!(pooled("latent_tokens", Some(&latent(1.0, &[])), &whole, 0).weights.unwrap(), even);
+    // Of one layer all latents take all, whatever the query.
+    let one = |query| pooled("latent_layers:layers=4", Some(&latent(query, &[4])), &whole, 0).vectors;
+    assert_close(&one(0.0), &one(1.0), &[WIDTH], CLOSE);
+}
+
 #[test]
 fn what_is_missing_is_said() {
-    for spec in ["levels", "layer:mix=gate", "layer:layers=9", "max_cls:k=5", "gram:r=13", "cluster:layer=4"]
-    {
+    for spec in [
+        "levels",
+        "latent_layers",
+        "latent_tokens",
+        "layer:mix=gate",
+        "layer:layers=9",
+        "max_cls:k=5",
+        "gram:r=13",
+        "cluster:layer=4",
+    ] {
         assert!(Pooler::new(&PoolerSpec::parse(spec).unwrap(), None, SIZES).is_err(), "{spec}");
     }
 }

@@ -54,6 +54,24 @@ fn orthonormal(width: usize, r: usize) -> Vec<Vec<f64>> {
     (0..width).map(|channel| (0..r).map(|column| value(channel, column)).collect()).collect()
 }
 
+/// The upper triangle of `XᵀX / n`, row by row, for rows of `r`; zeros of none.
+pub(crate) fn gram(rows: &[Vec<f64>], signed_sqrt: bool, r: usize) -> Vec<f64> {
+    let n = rows.len().max(1) as f64;
+    let product = |(i, j): (usize, usize)| {
+        let product = rows.iter().map(|x| x[i] * x[j]).sum::<f64>() / n;
+        if signed_sqrt { product.signum() * product.abs().sqrt() } else { product }
+    };
+    (0..r).flat_map(|i| (i..r).map(move |j| (i, j))).map(product).collect()
+}
+
+/// Unit length; zeros stay.
+pub(crate) fn to_unit(vector: &mut [f64]) {
+    let length = vector.iter().map(|v| v * v).sum::<f64>().sqrt();
+    if length > 0.0 {
+        vector.iter_mut().for_each(|v| *v /= length);
+    }
+}
+
 impl Pool for Gram {
     fn pool(&self, states: &States<'_>) -> Result<Pooled, PoolError> {
         let tokens = Tokens::counted(states);
@@ -63,22 +81,12 @@ impl Pool for Gram {
                 tokens.rows.iter().map(|x| crate::tokens::weighted(&self.projection, self.r, x)).collect()
             }
         };
-        let n = rows.len().max(1) as f64;
-        let mut vector = Vec::new();
-        for head in 0..self.heads {
-            for (i, j) in (0..self.r).flat_map(|i| (i..self.r).map(move |j| (i, j))) {
-                let at = head * self.r;
-                let product = rows.iter().map(|x| x[at + i] * x[at + j]).sum::<f64>() / n;
-                vector.push(match self.signed_sqrt {
-                    true => product.signum() * product.abs().sqrt(),
-                    false => product,
-                });
-            }
-        }
-        let length = vector.iter().map(|v| v * v).sum::<f64>().sqrt();
-        if length > 0.0 {
-            vector.iter_mut().for_each(|v| *v /= length);
-        }
+        let part = |head: usize| -> Vec<Vec<f64>> {
+            rows.iter().map(|x| x[head * self.r..(head + 1) * self.r].to_vec()).collect()
+        };
+        let mut vector: Vec<f64> =
+            (0..self.heads).flat_map(|head| gram(&part(head), self.signed_sqrt, self.r)).collect();
+        to_unit(&mut vector);
         Ok(tokens.pooled(&vector, None))
     }
 

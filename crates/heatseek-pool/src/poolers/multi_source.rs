@@ -4,10 +4,11 @@ use serde_json::Value;
 
 use super::Pool;
 use super::span::{need_offsets, overlaps, pair};
-use crate::math::softmax;
+use crate::math::{dot, softmax};
+use crate::matrix::{Matrix, columns};
 use crate::registry::{Kind, Row};
 use crate::tokens::{Tokens, weighted};
-use crate::{PoolError, Pooled, States};
+use crate::{Params, PoolError, Pooled, States};
 
 pub(crate) const ROWS: &[Row] = &[Row {
     name: "multi_source",
@@ -15,10 +16,10 @@ pub(crate) const ROWS: &[Row] = &[Row {
     papers: &[(116, "Attention Strategies for Multi-Source Sequence-to-Sequence Learning")],
     equation: "e_t = mean·x_t/√D; flat: one softmax over all sources; hierarchical: one in each, then c_k by the softmax of mean·c_k/√D",
     options: "ranges=[[start, end], …] in characters (the lines of the text), kind=flat (or hierarchical), sentinel=energy of a source of zeros (none)",
-    tensors: "",
-    kind: Kind::TrainingFree,
+    tensors: "W, U [D, a], v [a]: e_t = v·tanh(mean W + x_t U) instead; W_b, U_b, v_b likewise over the sources",
+    kind: Kind::Either,
     expect: "queries of several passages; hierarchical lets a short one weigh as much as a long one",
-    make: |options, _, _| {
+    make: |options, params, sizes| {
         let read = |value: &Value| {
             let ranges: Option<Vec<_>> = value.as_array()?.iter().map(pair).collect();
             ranges.filter(|ranges| !ranges.is_empty())
@@ -26,7 +27,9 @@ pub(crate) const ROWS: &[Row] = &[Row {
         let ranges = options.take("ranges", "a list of [start, end]", read)?;
         let hierarchical = options.word("kind", false, &[("flat", false), ("hierarchical", true)])?;
         let sentinel = options.take("sentinel", "a number", Value::as_f64)?;
-        Ok(Box::new(MultiSource { ranges, hierarchical, sentinel }))
+        let read = |names| params.map(|params| Additive::read(params, names, sizes.hidden_size)).transpose();
+        let outer = if hierarchical { read(["W_b", "U_b", "v_b"])? } else { None };
+        Ok(Box::new(MultiSource { ranges, hierarchical, sentinel, inner: read(["W", "U", "v"])?, outer }))
     },
 }];
 
@@ -34,6 +37,38 @@ struct MultiSource {
     ranges: Option<Vec<(usize, usize)>>,
     hierarchical: bool,
     sentinel: Option<f64>,
+    /// Learned energies of tokens, and of sources; without them, products.
+    inner: Option<Additive>,
+    outer: Option<Additive>,
+}
+
+/// `v·tanh(s W + x U)`.
+struct Additive {
+    query: Matrix,
+    key: Matrix,
+    score: Vec<f32>,
+}
+
+impl Additive {
+    fn read(params: &Params, [w, u, v]: [&str; 3], width: usize) -> Result<Self, PoolError> {
+        let inner = columns(params, w, width)?;
+        Ok(Self {
+            query: Matrix::read(params, w, "", [width, inner])?,
+            key: Matrix::read(params, u, "", [width, inner])?,
+            score: params.require(v, &[inner])?.to_vec(),
+        })
+    }
+}
+
+/// Of `x` for `query`: learned, or their product over √D.
+fn energy(learned: Option<&Additive>, query: &[f64], x: &[f64]) -> f64 {
+    match learned {
+        None => query.iter().zip(x).map(|(q, x)| q * x).sum::<f64>() / (x.len() as f64).sqrt(),
+        Some(map) => {
+            let sum = map.query.apply(query).into_iter().zip(map.key.apply(x));
+            dot(&sum.map(|(q, k)| (q + k).tanh()).collect::<Vec<_>>(), &map.score)
+        }
+    }
 }
 
 impl MultiSource {
@@ -73,18 +108,18 @@ impl Pool for MultiSource {
         let tokens = Tokens::counted(states);
         let sources = self.sources(states)?;
         let (query, width) = (tokens.mean(), states.width);
-        let energy = |x: &[f64]| query.iter().zip(x).map(|(q, x)| q * x).sum::<f64>() / (width as f64).sqrt();
+        let inner = |token: &usize| energy(self.inner.as_ref(), &query, &tokens.rows[*token]);
         let mut weights = vec![0.0; tokens.rows.len()];
         if self.hierarchical {
             for source in &sources {
-                let mut inner: Vec<f64> = source.iter().map(|t| energy(&tokens.rows[*t])).collect();
-                softmax(&mut inner);
-                source.iter().zip(inner).for_each(|(t, share)| weights[*t] = share);
+                let mut shares: Vec<f64> = source.iter().map(inner).collect();
+                softmax(&mut shares);
+                source.iter().zip(shares).for_each(|(t, share)| weights[*t] = share);
             }
             let centre = |source: &Vec<usize>| {
                 let only: Vec<f64> =
                     (0..weights.len()).map(|t| if source.contains(&t) { weights[t] } else { 0.0 }).collect();
-                energy(&weighted(&tokens.rows, width, &only))
+                energy(self.outer.as_ref(), &query, &weighted(&tokens.rows, width, &only))
             };
             let outer = self.shares(sources.iter().map(centre));
             for (source, share) in sources.iter().zip(outer) {
@@ -92,7 +127,7 @@ impl Pool for MultiSource {
             }
         } else {
             let places: Vec<usize> = sources.concat();
-            let shares = self.shares(places.iter().map(|t| energy(&tokens.rows[*t])));
+            let shares = self.shares(places.iter().map(inner));
             places.iter().zip(shares).for_each(|(t, share)| weights[*t] = share);
         }
         Ok(tokens.pooled(&tokens.weighted(&weights), Some(&weights)))
