@@ -49,9 +49,7 @@ pub use heatseek_model::{
     ModelError, ModelFiles, ModelSpec, Norm, PatchGrid, VisionModel, VisionSpec, WantedFile,
 };
 pub use heatseek_ops::{HeadFusion, LocalFuture, Pooling};
-pub use heatseek_pool::{
-    Kind, Params, PoolError, Pooled, Pooler, PoolerSpec, Sizes, States, rows as poolers,
-};
+pub use heatseek_pool::{Kind, Params, PoolError, Pooler, PoolerSpec, Row, Sizes, States, rows};
 pub use heatseek_search::Metric;
 pub use image::{ImageEmbeddings, ImageModel, ImageOptions};
 pub use index::{ChunkOptions, Document, Hit, HitChunk, Index};

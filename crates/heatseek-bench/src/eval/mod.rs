@@ -15,12 +15,13 @@ use std::io::{self, Write};
 use std::path::Path;
 use std::rc::Rc;
 
-use heatseek::{EmbedOptions, Kind, Model, Params, PoolError, Pooler, PoolerSpec, poolers};
+use heatseek::{EmbedOptions, Kind, Model, Params, PoolError, Pooler, PoolerSpec, rows};
+use indicatif::ProgressBar;
 
 use crate::args::EvalArgs;
 use crate::failure::Failure;
 use crate::load;
-use crate::progress::Bars;
+use crate::progress::{self, Bars};
 use beir::Task;
 use bootstrap::Resamples;
 use report::{Measured, Report, Skipped};
@@ -50,9 +51,11 @@ pub fn run(args: &EvalArgs) -> Result<(), Failure> {
         vectors::pool_all(&model, &queries, "query", &chosen, &options(&args.query_prompt_name), &bars)?;
     bars.clear();
     let mut measured = Vec::new();
+    let bar = progress::total_bar("scoring", (chosen.len() * task.queries.len()) as u64);
     for ((pooler, documents), queries) in chosen.iter().zip(documents).zip(queries) {
-        measured.push(measure(&task, pooler, &documents, &queries, &args.k));
+        measured.push(measure(&task, pooler, &documents, &queries, &args.k, &bar)?);
     }
+    bar.finish_and_clear();
     let resamples = Resamples::new(args.seed, args.bootstrap, task.queries.len());
     let forward = forward_of_documents + forward_of_queries;
     let report = Report::new(args, &model.info(), &task, &measured, skipped, &resamples, forward);
@@ -93,8 +96,7 @@ fn choose(
     }
     let all = asked.is_empty();
     if all {
-        specs
-            .extend(poolers().filter(|row| row.kind != Kind::Learned).map(|row| PoolerSpec::named(row.name)));
+        specs.extend(rows().filter(|row| row.kind != Kind::Learned).map(|row| PoolerSpec::named(row.name)));
     }
     for spec in specs {
         match make(&spec).and_then(|pooler| possible(&pooler).map(|()| pooler)) {
@@ -129,15 +131,17 @@ fn measure(
     documents: &Vectors,
     queries: &Vectors,
     cutoffs: &[usize],
-) -> Measured {
+    bar: &ProgressBar,
+) -> Result<Measured, Failure> {
     let depth = cutoffs.iter().copied().max().unwrap_or(0).max(DEPTH);
     let started = std::time::Instant::now();
-    let rankings = ranking::rank(queries, documents, depth);
+    let before = bar.position();
+    let rankings = ranking::rank(queries, documents, depth, &|done| bar.set_position(before + done as u64))?;
     let score_seconds = started.elapsed().as_secs_f64();
     let each = |measure: &dyn Fn(&[usize], &beir::Judgements) -> f64| -> Rc<[f64]> {
         rankings.iter().zip(&task.judgements).map(|(ranking, judged)| measure(ranking, judged)).collect()
     };
-    Measured {
+    Ok(Measured {
         pooling: pooler.spec().to_string(),
         width: documents.width,
         vectors_a_document: documents.count() as f64 / task.documents.len() as f64,
@@ -149,7 +153,7 @@ fn measure(
             .collect(),
         pool_seconds: documents.seconds + queries.seconds,
         score_seconds,
-    }
+    })
 }
 
 fn write(folder: &Path, report: &Report) -> Result<(), Failure> {

@@ -1,5 +1,6 @@
 //! The vectors of texts, by many poolers out of one forward.
 
+use std::ops::Range;
 use std::time::Instant;
 
 use heatseek::{EmbedOptions, Error, Model, Pooler, block_on};
@@ -21,10 +22,17 @@ pub struct Vectors {
 }
 
 impl Vectors {
-    /// The vectors of text `at`, `[count, width]`.
-    pub fn of(&self, at: usize) -> &[f32] {
-        let start = if at == 0 { 0 } else { self.ends[at - 1] };
-        &self.data[start * self.width..self.ends[at] * self.width]
+    /// The vectors of some texts that follow each other, `[count, width]`.
+    pub fn of(&self, texts: Range<usize>) -> &[f32] {
+        let end = |texts: usize| texts.checked_sub(1).map_or(0, |last| self.ends[last]);
+        &self.data[end(texts.start) * self.width..end(texts.end) * self.width]
+    }
+
+    /// Texts from `first` on that have at most `most` vectors together; one if that has more.
+    pub fn block(&self, first: usize, most: usize) -> Range<usize> {
+        let before = first.checked_sub(1).map_or(0, |last| self.ends[last]);
+        let fitting = self.ends[first..].iter().take_while(|end| **end - before <= most).count();
+        first..first + fitting.max(1)
     }
 
     /// How many there are.
