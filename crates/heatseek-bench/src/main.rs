@@ -15,6 +15,8 @@ mod load;
 mod models;
 mod npy;
 mod panels;
+mod poolers;
+mod pooling;
 mod progress;
 mod search;
 mod sink;
@@ -39,6 +41,7 @@ fn main() -> ExitCode {
         Command::Analyze(args) => analyze::run(&args),
         Command::Search(args) => search::run(&args),
         Command::Eval(args) => eval::run(&args),
+        Command::Poolers(args) => poolers::run(&args),
         Command::Models { command } => models::run(command),
     };
     match done {

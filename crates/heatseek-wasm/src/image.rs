@@ -44,6 +44,7 @@ impl ImageModel {
             pooling: pooling_from_name(&settings.pooling).map_err(Thrown::from)?,
             normalize: settings.normalize,
             hidden: settings.hidden,
+            ..ImageOptions::default()
         };
         // One after another, when its turn comes: decoded pictures are large.
         let decode = |index: usize| decode(&pictures.get(index as u32));

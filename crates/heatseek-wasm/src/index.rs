@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use heatseek::{ChunkOptions, Document, Metric};
+use heatseek::{ChunkOptions, Document, IndexOptions, Metric};
 use serde::{Deserialize, Serialize};
 use wasm_bindgen::prelude::*;
 
@@ -50,9 +50,11 @@ struct RawChunk<'a> {
 impl Index {
     /// An empty index; `metric` is `cosine` or `dot`.
     #[wasm_bindgen(constructor)]
-    pub fn new(model: &Model, metric: &str) -> Self {
+    pub fn new(model: &Model, metric: &str) -> Result<Self, JsValue> {
         let metric = if metric == "dot" { Metric::Dot } else { Metric::Cosine };
-        Self { model: Rc::clone(&model.0), index: heatseek::Index::new(&model.0, metric) }
+        let options = IndexOptions { metric, ..IndexOptions::default() };
+        let index = heatseek::Index::new(&model.0, options).map_err(Thrown::from)?;
+        Ok(Self { model: Rc::clone(&model.0), index })
     }
 
     /// Adds `documents`, or replaces those whose id is known; `chunk` is `{ tokens, overlap }` or undefined for whole ones. Gives the
@@ -74,7 +76,8 @@ impl Index {
 
     /// The best `top_k` chunks, best first: `{ id, score, chunk: { text, start, end } }[]`.
     pub async fn search(&self, query: String, top_k: usize, control: JsControl) -> Result<JsValue, JsValue> {
-        let hits = self.index.search(&self.model, &query, top_k, &control).await.map_err(Thrown::from)?;
+        let hits =
+            self.index.search(&self.model, &query, top_k, None, &control).await.map_err(Thrown::from)?;
         let hits: Vec<_> = hits
             .iter()
             .map(|hit| RawHit { id: &hit.id, score: hit.score, chunk: RawChunk::of(hit) })

@@ -181,6 +181,7 @@ impl Settings {
             prompt: self.prompt,
             max_length: self.max_length,
             hidden: self.hidden,
+            ..EmbedOptions::default()
         })
     }
 }

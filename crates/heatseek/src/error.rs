@@ -35,12 +35,12 @@ pub enum Error {
     /// The device.
     #[error(transparent)]
     Executor(#[from] ExecutorError),
-    /// A pooler.
-    #[error(transparent)]
-    Pool(#[from] PoolError),
     /// The index.
     #[error(transparent)]
     Search(#[from] SearchError),
+    /// The pooling asked for.
+    #[error(transparent)]
+    Pool(#[from] PoolError),
     /// Our own Program does not fit together.
     #[error("internal error: {0}; please report this")]
     Program(#[from] ProgramError),
@@ -94,7 +94,7 @@ impl Error {
             }
             Error::Image(_) | Error::Picture { .. } => "invalid_input",
             Error::Text(error) if error.is_model_file() => "model_invalid",
-            Error::Text(_) | Error::Pool(_) | Error::Search(_) | Error::InvalidInput { .. } => {
+            Error::Text(_) | Error::Search(_) | Error::Pool(_) | Error::InvalidInput { .. } => {
                 "invalid_input"
             }
             Error::Aborted => "aborted",

@@ -18,8 +18,10 @@
 
 mod analysis;
 mod attention;
+mod chunks;
 mod control;
 mod device;
+mod each;
 mod embed;
 mod error;
 mod explain;
@@ -34,11 +36,13 @@ mod options;
 mod rank;
 mod runner;
 mod self_check;
-mod states;
+mod way;
 
 pub use analysis::{Analysis, AnalysisOptions, Clusters, Plane};
 pub use attention::{AttentionMaps, AttentionOptions, MapLayout, Reduce};
+pub use chunks::ChunkEmbeddings;
 pub use control::{Cancelled, Control, NoControl, Progress, Stage};
+pub use each::Visit;
 pub use embed::Embeddings;
 pub use error::Error;
 pub use explain::{ExplainOptions, ExplainedSide, Explanation};
@@ -49,14 +53,13 @@ pub use heatseek_model::{
     ModelError, ModelFiles, ModelSpec, Norm, PatchGrid, VisionModel, VisionSpec, WantedFile,
 };
 pub use heatseek_ops::{HeadFusion, LocalFuture, Pooling};
-pub use heatseek_pool::{Kind, Params, PoolError, Pooler, PoolerSpec, Row, Sizes, States, rows};
-pub use heatseek_search::Metric;
+pub use heatseek_pool::{Iem, Kind, Params, PoolError, Pooled, Pooler, PoolerSpec, Row, Sizes, rows};
+pub use heatseek_search::{Metric, Precision, Quantized, Ranges, SearchError, max_sim, quantize};
 pub use image::{ImageEmbeddings, ImageModel, ImageOptions};
-pub use index::{ChunkOptions, Document, Hit, HitChunk, Index};
+pub use index::{ChunkOptions, Document, Hit, HitChunk, Index, IndexOptions};
 pub use info::{DeviceReport, ModelInfo};
 pub use model::{Loader, Model};
 pub use neuron::{NeuronOptions, NeuronView};
 pub use occlusion::Occlusion;
 pub use options::{DeviceChoice, EmbedOptions, LoadOptions, SourceTransform, pooling_from_name};
 pub use rank::RankCurves;
-pub use states::Visit;

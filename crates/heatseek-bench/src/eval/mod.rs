@@ -15,13 +15,13 @@ use std::io::{self, Write};
 use std::path::Path;
 use std::rc::Rc;
 
-use heatseek::{EmbedOptions, Kind, Model, Params, PoolError, Pooler, PoolerSpec, rows};
+use heatseek::{EmbedOptions, Error, Kind, Model, NoControl, PoolerSpec, block_on, rows};
 use indicatif::ProgressBar;
 
 use crate::args::EvalArgs;
 use crate::failure::Failure;
-use crate::load;
 use crate::progress::{self, Bars};
+use crate::{load, pooling};
 use beir::Task;
 use bootstrap::Resamples;
 use report::{Measured, Report, Skipped};
@@ -33,15 +33,16 @@ const DEPTH: usize = 10;
 /// Runs `heatseek eval`.
 pub fn run(args: &EvalArgs) -> Result<(), Failure> {
     let task = beir::read(&args.corpus, &args.queries, &args.qrels)?;
-    let params = args.pooling_weights.as_deref().map(read_params).transpose()?;
+    let params = args.pooling_weights.as_deref().map(pooling::params).transpose()?.map(Rc::new);
     let bars = Bars::new();
     let model = load::model(&args.model, &bars)?;
-    let (chosen, skipped) = choose(&args.pooling, &model, params.as_ref())?;
     let options = |prompt_name: &Option<String>| EmbedOptions {
         prompt_name: prompt_name.clone(),
+        pooling_weights: params.clone(),
         max_length: args.max_length,
         ..EmbedOptions::default()
     };
+    let (chosen, skipped) = choose(&args.pooling, &model, &options(&args.query_prompt_name))?;
     let texts = |entries: &[beir::Entry]| entries.iter().map(beir::Entry::whole).collect::<Vec<_>>();
     let (documents, queries) = (texts(&task.documents), texts(&task.queries));
     let corpus_options = options(&args.corpus_prompt_name);
@@ -52,8 +53,8 @@ pub fn run(args: &EvalArgs) -> Result<(), Failure> {
     bars.clear();
     let mut measured = Vec::new();
     let bar = progress::total_bar("scoring", (chosen.len() * task.queries.len()) as u64);
-    for ((pooler, documents), queries) in chosen.iter().zip(documents).zip(queries) {
-        measured.push(measure(&task, pooler, &documents, &queries, &args.k, &bar)?);
+    for ((pooling, documents), queries) in chosen.iter().zip(documents).zip(queries) {
+        measured.push(measure(&task, pooling, &documents, &queries, &args.k, &bar)?);
     }
     bar.finish_and_clear();
     let resamples = Resamples::new(args.seed, args.bootstrap, task.queries.len());
@@ -64,70 +65,59 @@ pub fn run(args: &EvalArgs) -> Result<(), Failure> {
     }
     let mut out = io::stdout().lock();
     if args.json {
-        writeln!(out, "{}", report.json())?;
+        writeln!(out, "{}", report.line())?;
     } else {
         write!(out, "{}", report.table())?;
     }
     Ok(out.flush()?)
 }
 
-fn read_params(path: &Path) -> Result<Params, Failure> {
-    let bytes = fs::read(path).map_err(|error| Failure::file("read", path, &error))?;
-    Params::read(&bytes).map_err(|error| Failure::invalid(format!("{}: {error}", path.display())))
-}
-
-/// The model's own pooler, which is first, and those that were asked for, each once; or all that need no training,
-/// with those of them that cannot be evaluated so.
+/// The model's own pooling, which is first, and those that were asked for, each once; or all that need no training,
+/// with those of them that the model cannot do.
 fn choose(
     asked: &[String],
     model: &Model,
-    params: Option<&Params>,
-) -> Result<(Vec<Pooler>, Vec<Skipped>), Failure> {
-    let own = PoolerSpec::parse(&model.info().spec.pooling).map_err(heatseek::Error::from)?;
-    let make = |spec: &PoolerSpec| Pooler::new(spec, params, model.pool_sizes());
-    let mut chosen = vec![make(&own).map_err(heatseek::Error::from)?];
-    let (mut skipped, mut specs) = (Vec::new(), Vec::new());
+    options: &EmbedOptions,
+) -> Result<(Vec<PoolerSpec>, Vec<Skipped>), Failure> {
+    let mut specs = vec![PoolerSpec::named(&model.info().spec.pooling)];
     for text in asked {
         // Options have commas of their own.
         let texts = if text.contains(':') { vec![text.as_str()] } else { text.split(',').collect() };
-        for text in texts.into_iter().filter(|text| *text != "auto") {
-            specs.push(PoolerSpec::parse(text).map_err(heatseek::Error::from)?);
+        for text in texts {
+            specs.extend(heatseek::pooling_from_name(text)?);
         }
     }
     let all = asked.is_empty();
     if all {
         specs.extend(rows().filter(|row| row.kind != Kind::Learned).map(|row| PoolerSpec::named(row.name)));
     }
-    for spec in specs {
-        match make(&spec).and_then(|pooler| possible(&pooler).map(|()| pooler)) {
-            Ok(pooler) if chosen.iter().any(|other| other.spec() == pooler.spec()) => {}
-            Ok(pooler) => chosen.push(pooler),
-            Err(error) if all => {
-                skipped.push(Skipped { pooling: spec.to_string(), reason: error.to_string() })
+    let (mut chosen, mut skipped) = (Vec::new(), Vec::new());
+    for (place, spec) in specs.into_iter().enumerate() {
+        match possible(model, &spec, options) {
+            Ok(spec) if chosen.contains(&spec) => {}
+            Ok(spec) => chosen.push(spec),
+            Err(error) if all && place > 0 => {
+                skipped.push(Skipped { pooling: spec.to_string(), reason: error.to_string() });
             }
-            Err(error) => return Err(heatseek::Error::from(error).into()),
+            Err(error) => return Err(error.into()),
         }
     }
     Ok((chosen, skipped))
 }
 
-/// Poolers share a forward of the texts as they are.
-fn possible(pooler: &Pooler) -> Result<(), PoolError> {
-    match pooler.needs().landmarks {
-        None => Ok(()),
-        Some(_) => Err(PoolError::States {
-            pooler: pooler.row().name,
-            what: "the text".into(),
-            got: "without separators".into(),
-            expected: "one with separators put into it, which this command does not do".into(),
-        }),
-    }
+/// `spec` in our spelling, if the model can be pooled so.
+fn possible(model: &Model, spec: &PoolerSpec, options: &EmbedOptions) -> Result<PoolerSpec, Error> {
+    let pooler = model.pooler(spec, options.pooling_weights.as_deref())?;
+    let options = EmbedOptions { pooling: Some(spec.clone()), ..options.clone() };
+    // No text costs nothing, and options are checked even so.
+    block_on(model.embed::<&str>(&[], &options, &NoControl))?;
+    Ok(pooler.spec())
 }
 
 /// Ranks the documents for every query and measures the rankings.
 fn measure(
     task: &Task,
-    pooler: &Pooler,
+    pooling: &PoolerSpec,
     documents: &Vectors,
     queries: &Vectors,
     cutoffs: &[usize],
@@ -142,7 +132,7 @@ fn measure(
         rankings.iter().zip(&task.judgements).map(|(ranking, judged)| measure(ranking, judged)).collect()
     };
     Ok(Measured {
-        pooling: pooler.spec().to_string(),
+        pooling: pooling.to_string(),
         width: documents.width,
         vectors_a_document: documents.count() as f64 / task.documents.len() as f64,
         ndcg: each(&|ranking, judged| metrics::ndcg(ranking, judged, DEPTH)),

@@ -100,7 +100,12 @@ impl Report {
         }
     }
 
-    /// For programs.
+    /// For programs that read a line.
+    pub fn line(&self) -> String {
+        serde_json::to_string(self).unwrap_or_default()
+    }
+
+    /// For programs that read a file, and for diffs.
     pub fn json(&self) -> String {
         // Numbers and strings alone: there is nothing that JSON could not hold.
         serde_json::to_string_pretty(self).unwrap_or_default()

@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::time::Instant;
 
-use heatseek::{EmbedOptions, Error, Model, Pooler, block_on};
+use heatseek::{EmbedOptions, Model, PoolerSpec, block_on};
 
 use crate::failure::Failure;
 use crate::progress::Bars;
@@ -51,40 +51,34 @@ impl Vectors {
     }
 }
 
-/// The vectors of `texts` by each of `poolers`, and the seconds that the model took. `what` they are is said in
+/// The vectors of `texts` by each of `poolings`, and the seconds that the model took. `what` they are is said in
 /// errors.
 pub fn pool_all(
     model: &Model,
     texts: &[String],
     what: &str,
-    poolers: &[Pooler],
+    poolings: &[PoolerSpec],
     options: &EmbedOptions,
     bars: &Bars,
 ) -> Result<(Vec<Vectors>, f64), Failure> {
-    if let Some(dense) = model.info().spec.modules.iter().find(|module| module.starts_with("Dense")) {
-        return Err(Failure::invalid(format!(
-            "the model has a layer {dense} behind its pooling, made for that alone; other poolers cannot be \
-             compared with it"
-        )));
-    }
-    let mut all: Vec<Vectors> =
-        poolers.iter().map(|pooler| Vectors { width: pooler.width().max(1), ..Vectors::default() }).collect();
-    let started = Instant::now();
+    let mut all: Vec<Vectors> = poolings.iter().map(|_| Vectors::default()).collect();
     let mut bad = None;
-    block_on(model.visit_states(texts, poolers, options, bars, &mut |text, place, states| {
+    let started = Instant::now();
+    block_on(model.embed_each(texts, poolings, options, bars, &mut |text, place, pool| {
         let pooling = Instant::now();
-        let pooled = poolers[place].pool(states)?;
+        let pooled = pool()?;
+        all[place].seconds += pooling.elapsed().as_secs_f64();
         if bad.is_none() && pooled.vectors.iter().any(|v| !v.is_finite()) {
             bad = Some((text, place));
         }
+        all[place].width = pooled.width;
         all[place].push(&pooled.vectors);
-        all[place].seconds += pooling.elapsed().as_secs_f64();
-        Ok::<(), Error>(())
+        Ok(())
     }))?;
     if let Some((text, place)) = bad {
         return Err(Failure::invalid(format!(
             "pooling {}: the vector of {what} {}, counted from 1, is not finite",
-            poolers[place].spec(),
+            poolings[place],
             text + 1
         )));
     }
