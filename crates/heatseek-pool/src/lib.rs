@@ -24,6 +24,7 @@ mod scorer;
 mod spans;
 mod spec;
 mod states;
+mod table;
 mod tokens;
 
 pub use device::{AttentionForm, DeviceForm, Projection, Query, Skip};
@@ -35,3 +36,4 @@ pub use registry::{Kind, Row, rows};
 pub use spans::{LabelledSpan, detect_spans, merge_labels, smooth_labels};
 pub use spec::PoolerSpec;
 pub use states::{Layers, Map, Needs, Pooled, States};
+pub use table::table;

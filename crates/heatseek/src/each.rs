@@ -94,8 +94,9 @@ impl Model {
                         skip: sequence.skip,
                         maps: maps.iter().map(Vec::as_slice).collect(),
                         offsets: &input.offsets,
+                        lines: &input.lines,
                         landmarks: &input.landmarks,
-                        ..States::default()
+                        grid: input.grid,
                     };
                     visit(first + at, *place, &|| Ok(way.finish(pooler.pool(&states)?)))?;
                 }

@@ -1,11 +1,14 @@
 //! Generalised means: row 2.
 
+use heatseek_ops::{Pooling, Tensor};
+
 use super::Pool;
+use crate::math::to_f32;
 use crate::options::Options;
 use crate::pooler::Sizes;
 use crate::registry::{Kind, Row};
 use crate::tokens::Tokens;
-use crate::{Params, PoolError, Pooled, States};
+use crate::{DeviceForm, Params, PoolError, Pooled, States};
 
 pub(crate) const ROWS: &[Row] = &[Row {
     name: "gem",
@@ -100,5 +103,16 @@ impl Pool for Gem {
             weights.iter_mut().zip(shares).for_each(|(w, share)| *w += share / states.width as f64);
         }
         Ok(tokens.pooled(&vector, Some(&weights)))
+    }
+
+    fn device_form(&self, _: Sizes) -> Option<DeviceForm> {
+        let pooling = match self.positive {
+            _ if self.drop_class => return None,
+            Positive::Shift => return None,
+            Positive::Clamp => Pooling::Gem,
+            Positive::Signed => Pooling::SignedGem,
+        };
+        let exponents = Tensor::new(&[self.p.len()], to_f32(&self.p));
+        Some(DeviceForm::Rows(vec![(pooling, Some(exponents))]))
     }
 }

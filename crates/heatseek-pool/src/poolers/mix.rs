@@ -1,14 +1,16 @@
 //! Between mean and maximum: row 63.
 
+use heatseek_ops::{Pooling, Tensor};
+
 use super::Pool;
 use crate::linear::Linear;
-use crate::math::sigmoid;
+use crate::math::{sigmoid, to_f32};
 use crate::options::Options;
 use crate::pooler::Sizes;
 use crate::regions::regions;
 use crate::registry::{Kind, Row};
 use crate::tokens::Tokens;
-use crate::{Params, PoolError, Pooled, States};
+use crate::{DeviceForm, Params, PoolError, Pooled, States};
 
 const PAPERS: &[(u16, &str)] = &[(63, "Mixed, gated and tree pooling")];
 const GATE: &str = "gate.weight [1, D], or [D, D] for a gate of each channel, and optionally gate.bias";
@@ -119,5 +121,15 @@ impl Pool for Mix {
             }
         }
         Ok(tokens.pooled(&vector, Some(&weights)))
+    }
+
+    fn device_form(&self, _: Sizes) -> Option<DeviceForm> {
+        match &self.share {
+            Share::Typed(share) if self.window.is_none() => {
+                let share = Tensor::new(&[share.len()], to_f32(share));
+                Some(DeviceForm::Rows(vec![(Pooling::Mixed, Some(share))]))
+            }
+            _ => None,
+        }
     }
 }

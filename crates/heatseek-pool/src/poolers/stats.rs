@@ -1,11 +1,13 @@
 //! Statistics of each channel: rows 70 and 103.
 
+use heatseek_ops::Pooling;
+
 use super::Pool;
 use crate::options::Options;
 use crate::pooler::Sizes;
 use crate::registry::{Kind, Row};
 use crate::tokens::Tokens;
-use crate::{Params, PoolError, Pooled, States};
+use crate::{DeviceForm, Params, PoolError, Pooled, States};
 
 pub(crate) const ROWS: &[Row] = &[Row {
     name: "stats",
@@ -68,5 +70,15 @@ impl Pool for Stats {
 
     fn width(&self, sizes: Sizes) -> usize {
         self.0.len() * sizes.hidden_size
+    }
+
+    fn device_form(&self, _: Sizes) -> Option<DeviceForm> {
+        let one = |statistic: &Statistic| match statistic {
+            Statistic::Mean => Pooling::Mean,
+            Statistic::Std => Pooling::Std,
+            Statistic::Min => Pooling::Min,
+            Statistic::Max => Pooling::Max,
+        };
+        Some(DeviceForm::Rows(self.0.iter().map(|statistic| (one(statistic), None)).collect()))
     }
 }
