@@ -1,5 +1,6 @@
 //! `heatseek eval` from outside, on a small random model.
 
+#[allow(dead_code, reason = "other tests of the binary use more of it")]
 mod binary;
 
 use std::fs;
