@@ -36,7 +36,7 @@ pub fn svg(rows: &[Row]) -> String {
         let _ = writeln!(svg, "<text x=\"12\" y=\"{:.1}\">{}</text>", middle(at) + 4.5, escape(&row.pooling));
     }
     let own = rows.first().map_or(String::new(), |row| escape(&row.pooling));
-    let titles = ["nDCG@10".to_owned(), format!("difference from {own}; filled where p &lt; 0.05 (Holm)")];
+    let titles = ["nDCG@10".to_owned(), format!("difference from {own} (filled: p &lt; 0.05, Holm)")];
     for ((panel, title), estimates) in PANELS.iter().zip(titles).zip([ndcg, differences]) {
         draw(&mut svg, *panel, &title, &estimates, &filled, height);
     }
@@ -78,7 +78,7 @@ fn draw(
         let _ = writeln!(
             svg,
             "<line class=\"bar\" x1=\"{:.1}\" x2=\"{:.1}\" y1=\"{y:.1}\" y2=\"{y:.1}\"/>\
-             <circle class=\"{}\" cx=\"{:.1}\" cy=\"{y:.1}\" r=\"4\"/>",
+             <circle class=\"{}\" cx=\"{:.1}\" cy=\"{y:.1}\" r=\"3.5\"/>",
             x(e.low),
             x(e.high),
             if *filled { "dot" } else { "open" },
