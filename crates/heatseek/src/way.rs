@@ -12,7 +12,7 @@ use crate::{Control, Error};
 
 /// The share of the residual connection in rollouts: attention and what it is added to weigh the same (Abnar &
 /// Zuidema, 2020).
-const RESIDUAL: f32 = 0.5;
+pub(crate) const RESIDUAL: f32 = 0.5;
 
 /// What is wanted of vectors.
 #[derive(Clone, Copy)]
@@ -271,7 +271,7 @@ fn mean_of_heads(weights: &[f32], rows: usize, sequence: &Sequence) -> Vec<f32> 
 
 /// Outputs to ask for, each once.
 #[derive(Default)]
-struct Outputs(Vec<String>);
+pub(crate) struct Outputs(Vec<String>);
 
 impl Outputs {
     fn place(&mut self, name: &str) -> usize {
@@ -281,12 +281,12 @@ impl Outputs {
         })
     }
 
-    fn names(&self) -> Vec<&str> {
+    pub(crate) fn names(&self) -> Vec<&str> {
         self.0.iter().map(String::as_str).collect()
     }
 
     /// Where the hidden states and the maps are that `pooler` needs.
-    fn needed(&mut self, encoder: &impl Layers, pooler: &Pooler) -> (Vec<usize>, Vec<usize>) {
+    pub(crate) fn needed(&mut self, encoder: &impl Layers, pooler: &Pooler) -> (Vec<usize>, Vec<usize>) {
         let last = encoder.sizes()[0];
         let needs = pooler.needs();
         let states = match needs.layers {
