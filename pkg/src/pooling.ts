@@ -19,7 +19,7 @@ export type PoolingName = (typeof POOLINGS)[number];
 /**
  * How tokens become a vector: a pooler by name, or with its options, e.g. `{ name: 'gem', p: 3 }`. Options are strings,
  * numbers, booleans or arrays of these; one that the pooler does not have, or a value it does not take, is an
- * `invalid_input` error that names those there are.
+ * `invalid_input` error that names those there are. Characters, as `span` counts them, are code points: `[...text]`.
  */
 export type Pooling = PoolingName | { readonly name: PoolingName; readonly [option: string]: unknown };
 

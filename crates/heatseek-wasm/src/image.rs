@@ -61,7 +61,7 @@ impl ImageModel {
 
     /// `PoolerInfo[]` of pkg/src/pooling.ts.
     pub fn poolers(&self) -> Result<JsValue, JsValue> {
-        pooling::table(self.model.sizes())
+        pooling::table(|spec| self.model.pooler(spec, None))
     }
 
     /// `Embeddings` of pkg/src/types.ts but for `truncated`, of `RawPicture[]`.

@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use heatseek::{Kind, Params, Pooler, PoolerSpec, Precision, Quantized, Ranges, Row, Sizes, quantize};
+use heatseek::{Kind, Params, Pooler, PoolerSpec, Precision, Quantized, Ranges, Row, quantize, rows};
 use js_sys::{Array, Float32Array, Int8Array, Object, Reflect, Uint8Array};
 use serde::Serialize;
 use wasm_bindgen::{JsCast, JsValue};
@@ -130,15 +130,14 @@ struct Paper {
     title: &'static str,
 }
 
-/// `PoolerInfo[]` of pkg/src/pooling.ts, for a model.
-pub fn table(sizes: Sizes) -> Result<JsValue, JsValue> {
-    let rows: Vec<_> = heatseek::poolers().map(|row| plain(row, sizes)).collect();
-    Ok(rows.serialize(&serde_wasm_bindgen::Serializer::json_compatible()).map_err(malformed)?)
+/// `PoolerInfo[]` of pkg/src/pooling.ts; `make` makes a pooler for a model, without weights.
+pub fn table<E>(make: impl Fn(&PoolerSpec) -> Result<Pooler, E>) -> Result<JsValue, JsValue> {
+    let plain: Vec<_> = rows().map(|row| plain(row, make(&PoolerSpec::named(row.name)).ok())).collect();
+    Ok(plain.serialize(&serde_wasm_bindgen::Serializer::json_compatible()).map_err(malformed)?)
 }
 
-fn plain(row: &'static Row, sizes: Sizes) -> PlainRow {
-    // One that needs weights cannot be made to ask it.
-    let pooler = Pooler::new(&PoolerSpec::named(row.name), None, sizes).ok();
+/// One that needs weights cannot be made to ask it.
+fn plain(row: &'static Row, pooler: Option<Pooler>) -> PlainRow {
     PlainRow {
         name: row.name,
         aliases: row.aliases,
