@@ -5,12 +5,12 @@ import { invalid } from './coerce.js';
 export const POOLINGS = [
   'auto',
   'mean', 'cls', 'first_token', 'max', 'last', 'last_token', 'lasttoken', 'eos', 'weightedmean', 'weighted_mean',
-  'mean_sqrt_len', 'mean_sqrt_len_tokens', 'mean_sqrt',
-  'none', 'tokens', 'span', 'landmark', 'lmk', 'cluster', 'token_pooling', 'layer', 'layers', 'max_cls', 'maxcls',
-  'map_weighted', 'attention_weighted',
-  'stats', 'statistics', 'gem', 'ggem', 'mixed', 'gated_mix', 'tree', 'qkv_pool', 'adapool', 'qkv', 'cls_mha',
-  'group_query', 'mhap', 'pma', 'max_seq_mha', 'score_pool', 'attn_stats', 'simpool', 'latent_layers', 'latent_tokens',
-  'branches', 'gram', 'gram_cls', 'bottleneck', 'levels', 'multi_source', 'context_gate',
+  'mean_sqrt_len', 'mean_sqrt_len_tokens', 'mean_sqrt', 'none', 'tokens', 'span', 'landmark', 'lmk', 'cluster',
+  'token_pooling', 'layer', 'layers', 'max_cls', 'maxcls', 'map_weighted', 'attention_weighted', 'max_seq_mha',
+  'maxseq_mha', 'gram', 'second_order', 'gram_cls', 'multi_source', 'levels', 'latent_layers', 'latent_tokens',
+  'stats', 'statistics', 'gem', 'ggem', 'mixed', 'gated_mix', 'gated', 'tree', 'score_pool', 'attentive', 'branches',
+  'attn_stats', 'drasp', 'gauss', 'gaam', 'qkv_pool', 'adapool', 'qkv', 'cls_mha', 'group_query', 'mhap', 'simpool',
+  'pma', 'bottleneck', 'tab', 'random_attention',
 ] as const;
 
 /** The name of a pooler, in every spelling in use; `auto` is the model's own. `model.poolers()` says what each does. */
