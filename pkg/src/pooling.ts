@@ -18,7 +18,7 @@ export type PoolingName = (typeof POOLINGS)[number];
 
 /**
  * How tokens become a vector: a pooler by name, or with its options, e.g. `{ name: 'gem', p: 3 }`. Options are strings,
- * numbers, booleans or arrays of these; one that the pooler does not have, or a value it does not take, is an
+ * numbers, booleans or arrays, which may be of arrays; one that the pooler does not have, or a value it does not take, is an
  * `invalid_input` error that names those there are. Characters, as `span` counts them, are code points: `[...text]`.
  */
 export type Pooling = PoolingName | { readonly name: PoolingName; readonly [option: string]: unknown };
@@ -77,12 +77,9 @@ function known(what: string, name: unknown): PoolingName {
   throw invalid(what, name, `one of ${POOLINGS.join(', ')}`);
 }
 
+/** Fails unless `value` means the same in JSON. */
 function checkOption(what: string, value: unknown): void {
-  const plain = (part: unknown) =>
-    typeof part === 'string' || typeof part === 'boolean' || (typeof part === 'number' && Number.isFinite(part));
-  if (plain(value)) return;
-  const expected = 'a string, a number, true, false or an array of these';
-  if (!Array.isArray(value)) throw invalid(what, value, expected);
-  const wrong = value.findIndex((part) => !plain(part));
-  if (wrong >= 0) throw invalid(`${what}[${wrong}]`, value[wrong], 'a string, a number, true or false');
+  if (Array.isArray(value)) return value.forEach((part, at) => checkOption(`${what}[${at}]`, part));
+  const plain = typeof value === 'string' || typeof value === 'boolean' || Number.isFinite(value);
+  if (!plain) throw invalid(what, value, 'a string, a number, true, false or an array of these');
 }
