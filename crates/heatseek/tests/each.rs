@@ -1,11 +1,9 @@
 //! Many poolings out of one forward, against each of them alone.
 
-mod small;
+use std::path::Path;
 
 use heatseek::{DeviceChoice, EmbedOptions, Kind, LoadOptions, Model, ModelFiles, NoControl, PoolerSpec};
 use heatseek::{block_on, rows};
-
-use small::golden;
 
 const TEXTS: [&str; 5] = [
     "bees",
@@ -17,8 +15,9 @@ const TEXTS: [&str; 5] = [
 
 #[test]
 fn each_is_what_it_is_alone() {
+    let models = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden/models");
     for name in ["bert-no-st", "bert-mean-dense"] {
-        let files = ModelFiles::from_dir(&golden("models").join(name)).unwrap();
+        let files = ModelFiles::from_dir(&models.join(name)).unwrap();
         let options = LoadOptions { device: DeviceChoice::Cpu, ..LoadOptions::default() };
         let model = block_on(Model::load(files, options, &NoControl)).unwrap();
         let options = EmbedOptions {
