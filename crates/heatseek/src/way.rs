@@ -57,9 +57,9 @@ pub(crate) struct Way {
     fused: bool,
     normalize: Option<bool>,
     tail: HostTail,
-    /// Elements of a vector, and those that are kept.
+    /// Elements of a vector before truncation, and after it.
+    whole: usize,
     width: usize,
-    kept: usize,
     /// What is to be told about the choice.
     pub(crate) warning: Option<String>,
 }
@@ -120,12 +120,12 @@ impl Way {
                 expected: format!("1 to {width}, the elements of a vector"),
             });
         }
-        Ok(Self { pooler, fused, normalize: wanted.normalize, tail, width, kept, warning })
+        Ok(Self { pooler, fused, normalize: wanted.normalize, tail, whole: width, width: kept, warning })
     }
 
     /// Elements of a vector.
     pub(crate) fn width(&self) -> usize {
-        self.kept
+        self.width
     }
 
     /// `None` is the model's own head.
@@ -162,7 +162,7 @@ impl Way {
     pub(crate) fn finish(&self, pooled: Pooled) -> Pooled {
         let rows = pooled.vectors.chunks_exact(pooled.width.max(1));
         let vectors = rows.flat_map(|row| self.truncated(self.tail.apply(row))).collect();
-        Pooled { vectors, width: self.kept, weights: pooled.weights }
+        Pooled { vectors, width: self.width, weights: pooled.weights }
     }
 
     /// How much each of `tokens` tokens weighs where the device pools; `states` are the rows that it pools.
@@ -181,8 +181,8 @@ impl Way {
     }
 
     fn truncated(&self, mut vector: Vec<f32>) -> Vec<f32> {
-        if self.kept < self.width {
-            vector.truncate(self.kept);
+        if self.width < self.whole {
+            vector.truncate(self.width);
             let length = vector.iter().map(|&v| f64::from(v) * f64::from(v)).sum::<f64>().sqrt();
             if self.normalizes() && length > 0.0 {
                 vector.iter_mut().for_each(|v| *v = (f64::from(*v) / length) as f32);
@@ -236,10 +236,10 @@ impl Way {
                 let values = runner.run(batch, &outputs.names(), control).await?;
                 let one = |row: &[f32]| Pooled {
                     vectors: self.truncated(row.to_vec()),
-                    width: self.kept,
+                    width: self.width,
                     weights: None,
                 };
-                (values[at].chunks_exact(self.width).map(one).collect(), values)
+                (values[at].chunks_exact(self.whole).map(one).collect(), values)
             }
         };
         Ok((pooled, also.into_iter().map(|at| values[at].clone()).collect()))

@@ -9,8 +9,19 @@ use crate::args::Args;
 use crate::{HELP, run, workspace};
 
 /// Commands of the native binary: the variants of `Command` in heatseek-bench/src/args.rs.
-const HEATSEEK_OWN: [&str; 9] =
-    ["info", "embed", "attention", "explain", "occlude", "analyze", "search", "models", "--help"];
+const HEATSEEK_OWN: [&str; 11] = [
+    "info",
+    "embed",
+    "attention",
+    "explain",
+    "occlude",
+    "analyze",
+    "search",
+    "poolers",
+    "eval",
+    "models",
+    "--help",
+];
 
 const DOCUMENTS: &[&str] = &["README.md", "ARCHITECTURE.md", "pkg/README.md", "web/README.md"];
 /// What npm itself provides.
