@@ -1,11 +1,11 @@
 //! Many poolings out of one forward, against each of them alone.
 
-mod small;
+use std::path::Path;
 
 use heatseek::{DeviceChoice, EmbedOptions, Kind, LoadOptions, Model, ModelFiles, NoControl, PoolerSpec};
 use heatseek::{block_on, rows};
 
-use small::golden;
+const MODELS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/golden/models");
 
 const TEXTS: [&str; 5] = [
     "bees",
@@ -18,7 +18,7 @@ const TEXTS: [&str; 5] = [
 #[test]
 fn each_is_what_it_is_alone() {
     for name in ["bert-no-st", "bert-mean-dense"] {
-        let files = ModelFiles::from_dir(&golden("models").join(name)).unwrap();
+        let files = ModelFiles::from_dir(&Path::new(MODELS).join(name)).unwrap();
         let options = LoadOptions { device: DeviceChoice::Cpu, ..LoadOptions::default() };
         let model = block_on(Model::load(files, options, &NoControl)).unwrap();
         let options = EmbedOptions {
