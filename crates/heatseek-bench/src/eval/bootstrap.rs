@@ -29,7 +29,8 @@ impl Resamples {
         let mut state = seed;
         for resample in counts.chunks_exact_mut(queries.max(1)) {
             for _ in 0..queries {
-                resample[(u128::from(split_mix(&mut state)) * queries as u128 >> 64) as usize] += 1;
+                let scaled = u128::from(split_mix(&mut state)) * queries as u128;
+                resample[(scaled >> 64) as usize] += 1;
             }
         }
         Self { counts, queries }
