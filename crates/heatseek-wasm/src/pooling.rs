@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use heatseek::{Kind, Params, Pooler, PoolerSpec, Precision, Quantized, Ranges, Row, quantize, rows};
+use heatseek::{Params, Pooler, PoolerSpec, Precision, Quantized, Ranges, RowInfo, quantize};
 use js_sys::{Array, Float32Array, Int8Array, Object, Reflect, Uint8Array};
 use serde::Serialize;
 use wasm_bindgen::{JsCast, JsValue};
@@ -107,51 +107,8 @@ pub fn to_js(vectors: &Vectors<'_>, storage: &Storage) -> Result<Object, JsValue
     Ok(result)
 }
 
-/// `PoolerInfo` of pkg/src/pooling.ts.
-#[derive(Serialize)]
-struct PlainRow {
-    name: &'static str,
-    aliases: &'static [&'static str],
-    papers: Vec<Paper>,
-    equation: &'static str,
-    options: &'static str,
-    tensors: &'static str,
-    kind: &'static str,
-    expect: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    device: Option<bool>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    several: Option<bool>,
-}
-
-#[derive(Serialize)]
-struct Paper {
-    row: u16,
-    title: &'static str,
-}
-
 /// `PoolerInfo[]` of pkg/src/pooling.ts; `make` makes a pooler for a model, without weights.
 pub fn table<E>(make: impl Fn(&PoolerSpec) -> Result<Pooler, E>) -> Result<JsValue, JsValue> {
-    let plain: Vec<_> = rows().map(|row| plain(row, make(&PoolerSpec::named(row.name)).ok())).collect();
-    Ok(plain.serialize(&serde_wasm_bindgen::Serializer::json_compatible()).map_err(malformed)?)
-}
-
-/// One that needs weights cannot be made to ask it.
-fn plain(row: &'static Row, pooler: Option<Pooler>) -> PlainRow {
-    PlainRow {
-        name: row.name,
-        aliases: row.aliases,
-        papers: row.papers.iter().map(|&(row, title)| Paper { row, title }).collect(),
-        equation: row.equation,
-        options: row.options,
-        tensors: row.tensors,
-        kind: match row.kind {
-            Kind::TrainingFree => "training-free",
-            Kind::Either => "either",
-            Kind::Learned => "learned",
-        },
-        expect: row.expect,
-        device: pooler.as_ref().map(|pooler| pooler.device_form().is_some()),
-        several: pooler.as_ref().map(Pooler::gives_several),
-    }
+    let all = RowInfo::all(|spec| make(spec).ok());
+    Ok(all.serialize(&serde_wasm_bindgen::Serializer::json_compatible()).map_err(malformed)?)
 }

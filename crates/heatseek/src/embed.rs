@@ -4,7 +4,7 @@ use heatseek_ops::{Batch, HIDDEN};
 use heatseek_pool::{Params, Pooler, PoolerSpec};
 use heatseek_text::Encoding;
 
-use crate::way::{Input, Wanted, Way, sizes};
+use crate::way::{Collected, Input, Wanted, Way, sizes};
 use crate::{Control, EmbedOptions, Error, Model, Progress, Stage};
 
 /// The vectors of texts: one each, or with a pooling that gives several, as many as `counts` says.
@@ -113,16 +113,9 @@ impl Model {
                 let rows = |s: &heatseek_ops::Sequence| hidden[s.start * width..][..s.len * width].to_vec();
                 all.extend(batch.sequences().iter().map(rows));
             }
-            for one in pooled {
-                let count = one.vectors.len() / way.width();
-                result.shape[0] += count;
-                result.data.extend(one.vectors);
-                result.counts.iter_mut().for_each(|counts| counts.push(count));
-                match (&mut result.weights, one.weights) {
-                    (Some(all), Some(weights)) => all.push(weights),
-                    (weights, _) => *weights = None,
-                }
-            }
+            let ([count, _], data) = (&mut result.shape, &mut result.data);
+            let (counts, weights) = (&mut result.counts, &mut result.weights);
+            Collected { data, count, counts, weights }.extend(pooled);
             control.progress(progress(next));
         }
         Ok(result)

@@ -9,7 +9,7 @@ use heatseek_pool::{Params, Pooler, PoolerSpec};
 
 use crate::device::{self, Encoder};
 use crate::runner::Runner;
-use crate::way::{Input, Wanted, Way, sizes};
+use crate::way::{Collected, Input, Wanted, Way, sizes};
 use crate::{Control, Error, LoadOptions, Loader, ModelInfo, Progress, Stage};
 
 /// Rows of the probe, and fewer than any picture has: pictures need the kernels of many rows.
@@ -252,16 +252,9 @@ impl ImageModel {
                 let rows = |s: &heatseek_ops::Sequence| hidden[s.start * width..][..s.len * width].to_vec();
                 all.extend(batch.sequences().iter().map(rows));
             }
-            for one in pooled {
-                let count = one.vectors.len() / way.width();
-                result.shape[0] += count;
-                result.data.extend(one.vectors);
-                result.counts.iter_mut().for_each(|counts| counts.push(count));
-                match (&mut result.weights, one.weights) {
-                    (Some(all), Some(weights)) => all.push(weights),
-                    (weights, _) => *weights = None,
-                }
-            }
+            let ([count, _], data) = (&mut result.shape, &mut result.data);
+            let (counts, weights) = (&mut result.counts, &mut result.weights);
+            Collected { data, count, counts, weights }.extend(pooled);
             control.progress(progress(next));
         }
         Ok(result)

@@ -54,7 +54,9 @@ pub use heatseek_model::{
     ModelError, ModelFiles, ModelSpec, Norm, PatchGrid, VisionModel, VisionSpec, WantedFile,
 };
 pub use heatseek_ops::{HeadFusion, LocalFuture, Pooling};
-pub use heatseek_pool::{Iem, Kind, Params, PoolError, Pooled, Pooler, PoolerSpec, Row, Sizes, rows};
+pub use heatseek_pool::{
+    Iem, Kind, Params, PoolError, Pooled, Pooler, PoolerSpec, Row, RowInfo, Sizes, rows,
+};
 pub use heatseek_search::{Metric, Precision, Quantized, Ranges, SearchError, max_sim, quantize};
 pub use image::{ImageEmbeddings, ImageModel, ImageOptions};
 pub use index::{ChunkOptions, Document, Hit, HitChunk, Index, IndexOptions};

@@ -261,6 +261,31 @@ impl Way {
     }
 }
 
+/// Where the vectors of many inputs are collected: data, the number of vectors, those of each input and the weights,
+/// where these are wanted.
+pub(crate) struct Collected<'a> {
+    pub(crate) data: &'a mut Vec<f32>,
+    pub(crate) count: &'a mut usize,
+    pub(crate) counts: &'a mut Option<Vec<usize>>,
+    pub(crate) weights: &'a mut Option<Vec<Vec<f32>>>,
+}
+
+impl Collected<'_> {
+    /// Weights are dropped if an input has none.
+    pub(crate) fn extend(&mut self, pooled: Vec<Pooled>) {
+        for Pooled { vectors, width, weights } in pooled {
+            let count = vectors.len() / width.max(1);
+            *self.count += count;
+            self.data.extend(vectors);
+            self.counts.iter_mut().for_each(|counts| counts.push(count));
+            match (&mut *self.weights, weights) {
+                (Some(all), Some(weights)) => all.push(weights),
+                (all, _) => *all = None,
+            }
+        }
+    }
+}
+
 /// What the heads gave to each token of `sequence`, of `weights` `[rows, heads]`: the mean.
 fn mean_of_heads(weights: &[f32], rows: usize, sequence: &Sequence) -> Vec<f32> {
     let heads = weights.len() / rows.max(1);
