@@ -65,6 +65,20 @@ export function text(what: string, value: string | undefined): string | undefine
   return value;
 }
 
+/** Bytes, or nothing: a view of all its buffer, so that nothing else is copied with it. */
+export function bytes(what: string, value: ArrayBuffer | Uint8Array | undefined): Uint8Array | undefined {
+  if (value === undefined) return undefined;
+  if (value instanceof ArrayBuffer) return new Uint8Array(value);
+  if (!(value instanceof Uint8Array)) throw invalid(what, value, 'an ArrayBuffer or a Uint8Array');
+  return value.byteLength === value.buffer.byteLength ? value : value.slice();
+}
+
+/** Numbers in a Float32Array. */
+export function floats(what: string, value: Float32Array): Float32Array {
+  if (!(value instanceof Float32Array)) throw invalid(what, value, 'a Float32Array');
+  return value;
+}
+
 /** One text or an array of them, as an array of your own. */
 export function texts(what: string, value: string | readonly string[]): string[] {
   if (typeof value === 'string') return [value];

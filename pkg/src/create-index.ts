@@ -1,20 +1,21 @@
 import type { Client } from './client.js';
-import { callback, choice, count, invalid, options as checked, signal } from './coerce.js';
+import { bytes, choice, count, flag, invalid, options as checked } from './coerce.js';
 import { chunking, coerceDocument } from './documents.js';
 import { HeatseekError } from './errors.js';
 import { Model } from './model.js';
+import { pooling } from './pooling.js';
+import { defined, follow } from './settings.js';
 import type {
-  AddOptions, Document, DocumentInput, Hit, IndexOptions, Metric, SearchOptions,
+  AddOptions, Document, DocumentInput, Hit, IndexOptions, Metric, ModelInfo, SearchOptions,
 } from './types.js';
 
 const METRICS: readonly Metric[] = ['cosine', 'dot'];
-// What BERT's tokenizers put around a text: [CLS] and [SEP].
-const SPECIAL_TOKENS = 2;
 
 /**
  * Makes an empty index that searches by meaning. A model may have several; they end with it.
  *
- * @param options `model`: the model that embeds documents and queries; `metric`: how vectors are compared
+ * @param options `model`: the model that embeds documents and queries; `metric`: how vectors are compared; how they
+ *   are made: `pooling`, `poolingWeights`, `truncateDim`, `late`
  *
  * @example
  * const index = await createIndex({ model });
@@ -22,29 +23,35 @@ const SPECIAL_TOKENS = 2;
  * const [best] = await index.search('how do bees navigate');
  */
 export async function createIndex(options: IndexOptions & { readonly model: Model }): Promise<Index> {
-  const given = checked('createIndex', options, ['model', 'metric']);
+  const given = checked('createIndex', options, ['model', 'metric', 'pooling', 'poolingWeights', 'truncateDim', 'late']);
   if (!(given.model instanceof Model)) throw invalid('model', given.model, 'a model made by load()');
-  const metric = choice('metric', given.metric, METRICS, 'cosine');
+  const settings = {
+    metric: choice('metric', given.metric, METRICS, 'cosine'),
+    pooling: pooling(given.pooling),
+    late: flag('late', given.late, false),
+    ...defined({
+      poolingWeights: bytes('poolingWeights', given.poolingWeights),
+      truncateDim: count('truncateDim', given.truncateDim, 1, undefined),
+    }),
+  };
   const { client, info } = given.model;
-  // Only models of pictures have no limit, and the engine refuses those.
-  const longest = (info.maxLength ?? 0) - SPECIAL_TOKENS;
-  return new Index(client, await client.call('index-create', { metric }), longest);
+  return new Index(client, await client.call('index-create', { settings }), info);
 }
 
 /** Documents found by meaning. Made by `createIndex`. */
 export class Index {
   readonly #client: Client;
   readonly #index: number;
-  readonly #longest: number;
+  readonly #info: ModelInfo;
   readonly #documents = new Map<string, Document>();
   #named = 0;
   #disposed = false;
 
   /** @internal */
-  constructor(client: Client, index: number, longest: number) {
+  constructor(client: Client, index: number, info: ModelInfo) {
     this.#client = client;
     this.#index = index;
-    this.#longest = longest;
+    this.#info = info;
   }
 
   /** Documents in the index. */
@@ -63,8 +70,8 @@ export class Index {
    */
   async add(documents: DocumentInput | readonly DocumentInput[], options?: AddOptions): Promise<string[]> {
     const given = checked('add', options, ['chunk', 'signal', 'onProgress']);
-    const following = { signal: signal('signal', given.signal), onProgress: callback('onProgress', given.onProgress) };
-    const chunk = chunking(given.chunk, this.#longest);
+    const following = follow(given);
+    const chunk = given.chunk !== false && chunking(given.chunk, this.#info);
     this.#check();
     const added = this.#coerce(documents);
     // Held at once, so that a second call made meanwhile does not give their ids away.
@@ -83,16 +90,17 @@ export class Index {
    * Finds the passages closest in meaning to `query`, best first; equal scores in the order they were added.
    *
    * @param query what to look for
-   * @param options `topK`: the most hits
+   * @param options `topK`: the most hits; `rerank`: a second stage
    * @returns at most one hit per chunk, so a document may be found several times
    */
   async search(query: string, options?: SearchOptions): Promise<Hit[]> {
-    const given = checked('search', options, ['topK', 'signal', 'onProgress']);
-    const following = { signal: signal('signal', given.signal), onProgress: callback('onProgress', given.onProgress) };
+    const given = checked('search', options, ['topK', 'rerank', 'signal', 'onProgress']);
+    const following = follow(given);
     if (typeof query !== 'string') throw invalid('query', query, 'a string');
     const topK = count('topK', given.topK, 1, 10);
+    const rerank = bytes('rerank', given.rerank);
     this.#check();
-    const hits = await this.#client.call('index-search', { index: this.#index, query, topK }, following);
+    const hits = await this.#client.call('index-search', { index: this.#index, query, topK, rerank }, following);
     return hits.flatMap(({ id, score, chunk }) => {
       const document = this.#documents.get(id);
       // A document removed while the answer was on its way is no hit any more.

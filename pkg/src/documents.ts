@@ -1,9 +1,12 @@
 /** What callers may add to an index, made into one shape. */
 import { count, invalid, options as checked } from './coerce.js';
-import type { AddOptions, Document, DocumentInput } from './types.js';
+import type { ChunkSettings } from './protocol.js';
+import type { ChunkOptions, Document, DocumentInput, ModelInfo } from './types.js';
 
 // A paragraph or two: enough to mean something, short enough to point at. The native `heatseek` has the same.
 const CHUNK = { tokens: 200, overlap: 40 };
+// What BERT's tokenizers put around a text: [CLS] and [SEP].
+const SPECIAL_TOKENS = 2;
 
 /** A document of an index from what a caller gave; `freeId` names one that came without a name. */
 export function coerceDocument(item: DocumentInput, what: string, freeId: () => string): Document {
@@ -15,11 +18,12 @@ export function coerceDocument(item: DocumentInput, what: string, freeId: () => 
   return { id: id ?? freeId(), text, ...(metadata === undefined ? {} : { metadata }) };
 }
 
-/** How to cut documents; `longest` is the most tokens the model reads. */
-export function chunking(given: AddOptions['chunk'], longest: number): { tokens: number; overlap: number } | false {
-  if (given === false) return false;
+/** How to cut texts for a model. */
+export function chunking(given: ChunkOptions | undefined, { maxLength }: ModelInfo): ChunkSettings {
   const { tokens, overlap } = checked('chunk', given, ['tokens', 'overlap']);
-  const length = count('chunk.tokens', tokens, 1, Math.max(1, Math.min(CHUNK.tokens, longest)));
+  // Only models of pictures have no limit, and the engine refuses those.
+  const longest = Math.max(1, (maxLength ?? 0) - SPECIAL_TOKENS);
+  const length = count('chunk.tokens', tokens, 1, Math.min(CHUNK.tokens, longest));
   // Shorter chunks share less.
   const share = Math.min(CHUNK.overlap, Math.floor((length * CHUNK.overlap) / CHUNK.tokens));
   const shared = count('chunk.overlap', overlap, 0, share);

@@ -5,12 +5,15 @@ import { FileCache } from './cache.js';
 import { Downloader, type Sink } from './download.js';
 import { HeatseekError, abortedError } from './errors.js';
 import { rawPicture } from './pictures.js';
+import type { PoolerInfo } from './pooling.js';
 import type {
-  AnalysisSettings, AttentionSettings, Calls, EmbedSettings, ExplainSettings, IndexedText, ModelSource, NeuronSettings,
-  PostedImage, RawHit, RawPicture,
+  AnalysisSettings, AttentionSettings, Calls, EmbedSettings, ExplainSettings, IndexedText, IndexSettings, ModelSource,
+  NeuronSettings, PostedImage, RawHit, RawPicture,
 } from './protocol.js';
 import { guard, start } from './runtime.js';
-import type { Attention, Embeddings, Explanation, Metric, ModelInfo, Neuron, Occlusion } from './types.js';
+import type {
+  Attention, ChunkEmbeddings, Embeddings, Explanation, ModelInfo, Neuron, Occlusion, Precision,
+} from './types.js';
 import { Files, ImageModel, Index, Loader, Model } from './wasm/heatseek.js';
 
 /** One model and its indexes. */
@@ -63,16 +66,28 @@ export class Engine {
     return { ...named, input: this.#model instanceof Model ? 'text' : 'image' } as unknown as ModelInfo;
   }
 
-  async embed(texts: readonly string[], settings: EmbedSettings, control: Control): Promise<Embeddings> {
-    return (await guard(() => this.#texts.embed(texts as string[], settings, control))) as Embeddings;
+  poolers(): readonly PoolerInfo[] {
+    return this.#model.poolers() as PoolerInfo[];
   }
 
-  async embedImages(images: readonly PostedImage[], settings: EmbedSettings, control: Control): Promise<Embeddings> {
+  async embed(texts: readonly string[], settings: EmbedSettings, control: Control): Promise<Embeddings<Precision>> {
+    return (await guard(() => this.#texts.embed(texts as string[], settings, control))) as Embeddings<Precision>;
+  }
+
+  async embedChunks(
+    { text, chunk, late, settings }: Calls['embed-chunks']['args'],
+    control: Control,
+  ): Promise<ChunkEmbeddings<Precision>> {
+    const found = await guard(() => this.#texts.embed_chunks(text, chunk, late, settings, control));
+    return found as ChunkEmbeddings<Precision>;
+  }
+
+  async embedImages(images: readonly PostedImage[], settings: EmbedSettings, control: Control): Promise<Embeddings<Precision>> {
     const pictures: RawPicture[] = [];
     // A picture that cannot be had is told of before any is computed.
     for (const [at, image] of images.entries()) pictures.push(await rawPicture(image, `images[${at}]`, control.signal));
     const found = await guard(() => this.#images.embed(pictures, settings, control));
-    return { ...(found as Omit<Embeddings, 'truncated'>), truncated: pictures.map(() => false) };
+    return { ...(found as Omit<Embeddings<Precision>, 'truncated'>), truncated: pictures.map(() => false) };
   }
 
   async attention(text: string, settings: AttentionSettings, embed: EmbedSettings, control: Control): Promise<Attention> {
@@ -114,7 +129,7 @@ export class Engine {
     embed: EmbedSettings,
     control: Control,
   ): Promise<Occlusion> {
-    const vector = typeof against === 'string' ? (await this.embed([against], embed, control)).data : against;
+    const vector = typeof against === 'string' ? ((await this.embed([against], embed, control)) as Embeddings).data : against;
     return (await guard(() => this.#texts.occlusion(text, vector, embed, control))) as Occlusion;
   }
 
@@ -141,9 +156,9 @@ export class Engine {
     return (await guard(() => this.#images.analyze(picture, settings, control))) as Analysis;
   }
 
-  createIndex(metric: Metric): number {
+  createIndex(settings: IndexSettings): number {
     const number = this.#next++;
-    this.#indexes.set(number, new Index(this.#texts, metric));
+    this.#indexes.set(number, new Index(this.#texts, settings));
     return number;
   }
 
@@ -156,8 +171,8 @@ export class Engine {
     return guard(() => this.#index(index).add(documents as IndexedText[], chunk || undefined, control));
   }
 
-  async search(index: number, query: string, topK: number, control: Control): Promise<readonly RawHit[]> {
-    return (await guard(() => this.#index(index).search(query, topK, control))) as RawHit[];
+  async search({ index, query, topK, rerank }: Calls['index-search']['args'], control: Control): Promise<readonly RawHit[]> {
+    return (await guard(() => this.#index(index).search(query, topK, rerank, control))) as RawHit[];
   }
 
   remove(index: number, ids: readonly string[]): number {

@@ -6,13 +6,17 @@ export type { Index } from './create-index.js';
 export { HeatseekError } from './errors.js';
 export type { ErrorCode } from './errors.js';
 export { load } from './load.js';
+export { maxSim } from './max-sim.js';
 export type { Model } from './model.js';
+export type { PoolerInfo, Pooling, PoolingName } from './pooling.js';
 export type { Progress, ProgressCallback, Stage } from './progress.js';
 export type {
   AddOptions,
   Attention,
   AttentionOptions,
   CallOptions,
+  Chunk,
+  ChunkEmbeddings,
   ChunkOptions,
   Crop,
   Device,
@@ -20,6 +24,7 @@ export type {
   Document,
   DocumentInput,
   Dtype,
+  EmbedChunksOptions,
   Embeddings,
   EmbedOptions,
   ExplainedSide,
@@ -38,11 +43,14 @@ export type {
   Occlusion,
   OcclusionOptions,
   PatchGrid,
-  PoolingName,
+  Precision,
   PrefixToken,
+  Ranges,
   Reduce,
   SearchOptions,
   SideOptions,
   Token,
+  VectorData,
+  Vectors,
 } from './types.js';
 export { version } from './version.js';

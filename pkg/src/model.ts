@@ -1,28 +1,26 @@
 import type { Analysis, AnalysisOptions } from './analysis.js';
 import type { Client } from './client.js';
-import { callback, choice, count, flag, invalid, options as checked, share, signal, text, texts as coerceTexts } from './coerce.js';
+import { choice, count, flag, invalid, options as checked, share, texts as coerceTexts } from './coerce.js';
+import { chunking } from './documents.js';
 import { HeatseekError } from './errors.js';
 import { images as coerceImages } from './images.js';
-import type { EmbedSettings, PostedImage } from './protocol.js';
+import type { PoolerInfo } from './pooling.js';
+import type { PostedImage } from './protocol.js';
+import { OF_IMAGES, OF_TEXTS, follow, settings } from './settings.js';
 import type {
-  Attention, AttentionOptions, CallOptions, Embeddings, EmbedOptions, ExplainOptions, Explanation, HeadFusion, ImageInput,
-  Metric, ModelInfo, Neuron, NeuronOptions, Occlusion, OcclusionOptions, PoolingName, Reduce, SideOptions,
+  Attention, AttentionOptions, ChunkEmbeddings, EmbedChunksOptions, Embeddings, EmbedOptions, ExplainOptions, Explanation,
+  HeadFusion, ImageInput, Metric, ModelInfo, Neuron, NeuronOptions, Occlusion, OcclusionOptions, Precision, Reduce, SideOptions,
 } from './types.js';
 
-const OF_IMAGES = ['pooling', 'normalize', 'hidden', 'signal', 'onProgress'] as const;
-const OF_TEXTS = [...OF_IMAGES, 'promptName', 'prompt', 'maxLength'] as const;
 const METRICS: readonly Metric[] = ['cosine', 'dot'];
 const REDUCTIONS: readonly Reduce[] = ['none', 'mean', 'max', 'min', 'rollout', 'flow'];
 const FUSIONS: readonly HeadFusion[] = ['mean', 'max', 'min'];
 
-const POOLINGS: readonly PoolingName[] = [
-  'auto', 'mean', 'cls', 'first_token', 'max', 'last', 'last_token', 'lasttoken', 'eos',
-  'weightedmean', 'weighted_mean', 'mean_sqrt_len', 'mean_sqrt_len_tokens',
-];
-
 /** A loaded model. Made by `load`. Its calls run one at a time, in the order they were made. */
 export class Model {
   #info: ModelInfo;
+  /** Warnings that the console has. */
+  readonly #warned = new Set<string>();
   /** @internal */
   readonly client: Client;
 
@@ -47,24 +45,56 @@ export class Model {
    *   is an `invalid_input` error that names its place. A text longer than the limit is cut at the end. To a model
    *   of pictures a string is an address, relative to the page.
    * @param options the defaults are the model's own settings; prompts and lengths are for texts only
-   * @returns one vector per input, in order
+   * @returns one vector per input, in order; with a pooler that gives several, `counts` says how many each has
    *
    * @example
    * const { data, shape } = await model.embed(['bees', 'a beehive'], { normalize: true });
+   * const { counts, weights } = await model.embed('bees', { pooling: { name: 'gem', p: 3 }, weights: true });
    */
-  async embed(
+  async embed<P extends Precision = 'float32'>(
     input: string | readonly string[] | ImageInput | readonly ImageInput[],
-    options?: EmbedOptions,
-  ): Promise<Embeddings> {
+    options?: EmbedOptions & { readonly precision?: P | undefined },
+  ): Promise<Embeddings<P>> {
     const reads = this.#info.input;
     const following = checked('embed', options, reads === 'image' ? OF_IMAGES : OF_TEXTS);
     const given = follow(following);
     if (reads === 'image') {
       const images = await coerceImages('images', input);
-      return this.client.call('embed-images', { images, settings: settings(following) }, given);
+      return this.#warn<Embeddings<P>>(this.client.call('embed-images', { images, settings: settings(following) }, given));
     }
     const texts = coerceTexts('texts', input as string | readonly string[]);
-    return this.client.call('embed', { texts, settings: settings(following) }, given);
+    return this.#warn<Embeddings<P>>(this.client.call('embed', { texts, settings: settings(following) }, given));
+  }
+
+  /**
+   * Cuts a text and embeds each part; with `late` each knows what stands around it, for the text is read once.
+   *
+   * @param text what to cut
+   * @param options how to cut it, and how to embed as in {@link Model.embed}. Models of pictures cut none: an
+   *   `invalid_input` error
+   * @returns one vector per chunk, in order
+   *
+   * @example
+   * const { data, shape, chunks } = await model.embedChunks(page, { chunk: { tokens: 100, overlap: 0 }, late: true });
+   */
+  async embedChunks<P extends Precision = 'float32'>(
+    text: string,
+    options?: EmbedChunksOptions & { readonly precision?: P | undefined },
+  ): Promise<ChunkEmbeddings<P>> {
+    const { chunk, late, ...rest } = checked('embedChunks', options, [...OF_TEXTS.filter((name) => name !== 'hidden'), 'chunk', 'late']);
+    if (typeof text !== 'string') throw invalid('text', text, 'a string');
+    const args = { text, chunk: chunking(chunk, this.#info), late: flag('late', late, false), settings: settings(rest) };
+    return this.#warn<ChunkEmbeddings<P>>(this.client.call('embed-chunks', args, follow(rest)));
+  }
+
+  /**
+   * The poolers there are, as `pooling` names them, and what there is to know of each: a table.
+   *
+   * @example
+   * const free = (await model.poolers()).filter(({ kind }) => kind !== 'learned').map(({ name }) => name);
+   */
+  poolers(): Promise<readonly PoolerInfo[]> {
+    return this.client.call('poolers', {});
   }
 
   /**
@@ -119,10 +149,14 @@ export class Model {
   ): Promise<Explanation> {
     const images = this.#info.input === 'image';
     const given = checked('explain', options, [
-      'metric', 'pooling', ...(images ? [] : (['query', 'passage'] as const)), 'signal', 'onProgress',
+      'metric', 'pooling', 'poolingWeights', ...(images ? [] : (['query', 'passage'] as const)), 'signal', 'onProgress',
     ]);
     const side = (name: string, of: SideOptions | undefined) =>
-      settings({ ...checked(name, of, ['promptName', 'prompt', 'maxLength']), pooling: given.pooling });
+      settings({
+        ...checked(name, of, ['promptName', 'prompt', 'maxLength']),
+        pooling: given.pooling,
+        poolingWeights: given.poolingWeights,
+      });
     const wanted = {
       query: side('query', given.query),
       passage: side('passage', given.passage),
@@ -228,6 +262,17 @@ export class Model {
   [Symbol.dispose](): void {
     this.dispose();
   }
+
+  /** The answer, once the console has its warning; `Result` is what its precision makes of it. */
+  async #warn<Result extends { readonly warning?: string }>(answer: Promise<{ readonly warning?: string }>): Promise<Result> {
+    const found = (await answer) as Result;
+    const { warning } = found;
+    if (warning !== undefined && !this.#warned.has(warning)) {
+      this.#warned.add(warning);
+      console.warn(`heatseek: ${warning}`);
+    }
+    return found;
+  }
 }
 
 /** One picture, as it is posted. */
@@ -236,10 +281,6 @@ async function picture(what: string, given: unknown): Promise<PostedImage> {
   const [image] = await coerceImages(what, given);
   if (image === undefined) throw invalid(what, given, 'a picture');
   return image;
-}
-
-function follow(given: CallOptions): CallOptions {
-  return { signal: signal('signal', given.signal), onProgress: callback('onProgress', given.onProgress) };
 }
 
 /** An index that must be given. Whether there are so many, the model knows. */
@@ -258,19 +299,4 @@ function indices<Name extends 'layers' | 'heads'>(name: Name, given: 'all' | rea
     return index;
   });
   return { [name]: numbers } as { [K in Name]?: number[] };
-}
-
-function settings(given: EmbedOptions): EmbedSettings {
-  const normalize = flag('normalize', given.normalize, undefined);
-  const promptName = text('promptName', given.promptName);
-  const prompt = text('prompt', given.prompt);
-  const maxLength = count('maxLength', given.maxLength, 1, undefined);
-  return {
-    pooling: choice('pooling', given.pooling, POOLINGS, 'auto'),
-    hidden: flag('hidden', given.hidden, false),
-    ...(normalize === undefined ? {} : { normalize }),
-    ...(promptName === undefined ? {} : { promptName }),
-    ...(prompt === undefined ? {} : { prompt }),
-    ...(maxLength === undefined ? {} : { maxLength }),
-  };
 }

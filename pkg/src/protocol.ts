@@ -4,10 +4,11 @@
  */
 import type { Analysis } from './analysis.js';
 import type { ErrorData } from './errors.js';
+import type { PoolerInfo, Pooling } from './pooling.js';
 import type { Progress } from './progress.js';
 import type {
-  Attention, Device, DeviceInfo, Embeddings, Explanation, HeadFusion, Metric, ModelInfo, Neuron, Occlusion, PoolingName,
-  Reduce,
+  Attention, ChunkEmbeddings, Device, DeviceInfo, Embeddings, Explanation, HeadFusion, Metric, ModelInfo, Neuron, Occlusion,
+  Precision, Ranges, Reduce,
 } from './types.js';
 
 /** Where the files of a model are: `base` ends in a slash, and is absolute. */
@@ -20,10 +21,16 @@ export interface ModelSource {
 /** The engine's code. Never a Response, which cannot be posted. */
 export type WasmSource = string | WebAssembly.Module | BufferSource;
 
-/** Options of an embed call, coerced. Left out means the model's own. */
+/** Options of an embed call, coerced. Left out means the model's own, or the default. */
 export interface EmbedSettings {
-  readonly pooling: PoolingName;
+  readonly pooling: Pooling;
+  readonly poolingWeights?: Uint8Array;
+  readonly includePrompt?: boolean;
   readonly normalize?: boolean;
+  readonly truncateDim?: number;
+  readonly precision?: Precision;
+  readonly ranges?: Ranges;
+  readonly weights?: boolean;
   readonly promptName?: string;
   readonly prompt?: string;
   readonly maxLength?: number;
@@ -68,6 +75,21 @@ export interface AnalysisSettings {
   readonly layers?: readonly number[];
 }
 
+/** How a text is cut, coerced. */
+export interface ChunkSettings {
+  readonly tokens: number;
+  readonly overlap: number;
+}
+
+/** Options of an index, coerced. Left out means the model's own. */
+export interface IndexSettings {
+  readonly metric: Metric;
+  readonly pooling: Pooling;
+  readonly poolingWeights?: Uint8Array;
+  readonly truncateDim?: number;
+  readonly late: boolean;
+}
+
 /** A document as the engine needs it. */
 export interface IndexedText {
   readonly id: string;
@@ -94,8 +116,13 @@ export interface Calls {
     };
     result: ModelInfo;
   };
-  embed: { args: { texts: readonly string[]; settings: EmbedSettings }; result: Embeddings };
-  'embed-images': { args: { images: readonly PostedImage[]; settings: EmbedSettings }; result: Embeddings };
+  poolers: { args: Record<never, never>; result: readonly PoolerInfo[] };
+  embed: { args: { texts: readonly string[]; settings: EmbedSettings }; result: Embeddings<Precision> };
+  'embed-images': { args: { images: readonly PostedImage[]; settings: EmbedSettings }; result: Embeddings<Precision> };
+  'embed-chunks': {
+    args: { text: string; chunk: ChunkSettings; late: boolean; settings: EmbedSettings };
+    result: ChunkEmbeddings<Precision>;
+  };
   attention: { args: { text: string; settings: AttentionSettings; embed: EmbedSettings }; result: Attention };
   neuron: { args: { text: string; settings: NeuronSettings; embed: EmbedSettings }; result: Neuron };
   'neuron-image': { args: { image: PostedImage; settings: NeuronSettings }; result: Neuron };
@@ -118,12 +145,15 @@ export interface Calls {
   };
   analyze: { args: { text: string; settings: AnalysisSettings; embed: EmbedSettings }; result: Analysis };
   'analyze-image': { args: { image: PostedImage; settings: AnalysisSettings }; result: Analysis };
-  'index-create': { args: { metric: Metric }; result: number };
+  'index-create': { args: { settings: IndexSettings }; result: number };
   'index-add': {
-    args: { index: number; documents: readonly IndexedText[]; chunk: { tokens: number; overlap: number } | false };
+    args: { index: number; documents: readonly IndexedText[]; chunk: ChunkSettings | false };
     result: number;
   };
-  'index-search': { args: { index: number; query: string; topK: number }; result: readonly RawHit[] };
+  'index-search': {
+    args: { index: number; query: string; topK: number; rerank: Uint8Array | undefined };
+    result: readonly RawHit[];
+  };
   'index-remove': { args: { index: number; ids: readonly string[] }; result: number };
   'index-dispose': { args: { index: number }; result: undefined };
 }
@@ -152,11 +182,11 @@ export type FromEngine =
   | { type: 'result'; id: number; value: Calls[CallName]['result'] }
   | { type: 'error'; id: number; error: ErrorData };
 
-/** The buffers of an answer that move instead of being copied: those of all its float arrays. */
+/** The buffers of an answer that move instead of being copied: those of all its typed arrays. */
 export function transfers(value: Calls[CallName]['result']): Transferable[] {
   const found = new Set<Transferable>();
   const collect = (part: unknown): void => {
-    if (part instanceof Float32Array) found.add(part.buffer as ArrayBuffer);
+    if (ArrayBuffer.isView(part)) found.add(part.buffer as ArrayBuffer);
     else if (typeof part === 'object' && part !== null) Object.values(part).forEach(collect);
   };
   collect(value);

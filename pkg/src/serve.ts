@@ -118,8 +118,10 @@ async function perform(
   control: Control,
 ): Promise<Calls[CallName]['result']> {
   switch (request.type) {
+    case 'poolers': return engine.poolers();
     case 'embed': return engine.embed(request.texts, request.settings, control);
     case 'embed-images': return engine.embedImages(request.images, request.settings, control);
+    case 'embed-chunks': return engine.embedChunks(request, control);
     case 'attention': return engine.attention(request.text, request.settings, request.embed, control);
     case 'neuron': return engine.neuron(request.text, request.settings, request.embed, control);
     case 'neuron-image': return engine.neuronOfImage(request.image, request.settings, control);
@@ -130,9 +132,9 @@ async function perform(
     case 'occlusion-image': return engine.occlusionOfImage(request, control);
     case 'analyze': return engine.analyze(request.text, request.settings, request.embed, control);
     case 'analyze-image': return engine.analyzeImage(request.image, request.settings, control);
-    case 'index-create': return engine.createIndex(request.metric);
+    case 'index-create': return engine.createIndex(request.settings);
     case 'index-add': return engine.add(request.index, request.documents, request.chunk, control);
-    case 'index-search': return engine.search(request.index, request.query, request.topK, control);
+    case 'index-search': return engine.search(request, control);
     case 'index-remove': return engine.remove(request.index, request.ids);
     case 'index-dispose': return engine.disposeIndex(request.index);
     default: return request satisfies never;

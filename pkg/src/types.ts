@@ -1,3 +1,4 @@
+import type { Pooling } from './pooling.js';
 import type { ProgressCallback } from './progress.js';
 
 /**
@@ -126,22 +127,61 @@ export interface ModelInfo {
   readonly device: DeviceInfo;
 }
 
-/** How tokens become one vector, in every spelling in use; `auto` is the model's own. */
-export type PoolingName =
-  | 'auto'
-  | 'mean'
-  | 'cls' | 'first_token'
-  | 'max'
-  | 'last' | 'last_token' | 'lasttoken' | 'eos'
-  | 'weightedmean' | 'weighted_mean'
-  | 'mean_sqrt_len' | 'mean_sqrt_len_tokens';
+/**
+ * How numbers of a vector are stored, by sentence-transformers' conventions.
+ * - `float32`: as they are computed.
+ * - `int8`, `uint8`: 256 steps from the lowest to the highest value of each dimension: see {@link Ranges}.
+ * - `binary`, `ubinary`: one bit for each, set where it is above 0; eight to an element, the first in its highest bit.
+ *   `binary` is `ubinary` less 128, as an int8. The width must be a multiple of 8.
+ */
+export type Precision = 'float32' | 'int8' | 'uint8' | 'binary' | 'ubinary';
+
+/** The arrays that vectors of each precision come in. */
+export interface VectorData {
+  readonly float32: Float32Array;
+  readonly int8: Int8Array;
+  readonly uint8: Uint8Array;
+  readonly binary: Int8Array;
+  readonly ubinary: Uint8Array;
+}
+
+/** The lowest and highest value of each dimension, both as long as a vector is wide. */
+export interface Ranges {
+  readonly min: Float32Array;
+  readonly max: Float32Array;
+}
 
 /** How to embed. The defaults are the model's own settings. */
 export interface EmbedOptions extends CallOptions {
-  /** How tokens become one vector. Default `auto`. */
-  readonly pooling?: PoolingName | undefined;
+  /** How tokens become one vector, or several. Default `auto`. */
+  readonly pooling?: Pooling | undefined;
+  /**
+   * The learned tensors of `pooling`: the bytes of a safetensors file of F32 tensors, by the names that
+   * `model.poolers()` tells. A tensor that is missing or has another shape is an `invalid_input` error. They are
+   * copied. Default: none.
+   */
+  readonly poolingWeights?: ArrayBuffer | Uint8Array | undefined;
+  /**
+   * Whether the tokens of the prompt are pooled with those of the text; `[CLS]` and the last token stay what they are
+   * to `cls` and `last`. Default: as the model's `1_Pooling/config.json` says, `true` if it does not. Texts only.
+   */
+  readonly includePrompt?: boolean | undefined;
   /** Whether vectors get unit length. Default: as the model's `modules.json` says. */
   readonly normalize?: boolean | undefined;
+  /**
+   * Keeps the first so many elements of each vector, 1 to its width, as Matryoshka models allow; vectors that had
+   * unit length get it again. Default: all.
+   */
+  readonly truncateDim?: number | undefined;
+  /** How numbers are stored in `data`. Default `float32`. */
+  readonly precision?: Precision | undefined;
+  /**
+   * Of `int8` and `uint8`: what their steps span; values outside become the nearest step. Default: the lowest and
+   * highest of the vectors of this call, so give your own to compare vectors of several calls.
+   */
+  readonly ranges?: Ranges | undefined;
+  /** Whether what each token weighed comes too. Default `false`. */
+  readonly weights?: boolean | undefined;
   /** A prompt of the model, by name, put before every text. Default: the model's default prompt, if any. */
   readonly promptName?: string | undefined;
   /** A prompt given literally; not together with `promptName`. `''` for none at all. */
@@ -152,12 +192,27 @@ export interface EmbedOptions extends CallOptions {
   readonly hidden?: boolean | undefined;
 }
 
-/** One vector per input, in order. Plain arrays of yours: nothing to free. */
-export interface Embeddings {
+/** The vectors of inputs, in order. Plain arrays of yours: nothing to free. */
+export interface Embeddings<P extends Precision = 'float32'> {
   /** The vectors, row-major. Vector `i` is `data.subarray(i * shape[1], (i + 1) * shape[1])`. */
-  readonly data: Float32Array;
-  /** Number of inputs, width of a vector. */
+  readonly data: VectorData[P];
+  /**
+   * Number of vectors, elements of `data` to a vector: one vector for each input unless there are `counts`, and an
+   * eighth of the width where elements are eight bits of it.
+   */
   readonly shape: readonly [number, number];
+  /** The vectors of each input, which follow each other; there where the pooler may give several. */
+  readonly counts?: readonly number[];
+  /**
+   * With `weights`: what each token of an input weighed in each of its vectors, `[counts[i] or 1, tokens[i]]` row-major;
+   * 0 of tokens that pooling leaves out. Absent where tokens have no weight, as of `max`.
+   */
+  readonly weights?: readonly Float32Array[];
+  /**
+   * That the model's own files name another pooling: its vectors may be worse than those of `auto`. Told on the console
+   * too, once.
+   */
+  readonly warning?: string;
   /** Tokens of each input: of a text with special ones, after cutting; of a picture prefix tokens and patches. */
   readonly tokens: readonly number[];
   /** Whether each text was longer than the limit and cut. Always `false` for pictures. */
@@ -166,6 +221,36 @@ export interface Embeddings {
   readonly grids?: readonly PatchGrid[];
   /** With `hidden`: the last hidden state of each input, `[tokens[i], info.hiddenSize]` row-major. */
   readonly hidden?: readonly Float32Array[];
+}
+
+/** How to embed the chunks of a text. */
+export interface EmbedChunksOptions extends Omit<EmbedOptions, 'hidden'> {
+  /** How the text is cut. Default `{}`: see there. */
+  readonly chunk?: ChunkOptions | undefined;
+  /**
+   * Whether the model reads the whole text once, and chunks are pooled from that, so that each knows what stands around
+   * it. Default `false`: each chunk is read on its own.
+   */
+  readonly late?: boolean | undefined;
+}
+
+/** A part of a text. `start` and `end` are UTF-16 offsets, as `slice` takes them. */
+export interface Chunk {
+  readonly text: string;
+  readonly start: number;
+  readonly end: number;
+}
+
+/** The vectors of a text's chunks, as of so many inputs. */
+export interface ChunkEmbeddings<P extends Precision = 'float32'> extends Omit<Embeddings<P>, 'grids' | 'hidden'> {
+  /** The chunks, in order. */
+  readonly chunks: readonly Chunk[];
+}
+
+/** Some vectors, row-major: how many, how wide. */
+export interface Vectors {
+  readonly data: Float32Array;
+  readonly shape: readonly [number, number];
 }
 
 /**
@@ -293,7 +378,8 @@ export interface ExplainOptions extends CallOptions {
   /** How the two vectors are compared. Default `cosine`. */
   readonly metric?: Metric | undefined;
   /** As in {@link EmbedOptions}, for both sides. */
-  readonly pooling?: PoolingName | undefined;
+  readonly pooling?: Pooling | undefined;
+  readonly poolingWeights?: ArrayBuffer | Uint8Array | undefined;
   /** How the query is embedded. Default: as `embed` does. */
   readonly query?: SideOptions | undefined;
   /** How the passage is embedded. Default: as `embed` does. */
@@ -383,6 +469,15 @@ export type Metric = 'cosine' | 'dot';
 export interface IndexOptions {
   /** How vectors are compared. Default `cosine`. */
   readonly metric?: Metric | undefined;
+  /**
+   * As in {@link EmbedOptions}, for documents and queries. With a pooler that gives several vectors, scores are those of
+   * `maxSim`.
+   */
+  readonly pooling?: Pooling | undefined;
+  readonly poolingWeights?: ArrayBuffer | Uint8Array | undefined;
+  readonly truncateDim?: number | undefined;
+  /** Whether chunks of a document are pooled from one reading of it, as in {@link EmbedChunksOptions}. Default `false`. */
+  readonly late?: boolean | undefined;
 }
 
 /** A document of an index. */
@@ -420,6 +515,11 @@ export interface AddOptions extends CallOptions {
 export interface SearchOptions extends CallOptions {
   /** The most hits, 1 or more. Default 10. */
   readonly topK?: number | undefined;
+  /**
+   * A second stage: a safetensors file whose matcher looks at the query and each of the best hits together, and puts
+   * them in its order. Its tensors are described with the pooler `pma`. Default: none.
+   */
+  readonly rerank?: ArrayBuffer | Uint8Array | undefined;
 }
 
 /** A passage found. */
@@ -430,6 +530,6 @@ export interface Hit {
   readonly score: number;
   /** The document as it was added. */
   readonly document: Document;
-  /** The passage. `start` and `end` are UTF-16 offsets, as `document.text.slice(start, end)` takes them. */
-  readonly chunk: { readonly text: string; readonly start: number; readonly end: number };
+  /** The passage: a part of `document.text`. */
+  readonly chunk: Chunk;
 }

@@ -9,7 +9,7 @@ import { version } from '../src/version.js';
 import manifest from '../package.json' with { type: 'json' };
 
 /** A model whose client answers with `answer` and remembers what it was asked. */
-function setUp(answer: unknown = undefined) {
+function setUp(answer: unknown = {}) {
   const call = vi.fn(async () => answer);
   const client = { call, end: vi.fn() } as unknown as Client;
   return { call, client, model: new Model(client, { input: 'text', maxLength: 256 } as ModelInfo) };
@@ -46,7 +46,7 @@ test.each<[object, RegExp]>([
   [{ normalize: 'yes' }, /^normalize is 'yes'; expected true or false$/],
   [{ maxLength: 0 }, /^maxLength is 0; expected a whole number, 1 or more$/],
   [{ maxLength: 1.5 }, /^maxLength is 1.5/],
-  [{ max_length: 5 }, /^embed has no option 'max_length'; there are pooling, normalize/],
+  [{ max_length: 5 }, /^embed has no option 'max_length'; there are pooling, poolingWeights, normalize/],
   [{ signal: {} }, /^signal is an object; expected an AbortSignal$/],
   [{ onProgress: 'log' }, /^onProgress is 'log'; expected a function$/],
 ])('embed refuses the options %j', async (options, message) => {

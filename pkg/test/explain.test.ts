@@ -55,7 +55,7 @@ test.each<['text' | 'image', unknown, unknown, ExplainOptions, RegExp]>([
   ['text', 'q', 'p', { query: { prompt: 1 as unknown as string } }, /^prompt is 1/],
   ['text', 'q', 'p', { passage: { limit: 3 } as object }, /^passage has no option 'limit'/],
   ['image', new Blob(), vector, {}, /^passage is an object; expected a URL, Blob/],
-  ['image', 'https://a.test/a.png', new Blob(), { query: {} }, /^explain has no option 'query'; there are metric, pooling, signal/],
+  ['image', 'https://a.test/a.png', new Blob(), { query: {} }, /^explain has no option 'query'; there are metric, pooling, poolingWeights, signal/],
 ])('a model of %ss refuses to explain %j with %j and %j', async (input, query, passage, options, message) => {
   const { model, call } = setUp(input);
   await expect(model.explain(query as string, passage as string, options)).rejects.toEqual(bad(message));

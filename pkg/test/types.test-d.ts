@@ -1,6 +1,8 @@
 /** Calls that must compile, and calls that must not. Checked by `tsc`, never run. */
-import { createIndex, HeatseekError, load, version } from '../src/index.js';
-import type { Analysis, Embeddings, ErrorCode, Explanation, Hit, Index, Model, Neuron, Progress } from '../src/index.js';
+import { createIndex, HeatseekError, load, maxSim, version } from '../src/index.js';
+import type {
+  Analysis, Chunk, Embeddings, EmbedOptions, ErrorCode, Explanation, Hit, Index, Model, Neuron, PoolerInfo, Pooling, Progress,
+} from '../src/index.js';
 
 const signal = new AbortController().signal;
 const onProgress = ({ stage, loaded, total, file }: Progress) => [stage, loaded, total, file];
@@ -16,6 +18,19 @@ export async function allowed(worker: Worker, module: WebAssembly.Module, respon
   const { data, shape, hidden }: Embeddings = await model.embed('text');
   await model.embed(['a', 'b'] as const, { pooling: 'first_token', normalize: true, hidden: true, maxLength: 128 });
   await model.embed([], { promptName: 'query', signal, onProgress });
+  const gem: Pooling = { name: 'gem', p: 3 };
+  const pooled = await model.embed('a', { pooling: gem, poolingWeights: new ArrayBuffer(8), includePrompt: false, weights: true });
+  const told: [number | undefined, Float32Array | undefined, string | undefined] = [pooled.counts?.[0], pooled.weights?.[0], pooled.warning];
+  const ranges = { min: new Float32Array(384), max: new Float32Array(384) };
+  const bytes: Int8Array = (await model.embed('a', { truncateDim: 64, precision: 'int8', ranges })).data;
+  const bits: Uint8Array = (await model.embed('a', { precision: 'ubinary' })).data;
+  const chosen: EmbedOptions = { precision: 'binary' };
+  const any: Float32Array | Int8Array | Uint8Array = (await model.embed('a', chosen)).data;
+  const [info]: readonly PoolerInfo[] = await model.poolers();
+  if (info) await model.embed('a', { pooling: info.name });
+  const { chunks, ...vectors } = await model.embedChunks('a', { chunk: { tokens: 10 }, late: true, pooling: 'none', signal });
+  const chunk: Chunk | undefined = chunks[0];
+  const score: number = maxSim(vectors, await model.embed('a', { pooling: 'none' }));
   await model.attention('a', { reduce: 'flow', query: 1, fusion: 'max', residual: 0.5, discardRatio: 0.9, layers: [0] });
   const { q }: Neuron = await model.neuron('a', { layer: 0, head: 0, query: 1, signal });
   const first: Float32Array = data.subarray(0, shape[1]);
@@ -25,12 +40,12 @@ export async function allowed(worker: Worker, module: WebAssembly.Module, respon
   const type: 'centralised' | 'distributed' | 'bidirectional' | undefined = graph[0]?.type;
   await model.analyze(new Blob([]), { onProgress });
 
-  using index: Index = await createIndex({ model, metric: 'dot' });
+  using index: Index = await createIndex({ model, metric: 'dot', pooling: gem, truncateDim: 64, late: true });
   const ids: string[] = await index.add(['a', { text: 'b' }, { id: 'c', text: 'c', metadata: { page: 3 } }], {
     chunk: { tokens: 100, overlap: 20 }, signal, onProgress,
   });
   await index.add('a', { chunk: false });
-  const hits: Hit[] = await index.search('query', { topK: 3 });
+  const hits: Hit[] = await index.search('query', { topK: 3, rerank: new Uint8Array(8) });
   await index.remove(ids);
   const why: Explanation = await model.explain('query', hits[0]?.chunk.text ?? '', { query: { promptName: 'query' } });
   const parts: Float32Array | undefined = why.passage.contributions;
@@ -40,6 +55,7 @@ export async function allowed(worker: Worker, module: WebAssembly.Module, respon
   const code: ErrorCode = new HeatseekError('aborted', 'stopped', { cause: signal.reason }).code;
   return [
     first, q, kind, type, entropy, rings?.shape, hits[0]?.document.text, code, version, hidden?.[0]?.length, index.size, parts, fall,
+    told, bytes, bits, any, chunk, score,
   ];
 }
 
@@ -62,6 +78,18 @@ export async function refused(model: Model, index: Index, hit: Hit): Promise<voi
   await model.neuron('a', { layer: 0, head: 0 });
   // @ts-expect-error no such pooling
   await model.embed('a', { pooling: 'average' });
+  // @ts-expect-error no such pooling either
+  await model.embed('a', { pooling: { name: 'average', p: 3 } });
+  // @ts-expect-error a pooling has a name
+  await model.embed('a', { pooling: { p: 3 } });
+  // @ts-expect-error bytes, not where they are
+  await model.embed('a', { poolingWeights: './pooling.safetensors' });
+  // @ts-expect-error no such precision of vectors
+  await model.embed('a', { precision: 'fp16' });
+  // @ts-expect-error misspelt option
+  await model.embed('a', { truncate_dim: 64 });
+  // @ts-expect-error bits are no floats
+  maxSim(await model.embed('a', { precision: 'ubinary' }), await model.embed('a'));
   // @ts-expect-error a signal, not its controller
   await model.embed('a', { signal: new AbortController() });
   // @ts-expect-error heads are all analysed

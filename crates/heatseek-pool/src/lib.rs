@@ -6,21 +6,29 @@
 //!
 //! Tokens that do not count (a prompt left out) never change a vector; neither does anything outside the text.
 
+mod attn;
 mod device;
 mod error;
+mod iem;
+mod linear;
 mod math;
+mod norm;
 mod options;
 mod params;
 mod pooler;
 mod poolers;
 mod registry;
+mod spans;
 mod spec;
 mod states;
+mod tokens;
 
 pub use device::{AttentionForm, DeviceForm, Projection, Query, Skip};
 pub use error::PoolError;
+pub use iem::Iem;
 pub use params::Params;
 pub use pooler::{Pooler, Sizes};
 pub use registry::{Kind, Row, rows};
+pub use spans::{LabelledSpan, detect_spans, merge_labels, smooth_labels};
 pub use spec::PoolerSpec;
 pub use states::{Layers, Map, Needs, Pooled, States};

@@ -20,3 +20,25 @@ pub(crate) fn softmax(scores: &mut [f64]) {
 pub(crate) fn to_f32(values: &[f64]) -> Vec<f32> {
     values.iter().map(|&v| v as f32).collect()
 }
+
+pub(crate) fn to_f64(values: &[f32]) -> Vec<f64> {
+    values.iter().map(|&v| f64::from(v)).collect()
+}
+
+pub(crate) fn dot(x: &[f64], row: &[f32]) -> f64 {
+    x.iter().zip(row).map(|(x, &w)| x * f64::from(w)).sum()
+}
+
+pub(crate) fn sigmoid(x: f64) -> f64 {
+    1.0 / (1.0 + (-x).exp())
+}
+
+/// Softmax of `scores` without their `hide` largest (of equal ones the first), which become 0. At least one stays.
+pub(crate) fn softmax_hiding(scores: &mut [f64], hide: usize) {
+    let mut order: Vec<usize> = (0..scores.len()).collect();
+    order.sort_by(|&a, &b| scores[b].total_cmp(&scores[a]));
+    for &token in order.iter().take(hide.min(scores.len().saturating_sub(1))) {
+        scores[token] = f64::NEG_INFINITY;
+    }
+    softmax(scores);
+}

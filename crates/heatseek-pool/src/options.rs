@@ -51,6 +51,60 @@ impl<'a> Options<'a> {
         Ok(self.take(option, "a whole number from 1 on", read)?.unwrap_or(default))
     }
 
+    /// A yes or no.
+    pub(crate) fn yes(&mut self, option: &'a str) -> Result<Option<bool>, PoolError> {
+        self.take(option, "true or false", Value::as_bool)
+    }
+
+    /// A number or a list of numbers, each of which `fits`; `None` if the option was not given.
+    pub(crate) fn numbers(
+        &mut self,
+        option: &'a str,
+        expected: &str,
+        fits: impl Fn(f64) -> bool,
+    ) -> Result<Option<Vec<f64>>, PoolError> {
+        let one = |value: &Value| value.as_f64().filter(|n| n.is_finite() && fits(*n));
+        self.take(option, expected, |value| match value {
+            Value::Array(all) if !all.is_empty() => all.iter().map(one).collect(),
+            value => Some(vec![one(value)?]),
+        })
+    }
+
+    /// How many groups or heads `width` is split into.
+    pub(crate) fn parts(
+        &mut self,
+        option: &'a str,
+        default: usize,
+        width: usize,
+    ) -> Result<usize, PoolError> {
+        let parts = self.count(option, default)?;
+        match width % parts {
+            0 => Ok(parts),
+            _ => Err(self.wrong(option, parts.to_string(), &format!("a divisor of {width}"))),
+        }
+    }
+
+    /// A whole number from 0 on.
+    pub(crate) fn whole(&mut self, option: &'a str, default: usize) -> Result<usize, PoolError> {
+        let read = |value: &Value| value.as_u64().map(|n| n as usize);
+        Ok(self.take(option, "a whole number from 0 on", read)?.unwrap_or(default))
+    }
+
+    /// Some of a few words, one or a list.
+    pub(crate) fn words<T: Copy>(
+        &mut self,
+        option: &'a str,
+        words: &[(&str, T)],
+    ) -> Result<Option<Vec<T>>, PoolError> {
+        let names = words.iter().map(|(word, _)| *word).collect::<Vec<_>>().join(", ");
+        let one =
+            |value: &Value| words.iter().find(|(word, _)| value.as_str() == Some(word)).map(|(_, t)| *t);
+        self.take(option, &format!("a list of {names}"), |value| match value {
+            Value::Array(all) if !all.is_empty() => all.iter().map(one).collect(),
+            value => Some(vec![one(value)?]),
+        })
+    }
+
     /// One of a few words.
     pub(crate) fn word<T: Copy>(
         &mut self,

@@ -43,7 +43,15 @@ pub struct Row {
 }
 
 /// All of them, by file.
-const ROWS: &[&[Row]] = &[poolers::basic::ROWS];
+const ROWS: &[&[Row]] = &[
+    poolers::basic::ROWS,
+    poolers::none::ROWS,
+    poolers::span::ROWS,
+    poolers::landmark::ROWS,
+    poolers::cluster::ROWS,
+    poolers::layer::ROWS,
+    poolers::map_weighted::ROWS,
+];
 
 /// All of them, in the order of the table.
 pub fn rows() -> impl Iterator<Item = &'static Row> {

@@ -38,6 +38,28 @@ pub enum SearchError {
         /// The first such element.
         index: usize,
     },
+    /// What should be several vectors does not divide into them.
+    #[error("{what} has {got} elements, which is no whole number of vectors of {width}")]
+    Rows {
+        /// Which vectors.
+        what: String,
+        /// Width of one.
+        width: usize,
+        /// Elements that came.
+        got: usize,
+    },
+    /// Too few vectors to take ranges of.
+    #[error("there are {vectors} vectors to take ranges of; give ranges, or two vectors or more")]
+    Ranges {
+        /// How many came.
+        vectors: usize,
+    },
+    /// There is no precision of this name.
+    #[error("precision is `{got}`; expected float32, int8, uint8, binary or ubinary")]
+    Precision {
+        /// The name.
+        got: String,
+    },
 }
 
 /// Vectors by id, found by exact comparison with all of them.
@@ -133,10 +155,15 @@ impl FlatIndex {
             let (what, expected, got) = (what.to_owned(), self.dim, vector.len());
             return Err(SearchError::Dimension { what, expected, got });
         }
-        match vector.iter().position(|v| !v.is_finite()) {
-            Some(index) => Err(SearchError::NotFinite { what: what.to_owned(), index }),
-            None => Ok(()),
-        }
+        check_finite(what, vector)
+    }
+}
+
+/// Fails if a value is a NaN or an infinity.
+pub(crate) fn check_finite(what: &str, values: &[f32]) -> Result<(), SearchError> {
+    match values.iter().position(|v| !v.is_finite()) {
+        Some(index) => Err(SearchError::NotFinite { what: what.to_owned(), index }),
+        None => Ok(()),
     }
 }
 
@@ -150,7 +177,7 @@ fn scale_to_unit(vector: &mut [f32]) {
 }
 
 /// A dot product in sixteen running sums, which the compiler keeps in vector registers.
-fn dot(a: &[f32], b: &[f32]) -> f32 {
+pub(crate) fn dot(a: &[f32], b: &[f32]) -> f32 {
     let mut sums = [0.0f32; 16];
     let ((a_main, a_tail), (b_main, b_tail)) = (a.as_chunks::<16>(), b.as_chunks::<16>());
     for (a, b) in a_main.iter().zip(b_main) {

@@ -1,6 +1,12 @@
 //! The poolers: a file each, with its rows of the table.
 
 pub(crate) mod basic;
+pub(crate) mod cluster;
+pub(crate) mod landmark;
+pub(crate) mod layer;
+pub(crate) mod map_weighted;
+pub(crate) mod none;
+pub(crate) mod span;
 
 use crate::pooler::Sizes;
 use crate::{DeviceForm, Needs, PoolError, Pooled, States};

@@ -27,6 +27,13 @@ const SCRIPTS: &[&[&str]] = &[
     &["tests/golden/make_analyses.py", "--out", "tests/golden"],
     &["tests/golden/make_ablations.py", "--golden", "tests/golden"],
     &["tests/golden/images.py", "--out", "tests/golden/images"],
+    &[
+        "tests/golden/make_sentence_transformers.py",
+        "--minilm",
+        "models/all-MiniLM-L6-v2",
+        "--golden",
+        "tests/golden",
+    ],
 ];
 
 pub fn run(mut args: Args) -> Result<()> {

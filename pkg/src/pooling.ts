@@ -1,0 +1,84 @@
+/** How tokens become vectors: names, options, and what there is to know of each. */
+import { invalid } from './coerce.js';
+
+/** Every name of a pooler, in every spelling in use, as `model.poolers()` tells them; `auto` is the model's own. */
+export const POOLINGS = [
+  'auto',
+  'mean', 'cls', 'first_token', 'max', 'last', 'last_token', 'lasttoken', 'eos', 'weightedmean', 'weighted_mean',
+  'mean_sqrt_len', 'mean_sqrt_len_tokens', 'mean_sqrt',
+  'none', 'stats', 'gem', 'ggem', 'mixed', 'gated_mix', 'tree', 'layer', 'max_cls', 'cls_mha', 'max_seq_mha',
+  'score_pool', 'attn_stats', 'qkv_pool', 'simpool', 'group_query', 'pma', 'latent_layers', 'latent_tokens', 'branches',
+  'landmark', 'cluster', 'span', 'gram', 'gram_cls', 'bottleneck', 'levels', 'multi_source', 'map_weighted',
+  'context_gate',
+] as const;
+
+/** The name of a pooler, in every spelling in use; `auto` is the model's own. `model.poolers()` says what each does. */
+export type PoolingName = (typeof POOLINGS)[number];
+
+/**
+ * How tokens become a vector: a pooler by name, or with its options, e.g. `{ name: 'gem', p: 3 }`. Options are strings,
+ * numbers, booleans or arrays of these; one that the pooler does not have, or a value it does not take, is an
+ * `invalid_input` error that names those there are.
+ */
+export type Pooling = PoolingName | { readonly name: PoolingName; readonly [option: string]: unknown };
+
+/** What there is to know of a pooler. */
+export interface PoolerInfo {
+  /** Its name here. */
+  readonly name: PoolingName;
+  /** Other names it is known by; each works as well. */
+  readonly aliases: readonly PoolingName[];
+  /** The papers it is from, by their row in the table of mechanisms. */
+  readonly papers: readonly { readonly row: number; readonly title: string }[];
+  /** What is computed, of the states `x_t` of `n` tokens. */
+  readonly equation: string;
+  /** Its options, each with its default, in words; empty if there are none. */
+  readonly options: string;
+  /** The tensors of `poolingWeights`, with their shapes, in words; empty if there are none. */
+  readonly tensors: string;
+  /**
+   * Whether it works without `poolingWeights`.
+   * - `training-free`: it has none.
+   * - `either`: it has an honest form without, and another with.
+   * - `learned`: only with them.
+   */
+  readonly kind: 'training-free' | 'either' | 'learned';
+  /** What to expect of it. */
+  readonly expect: string;
+  /** Whether it is computed with the model on its device; others are computed from states read back. */
+  readonly device: boolean;
+  /** Whether an input may get several vectors, to be compared by `maxSim`. */
+  readonly several: boolean;
+}
+
+/** A pooling as it is posted: a name, or a name with options that can be cloned. `auto` has none. */
+export function pooling(given: Pooling | undefined): Pooling {
+  if (given === undefined) return 'auto';
+  if (typeof given === 'string') return known('pooling', given);
+  if (typeof given !== 'object' || given === null || Array.isArray(given)) {
+    throw invalid('pooling', given, "a name, or an object such as { name: 'gem', p: 3 }");
+  }
+  const { name, ...rest } = given;
+  const options = Object.entries(rest).filter(([, value]) => value !== undefined);
+  for (const [option, value] of options) checkOption(`pooling.${option}`, value);
+  known('pooling.name', name);
+  const first = options[0];
+  if (!first) return name;
+  if (name === 'auto') throw invalid(`pooling.${first[0]}`, first[1], "no options with the name 'auto'");
+  return { name, ...Object.fromEntries(options) };
+}
+
+function known(what: string, name: unknown): PoolingName {
+  if ((POOLINGS as readonly unknown[]).includes(name)) return name as PoolingName;
+  throw invalid(what, name, `one of ${POOLINGS.join(', ')}`);
+}
+
+function checkOption(what: string, value: unknown): void {
+  const plain = (part: unknown) =>
+    typeof part === 'string' || typeof part === 'boolean' || (typeof part === 'number' && Number.isFinite(part));
+  if (plain(value)) return;
+  const expected = 'a string, a number, true, false or an array of these';
+  if (!Array.isArray(value)) throw invalid(what, value, expected);
+  const wrong = value.findIndex((part) => !plain(part));
+  if (wrong >= 0) throw invalid(`${what}[${wrong}]`, value[wrong], 'a string, a number, true or false');
+}
