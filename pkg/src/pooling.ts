@@ -6,10 +6,11 @@ export const POOLINGS = [
   'auto',
   'mean', 'cls', 'first_token', 'max', 'last', 'last_token', 'lasttoken', 'eos', 'weightedmean', 'weighted_mean',
   'mean_sqrt_len', 'mean_sqrt_len_tokens', 'mean_sqrt',
-  'none', 'stats', 'gem', 'ggem', 'mixed', 'gated_mix', 'tree', 'layer', 'max_cls', 'cls_mha', 'max_seq_mha',
-  'score_pool', 'attn_stats', 'qkv_pool', 'simpool', 'group_query', 'pma', 'latent_layers', 'latent_tokens', 'branches',
-  'landmark', 'cluster', 'span', 'gram', 'gram_cls', 'bottleneck', 'levels', 'multi_source', 'map_weighted',
-  'context_gate',
+  'none', 'tokens', 'span', 'landmark', 'lmk', 'cluster', 'token_pooling', 'layer', 'layers', 'max_cls', 'maxcls',
+  'map_weighted', 'attention_weighted',
+  'stats', 'statistics', 'gem', 'ggem', 'mixed', 'gated_mix', 'tree', 'qkv_pool', 'adapool', 'qkv', 'cls_mha',
+  'group_query', 'mhap', 'pma', 'max_seq_mha', 'score_pool', 'attn_stats', 'simpool', 'latent_layers', 'latent_tokens',
+  'branches', 'gram', 'gram_cls', 'bottleneck', 'levels', 'multi_source', 'context_gate',
 ] as const;
 
 /** The name of a pooler, in every spelling in use; `auto` is the model's own. `model.poolers()` says what each does. */
@@ -18,7 +19,7 @@ export type PoolingName = (typeof POOLINGS)[number];
 /**
  * How tokens become a vector: a pooler by name, or with its options, e.g. `{ name: 'gem', p: 3 }`. Options are strings,
  * numbers, booleans or arrays of these; one that the pooler does not have, or a value it does not take, is an
- * `invalid_input` error that names those there are.
+ * `invalid_input` error that names those there are. Characters, as `span` counts them, are code points: `[...text]`.
  */
 export type Pooling = PoolingName | { readonly name: PoolingName; readonly [option: string]: unknown };
 
@@ -45,10 +46,13 @@ export interface PoolerInfo {
   readonly kind: 'training-free' | 'either' | 'learned';
   /** What to expect of it. */
   readonly expect: string;
-  /** Whether it is computed with the model on its device; others are computed from states read back. */
-  readonly device: boolean;
-  /** Whether an input may get several vectors, to be compared by `maxSim`. */
-  readonly several: boolean;
+  /**
+   * Whether it is computed with the model on its device, by its default options; others are computed from states read
+   * back. Absent of learned ones, where the weights decide.
+   */
+  readonly device?: boolean;
+  /** Whether an input may get several vectors, by default, to be compared by `maxSim`. Absent of learned ones. */
+  readonly several?: boolean;
 }
 
 /** A pooling as it is posted: a name, or a name with options that can be cloned. `auto` has none. */

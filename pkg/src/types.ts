@@ -131,8 +131,8 @@ export interface ModelInfo {
  * How numbers of a vector are stored, by sentence-transformers' conventions.
  * - `float32`: as they are computed.
  * - `int8`, `uint8`: 256 steps from the lowest to the highest value of each dimension: see {@link Ranges}.
- * - `binary`, `ubinary`: one bit for each, set where it is above 0; eight to an element, the first in its highest bit.
- *   `binary` is `ubinary` less 128, as an int8. The width must be a multiple of 8.
+ * - `binary`, `ubinary`: one bit for each, set where it is above 0; eight to an element, the first in its highest bit,
+ *   the last filled up with zeros. `binary` is `ubinary` less 128, as an int8.
  */
 export type Precision = 'float32' | 'int8' | 'uint8' | 'binary' | 'ubinary';
 
@@ -177,7 +177,7 @@ export interface EmbedOptions extends CallOptions {
   readonly precision?: Precision | undefined;
   /**
    * Of `int8` and `uint8`: what their steps span; values outside become the nearest step. Default: the lowest and
-   * highest of the vectors of this call, so give your own to compare vectors of several calls.
+   * highest of the vectors of this call, which must be two or more; give your own to compare vectors of several calls.
    */
   readonly ranges?: Ranges | undefined;
   /** Whether what each token weighed comes too. Default `false`. */
@@ -197,8 +197,8 @@ export interface Embeddings<P extends Precision = 'float32'> {
   /** The vectors, row-major. Vector `i` is `data.subarray(i * shape[1], (i + 1) * shape[1])`. */
   readonly data: VectorData[P];
   /**
-   * Number of vectors, elements of `data` to a vector: one vector for each input unless there are `counts`, and an
-   * eighth of the width where elements are eight bits of it.
+   * Number of vectors, elements of `data` to a vector: one vector for each input unless there are `counts`; where an
+   * element is eight bits, an eighth of the width.
    */
   readonly shape: readonly [number, number];
   /** The vectors of each input, which follow each other; there where the pooler may give several. */
@@ -516,8 +516,10 @@ export interface SearchOptions extends CallOptions {
   /** The most hits, 1 or more. Default 10. */
   readonly topK?: number | undefined;
   /**
-   * A second stage: a safetensors file whose matcher looks at the query and each of the best hits together, and puts
-   * them in its order. Its tensors are described with the pooler `pma`. Default: none.
+   * A second stage: a learned matcher that looks at the vectors of the query and of each of the best hits together and
+   * puts the hits in its order (D2LLM's interaction emulation module). A safetensors file of F32 tensors `W_1` [2D, h],
+   * `P_sym` and `P_asym` [h, h], `W_2` [h, 1], and `b_1`, `c_sym`, `c_asym` [h] and `b_2` [1], which are 0 where they are
+   * missing; `D` is the width of a vector. Scores are then the matcher's. Default: none.
    */
   readonly rerank?: ArrayBuffer | Uint8Array | undefined;
 }

@@ -1,27 +1,26 @@
 //! Explanations and occlusions as plain objects.
 
-use heatseek::{ExplainOptions, ExplainedSide, Explanation, Metric, Occlusion, Rect};
+use heatseek::{EmbedOptions, ExplainOptions, ExplainedSide, Explanation, Metric, Occlusion, Rect};
 use js_sys::{Float32Array, Object, Reflect};
-use serde::Deserialize;
 use wasm_bindgen::{JsCast, JsValue};
 
-use crate::error::{Thrown, malformed};
+use crate::error::Thrown;
 use crate::layout;
-use crate::model::{Settings, numbers};
+use crate::model::numbers;
 
-/// `ExplainSettings` of pkg/src/protocol.ts.
-#[derive(Deserialize)]
-struct Explain {
-    query: Settings,
-    passage: Settings,
-    metric: String,
+/// `ExplainSettings` of pkg/src/protocol.ts, each of whose sides `read` reads.
+pub fn options(
+    settings: &JsValue,
+    read: impl Fn(&JsValue) -> Result<EmbedOptions, JsValue>,
+) -> Result<ExplainOptions, JsValue> {
+    let field = |name: &str| Reflect::get(settings, &name.into());
+    let metric = metric(&field("metric")?.as_string().unwrap_or_default());
+    Ok(ExplainOptions { query: read(&field("query")?)?, passage: read(&field("passage")?)?, metric })
 }
 
-/// Reads `ExplainSettings`.
-pub fn options(settings: JsValue) -> Result<ExplainOptions, JsValue> {
-    let Explain { query, passage, metric } = serde_wasm_bindgen::from_value(settings).map_err(malformed)?;
-    let metric = if metric == "dot" { Metric::Dot } else { Metric::Cosine };
-    Ok(ExplainOptions { query: query.options()?, passage: passage.options()?, metric })
+/// `Metric` of pkg/src/types.ts.
+pub fn metric(name: &str) -> Metric {
+    if name == "dot" { Metric::Dot } else { Metric::Cosine }
 }
 
 /// The vector, if that is what `value` is.

@@ -1,7 +1,7 @@
 //! Embedding pictures, and seeing where a model looked in them.
 
-use heatseek::{DecodeOptions, Error, ImageOptions, Picture, pooling_from_name};
-use js_sys::{Array, Float32Array, Object, Reflect, Uint8Array};
+use heatseek::{DecodeOptions, Error, ImageOptions, Picture, PoolerSpec};
+use js_sys::{Array, Reflect, Uint8Array};
 use serde::{Deserialize, Serialize};
 use wasm_bindgen::prelude::*;
 
@@ -10,18 +10,45 @@ use crate::attention;
 use crate::control::JsControl;
 use crate::error::{Thrown, malformed};
 use crate::explain;
-use crate::model::numbers;
+use crate::model;
+use crate::pooling::{self, Storage, Vectors, Weights};
 
 /// A model of pictures.
 #[wasm_bindgen]
-pub struct ImageModel(pub(crate) heatseek::ImageModel);
+pub struct ImageModel {
+    model: heatseek::ImageModel,
+    weights: Weights,
+}
 
 /// `EmbedSettings` of pkg/src/protocol.ts, as far as pictures go.
 #[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
 struct Settings {
-    pooling: String,
+    pooling: PoolerSpec,
     normalize: Option<bool>,
+    truncate_dim: Option<usize>,
+    #[serde(default)]
+    weights: bool,
     hidden: bool,
+}
+
+impl ImageModel {
+    pub fn new(model: heatseek::ImageModel) -> Self {
+        Self { model, weights: Weights::default() }
+    }
+
+    fn options(&self, settings: &JsValue) -> Result<ImageOptions, JsValue> {
+        let pooling_weights = self.weights.of(settings)?;
+        let settings: Settings = serde_wasm_bindgen::from_value(settings.clone()).map_err(malformed)?;
+        Ok(ImageOptions {
+            pooling: pooling::chosen(settings.pooling),
+            pooling_weights,
+            normalize: settings.normalize,
+            truncate_dim: settings.truncate_dim,
+            weights: settings.weights,
+            hidden: settings.hidden,
+        })
+    }
 }
 
 #[wasm_bindgen]
@@ -29,37 +56,38 @@ impl ImageModel {
     /// What it is and where it runs.
     pub fn info(&self) -> Result<JsValue, JsValue> {
         let plain = serde_wasm_bindgen::Serializer::json_compatible();
-        Ok(self.0.info().serialize(&plain).map_err(malformed)?)
+        Ok(self.model.info().serialize(&plain).map_err(malformed)?)
     }
 
-    /// `{ data, shape, tokens, grids, hidden? }` of `RawPicture[]`.
+    /// `PoolerInfo[]` of pkg/src/pooling.ts.
+    pub fn poolers(&self) -> Result<JsValue, JsValue> {
+        pooling::table(|spec| self.model.pooler(spec, None))
+    }
+
+    /// `Embeddings` of pkg/src/types.ts but for `truncated`, of `RawPicture[]`.
     pub async fn embed(
         &self,
         pictures: Array,
         settings: JsValue,
         control: JsControl,
     ) -> Result<JsValue, JsValue> {
-        let settings: Settings = serde_wasm_bindgen::from_value(settings).map_err(malformed)?;
-        let options = ImageOptions {
-            pooling: pooling_from_name(&settings.pooling).map_err(Thrown::from)?,
-            normalize: settings.normalize,
-            hidden: settings.hidden,
-        };
+        let (options, storage) = (self.options(&settings)?, Storage::of(&settings)?);
         // One after another, when its turn comes: decoded pictures are large.
         let decode = |index: usize| decode(&pictures.get(index as u32));
         let total = pictures.length() as usize;
-        let found = self.0.embed_with(total, &decode, &options, &control).await.map_err(Thrown::from)?;
-        let result = Object::new();
-        let set = |name: &str, value: JsValue| Reflect::set(&result, &name.into(), &value);
-        set("data", Float32Array::from(found.data.as_slice()).into())?;
-        set("shape", numbers(&found.shape).into())?;
-        set("tokens", numbers(&found.tokens).into())?;
+        let found = self.model.embed_with(total, &decode, &options, &control).await.map_err(Thrown::from)?;
+        let vectors = Vectors {
+            data: &found.data,
+            shape: found.shape,
+            counts: found.counts.as_deref(),
+            weights: found.weights.as_deref(),
+            warning: found.warning.as_deref(),
+            tokens: &found.tokens,
+            hidden: found.hidden.as_deref(),
+        };
+        let result = pooling::to_js(&vectors, &storage)?;
         let plain = serde_wasm_bindgen::Serializer::json_compatible();
-        set("grids", found.grids.serialize(&plain).map_err(malformed)?)?;
-        if let Some(hidden) = found.hidden {
-            let rows = hidden.iter().map(|rows| Float32Array::from(rows.as_slice()));
-            set("hidden", rows.collect::<Array>().into())?;
-        }
+        Reflect::set(&result, &"grids".into(), &found.grids.serialize(&plain).map_err(malformed)?)?;
         Ok(result.into())
     }
 
@@ -72,8 +100,9 @@ impl ImageModel {
     ) -> Result<JsValue, JsValue> {
         let settings: attention::Settings = serde_wasm_bindgen::from_value(settings).map_err(malformed)?;
         let picture = decode(&picture).map_err(Thrown::from)?;
-        let crop = self.0.preprocessor().crop_in_source(&picture).map_err(Thrown::from)?;
-        let maps = self.0.attention(&picture, &settings.options()?, &control).await.map_err(Thrown::from)?;
+        let crop = self.model.preprocessor().crop_in_source(&picture).map_err(Thrown::from)?;
+        let maps =
+            self.model.attention(&picture, &settings.options()?, &control).await.map_err(Thrown::from)?;
         attention::to_js(&maps, Some(crop))
     }
 
@@ -87,8 +116,8 @@ impl ImageModel {
         let settings: attention::NeuronSettings =
             serde_wasm_bindgen::from_value(settings).map_err(malformed)?;
         let picture = decode(&picture).map_err(Thrown::from)?;
-        let crop = self.0.preprocessor().crop_in_source(&picture).map_err(Thrown::from)?;
-        let view = self.0.neuron(&picture, settings.options(), &control).await.map_err(Thrown::from)?;
+        let crop = self.model.preprocessor().crop_in_source(&picture).map_err(Thrown::from)?;
+        let view = self.model.neuron(&picture, settings.options(), &control).await.map_err(Thrown::from)?;
         attention::neuron_to_js(&view, Some(crop))
     }
 
@@ -100,17 +129,18 @@ impl ImageModel {
         settings: JsValue,
         control: JsControl,
     ) -> Result<JsValue, JsValue> {
-        let options = explain::options(settings)?;
+        let options = explain::options(&settings, |side| model::options(side, &self.weights))?;
         let passage = decode(&passage).map_err(Thrown::from)?;
-        let crop = |picture: &Picture| self.0.preprocessor().crop_in_source(picture).map_err(Thrown::from);
+        let crop =
+            |picture: &Picture| self.model.preprocessor().crop_in_source(picture).map_err(Thrown::from);
         let shown = Some(crop(&passage)?);
         if let Some(vector) = explain::vector(&query) {
-            let found = self.0.explain_vector(&vector, &passage, &options, &control).await;
+            let found = self.model.explain_vector(&vector, &passage, &options, &control).await;
             return explain::to_js(&found.map_err(Thrown::from)?, [None, shown]);
         }
         let query = decode(&query).map_err(Thrown::from)?;
         let crops = [Some(crop(&query)?), shown];
-        let found = self.0.explain(&query, &passage, &options, &control).await;
+        let found = self.model.explain(&query, &passage, &options, &control).await;
         explain::to_js(&found.map_err(Thrown::from)?, crops)
     }
 
@@ -123,9 +153,9 @@ impl ImageModel {
         control: JsControl,
     ) -> Result<JsValue, JsValue> {
         let picture = decode(&picture).map_err(Thrown::from)?;
-        let crop = self.0.preprocessor().crop_in_source(&picture).map_err(Thrown::from)?;
+        let crop = self.model.preprocessor().crop_in_source(&picture).map_err(Thrown::from)?;
         let options = ImageOptions::default();
-        let found = self.0.occlusion(&picture, against.as_deref(), window, &options, &control).await;
+        let found = self.model.occlusion(&picture, against.as_deref(), window, &options, &control).await;
         explain::occlusion_to_js(&found.map_err(Thrown::from)?, Some(crop))
     }
 
@@ -138,8 +168,9 @@ impl ImageModel {
     ) -> Result<JsValue, JsValue> {
         let settings: analysis::Settings = serde_wasm_bindgen::from_value(settings).map_err(malformed)?;
         let picture = decode(&picture).map_err(Thrown::from)?;
-        let crop = self.0.preprocessor().crop_in_source(&picture).map_err(Thrown::from)?;
-        let found = self.0.analyze(&picture, &settings.options(), &control).await.map_err(Thrown::from)?;
+        let crop = self.model.preprocessor().crop_in_source(&picture).map_err(Thrown::from)?;
+        let found =
+            self.model.analyze(&picture, &settings.options(), &control).await.map_err(Thrown::from)?;
         analysis::to_js(&found, Some(crop))
     }
 }

@@ -2,13 +2,15 @@
 
 use std::rc::Rc;
 
-use heatseek::{ChunkOptions, Document, Metric};
+use heatseek::{ChunkOptions, Document, HitChunk, Iem, IndexOptions, Params, PoolerSpec};
 use serde::{Deserialize, Serialize};
 use wasm_bindgen::prelude::*;
 
 use crate::control::JsControl;
 use crate::error::{Thrown, malformed};
+use crate::explain::metric;
 use crate::model::Model;
+use crate::pooling;
 
 /// Documents of a model, found by meaning.
 #[wasm_bindgen]
@@ -24,10 +26,27 @@ struct Text {
     text: String,
 }
 
+/// `ChunkSettings` of pkg/src/protocol.ts.
 #[derive(Deserialize)]
-struct Chunking {
+pub struct Chunking {
     tokens: usize,
     overlap: usize,
+}
+
+impl From<Chunking> for ChunkOptions {
+    fn from(Chunking { tokens, overlap }: Chunking) -> Self {
+        Self { tokens, overlap }
+    }
+}
+
+/// `IndexSettings` of pkg/src/protocol.ts, but for the weights.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Settings {
+    metric: String,
+    pooling: PoolerSpec,
+    truncate_dim: Option<usize>,
+    late: bool,
 }
 
 /// `RawHit` of pkg/src/protocol.ts.
@@ -40,7 +59,7 @@ struct RawHit<'a> {
 
 /// Offsets count UTF-16 units, as JavaScript does.
 #[derive(Serialize)]
-struct RawChunk<'a> {
+pub struct RawChunk<'a> {
     text: &'a str,
     start: usize,
     end: usize,
@@ -48,11 +67,20 @@ struct RawChunk<'a> {
 
 #[wasm_bindgen]
 impl Index {
-    /// An empty index; `metric` is `cosine` or `dot`.
+    /// An empty index, of `IndexSettings` of pkg/src/protocol.ts.
     #[wasm_bindgen(constructor)]
-    pub fn new(model: &Model, metric: &str) -> Self {
-        let metric = if metric == "dot" { Metric::Dot } else { Metric::Cosine };
-        Self { model: Rc::clone(&model.0), index: heatseek::Index::new(&model.0, metric) }
+    pub fn new(model: &Model, settings: JsValue) -> Result<Self, JsValue> {
+        let pooling_weights = model.weights.of(&settings)?;
+        let settings: Settings = serde_wasm_bindgen::from_value(settings).map_err(malformed)?;
+        let options = IndexOptions {
+            metric: metric(&settings.metric),
+            pooling: pooling::chosen(settings.pooling),
+            pooling_weights,
+            truncate_dim: settings.truncate_dim,
+            late: settings.late,
+        };
+        let index = heatseek::Index::new(&model.model, options).map_err(Thrown::from)?;
+        Ok(Self { model: Rc::clone(&model.model), index })
     }
 
     /// Adds `documents`, or replaces those whose id is known; `chunk` is `{ tokens, overlap }` or undefined for whole ones. Gives the
@@ -68,16 +96,30 @@ impl Index {
         let documents = documents.into_iter();
         let documents =
             documents.map(|Text { id, text }| Document { id, text, ..Document::default() }).collect();
-        let chunk = chunk.map(|Chunking { tokens, overlap }| ChunkOptions { tokens, overlap });
+        let chunk = chunk.map(ChunkOptions::from);
         Ok(self.index.add(&self.model, documents, chunk, &control).await.map_err(Thrown::from)?)
     }
 
-    /// The best `top_k` chunks, best first: `{ id, score, chunk: { text, start, end } }[]`.
-    pub async fn search(&self, query: String, top_k: usize, control: JsControl) -> Result<JsValue, JsValue> {
-        let hits = self.index.search(&self.model, &query, top_k, &control).await.map_err(Thrown::from)?;
+    /// The best `top_k` chunks, best first: `{ id, score, chunk: { text, start, end } }[]`; `rerank` are the weights of
+    /// a second stage.
+    pub async fn search(
+        &self,
+        query: String,
+        top_k: usize,
+        rerank: Option<Vec<u8>>,
+        control: JsControl,
+    ) -> Result<JsValue, JsValue> {
+        let read = |bytes: Vec<u8>| Params::read(&bytes).and_then(|params| Iem::read(&params));
+        let iem = rerank.map(read).transpose().map_err(Thrown::from)?;
+        let hits = self.index.search(&self.model, &query, top_k, iem.as_ref(), &control).await;
+        let hits = hits.map_err(Thrown::from)?;
         let hits: Vec<_> = hits
             .iter()
-            .map(|hit| RawHit { id: &hit.id, score: hit.score, chunk: RawChunk::of(hit) })
+            .map(|hit| RawHit {
+                id: &hit.id,
+                score: hit.score,
+                chunk: RawChunk::of(&hit.document.text, &hit.chunk),
+            })
             .collect();
         Ok(serde_wasm_bindgen::to_value(&hits).map_err(malformed)?)
     }
@@ -89,9 +131,9 @@ impl Index {
 }
 
 impl<'a> RawChunk<'a> {
-    fn of(hit: &'a heatseek::Hit) -> Self {
-        let chunk = &hit.chunk;
-        let start = utf16_len(&hit.document.text[..chunk.start]);
+    /// A chunk of `text`.
+    pub fn of(text: &str, chunk: &'a HitChunk) -> Self {
+        let start = utf16_len(&text[..chunk.start]);
         Self { text: &chunk.text, start, end: start + utf16_len(&chunk.text) }
     }
 }

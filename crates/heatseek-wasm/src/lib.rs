@@ -11,6 +11,7 @@ mod image;
 mod index;
 mod layout;
 mod model;
+mod pooling;
 
 use std::cell::RefCell;
 

@@ -2,8 +2,8 @@
 
 use std::rc::Rc;
 
-use heatseek::{DeviceChoice, EmbedOptions, LoadOptions, pooling_from_name};
-use js_sys::{Array, Float32Array, Object, Reflect};
+use heatseek::{ChunkOptions, DeviceChoice, EmbedOptions, Embeddings, LoadOptions, PoolerSpec};
+use js_sys::{Array, Object, Reflect};
 use serde::{Deserialize, Serialize};
 use wasm_bindgen::prelude::*;
 
@@ -14,6 +14,8 @@ use crate::error::{Thrown, malformed};
 use crate::explain;
 use crate::files::Files;
 use crate::image::ImageModel;
+use crate::index::{Chunking, RawChunk};
+use crate::pooling::{self, Storage, Vectors, Weights};
 
 /// A model whose device is open and compiles while its weights arrive.
 #[wasm_bindgen]
@@ -38,25 +40,32 @@ impl Loader {
     /// Makes the model ready. Takes the files, so that the weights are not held twice.
     pub async fn finish(self, files: Files, control: JsControl) -> Result<Model, JsValue> {
         let model = self.0.finish(files.arrived, &control).await.map_err(Thrown::from)?;
-        Ok(Model(Rc::new(model)))
+        Ok(Model { model: Rc::new(model), weights: Weights::default() })
     }
 
     /// The same for pictures.
     pub async fn finish_images(self, files: Files, control: JsControl) -> Result<ImageModel, JsValue> {
-        Ok(ImageModel(self.0.finish_images(files.arrived, &control).await.map_err(Thrown::from)?))
+        Ok(ImageModel::new(self.0.finish_images(files.arrived, &control).await.map_err(Thrown::from)?))
     }
 }
 
 /// A model.
 #[wasm_bindgen]
-pub struct Model(pub(crate) Rc<heatseek::Model>);
+pub struct Model {
+    pub(crate) model: Rc<heatseek::Model>,
+    pub(crate) weights: Weights,
+}
 
-/// `EmbedSettings` of pkg/src/protocol.ts.
+/// `EmbedSettings` of pkg/src/protocol.ts, but for what is read by `pooling`.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Settings {
-    pooling: String,
+struct Settings {
+    pooling: PoolerSpec,
+    include_prompt: Option<bool>,
     normalize: Option<bool>,
+    truncate_dim: Option<usize>,
+    #[serde(default)]
+    weights: bool,
     prompt_name: Option<String>,
     prompt: Option<String>,
     max_length: Option<usize>,
@@ -68,29 +77,43 @@ impl Model {
     /// What it is and where it runs.
     pub fn info(&self) -> Result<JsValue, JsValue> {
         let plain = serde_wasm_bindgen::Serializer::json_compatible();
-        Ok(self.0.info().serialize(&plain).map_err(malformed)?)
+        Ok(self.model.info().serialize(&plain).map_err(malformed)?)
     }
 
-    /// `{ data, shape, tokens, truncated, hidden? }`.
+    /// `PoolerInfo[]` of pkg/src/pooling.ts.
+    pub fn poolers(&self) -> Result<JsValue, JsValue> {
+        pooling::table(|spec| self.model.pooler(spec, None))
+    }
+
+    /// `Embeddings` of pkg/src/types.ts.
     pub async fn embed(
         &self,
         texts: Vec<String>,
         settings: JsValue,
         control: JsControl,
     ) -> Result<JsValue, JsValue> {
-        let settings: Settings = serde_wasm_bindgen::from_value(settings).map_err(malformed)?;
-        let options = settings.options()?;
-        let found = self.0.embed(&texts, &options, &control).await.map_err(Thrown::from)?;
-        let result = Object::new();
-        let set = |name: &str, value: JsValue| Reflect::set(&result, &name.into(), &value);
-        set("data", Float32Array::from(found.data.as_slice()).into())?;
-        set("shape", numbers(&found.shape).into())?;
-        set("tokens", numbers(&found.tokens).into())?;
-        set("truncated", found.truncated.iter().copied().map(JsValue::from).collect::<Array>().into())?;
-        if let Some(hidden) = found.hidden {
-            let rows = hidden.iter().map(|rows| Float32Array::from(rows.as_slice()));
-            set("hidden", rows.collect::<Array>().into())?;
-        }
+        let (options, storage) = (self.options(&settings)?, Storage::of(&settings)?);
+        let found = self.model.embed(&texts, &options, &control).await.map_err(Thrown::from)?;
+        Ok(to_js(&found, &storage)?.into())
+    }
+
+    /// `ChunkEmbeddings` of pkg/src/types.ts; `chunk` is `{ tokens, overlap }`.
+    pub async fn embed_chunks(
+        &self,
+        text: String,
+        chunk: JsValue,
+        late: bool,
+        settings: JsValue,
+        control: JsControl,
+    ) -> Result<JsValue, JsValue> {
+        let chunk: Chunking = serde_wasm_bindgen::from_value(chunk).map_err(malformed)?;
+        let (options, storage) = (self.options(&settings)?, Storage::of(&settings)?);
+        let found = self.model.embed_chunks(&text, ChunkOptions::from(chunk), late, &options, &control).await;
+        let found = found.map_err(Thrown::from)?;
+        let result = to_js(&found.embeddings, &storage)?;
+        let chunks: Vec<_> = found.chunks.iter().map(|chunk| RawChunk::of(&text, chunk)).collect();
+        let chunks = serde_wasm_bindgen::to_value(&chunks).map_err(malformed)?;
+        Reflect::set(&result, &"chunks".into(), &chunks)?;
         Ok(result.into())
     }
 
@@ -103,9 +126,8 @@ impl Model {
         control: JsControl,
     ) -> Result<JsValue, JsValue> {
         let settings: attention::Settings = serde_wasm_bindgen::from_value(settings).map_err(malformed)?;
-        let embed: Settings = serde_wasm_bindgen::from_value(embed).map_err(malformed)?;
-        let (maps, embed) = (settings.options()?, embed.options()?);
-        let maps = self.0.attention(&text, &maps, &embed, &control).await.map_err(Thrown::from)?;
+        let (maps, embed) = (settings.options()?, self.options(&embed)?);
+        let maps = self.model.attention(&text, &maps, &embed, &control).await.map_err(Thrown::from)?;
         attention::to_js(&maps, None)
     }
 
@@ -119,9 +141,8 @@ impl Model {
     ) -> Result<JsValue, JsValue> {
         let settings: attention::NeuronSettings =
             serde_wasm_bindgen::from_value(settings).map_err(malformed)?;
-        let embed: Settings = serde_wasm_bindgen::from_value(embed).map_err(malformed)?;
-        let (wanted, embed) = (settings.options(), embed.options()?);
-        let view = self.0.neuron(&text, wanted, &embed, &control).await.map_err(Thrown::from)?;
+        let (wanted, embed) = (settings.options(), self.options(&embed)?);
+        let view = self.model.neuron(&text, wanted, &embed, &control).await.map_err(Thrown::from)?;
         attention::neuron_to_js(&view, None)
     }
 
@@ -133,10 +154,10 @@ impl Model {
         settings: JsValue,
         control: JsControl,
     ) -> Result<JsValue, JsValue> {
-        let options = explain::options(settings)?;
+        let options = explain::options(&settings, |side| self.options(side))?;
         let found = match explain::vector(&query) {
-            Some(vector) => self.0.explain_vector(&vector, &passage, &options, &control).await,
-            None => self.0.explain(&explain::text(&query)?, &passage, &options, &control).await,
+            Some(vector) => self.model.explain_vector(&vector, &passage, &options, &control).await,
+            None => self.model.explain(&explain::text(&query)?, &passage, &options, &control).await,
         };
         explain::to_js(&found.map_err(Thrown::from)?, [None, None])
     }
@@ -149,9 +170,8 @@ impl Model {
         embed: JsValue,
         control: JsControl,
     ) -> Result<JsValue, JsValue> {
-        let embed: Settings = serde_wasm_bindgen::from_value(embed).map_err(malformed)?;
-        let embed = embed.options()?;
-        let found = self.0.occlusion(&text, against.as_deref(), &embed, &control).await;
+        let embed = self.options(&embed)?;
+        let found = self.model.occlusion(&text, against.as_deref(), &embed, &control).await;
         explain::occlusion_to_js(&found.map_err(Thrown::from)?, None)
     }
 
@@ -164,25 +184,51 @@ impl Model {
         control: JsControl,
     ) -> Result<JsValue, JsValue> {
         let settings: analysis::Settings = serde_wasm_bindgen::from_value(settings).map_err(malformed)?;
-        let embed: Settings = serde_wasm_bindgen::from_value(embed).map_err(malformed)?;
-        let embed = embed.options()?;
+        let embed = self.options(&embed)?;
         let found =
-            self.0.analyze(&text, &settings.options(), &embed, &control).await.map_err(Thrown::from)?;
+            self.model.analyze(&text, &settings.options(), &embed, &control).await.map_err(Thrown::from)?;
         analysis::to_js(&found, None)
     }
 }
 
-impl Settings {
-    pub fn options(self) -> Result<EmbedOptions, Thrown> {
-        Ok(EmbedOptions {
-            pooling: pooling_from_name(&self.pooling)?,
-            normalize: self.normalize,
-            prompt_name: self.prompt_name,
-            prompt: self.prompt,
-            max_length: self.max_length,
-            hidden: self.hidden,
-        })
+impl Model {
+    fn options(&self, settings: &JsValue) -> Result<EmbedOptions, JsValue> {
+        options(settings, &self.weights)
     }
+}
+
+/// `EmbedSettings` of pkg/src/protocol.ts.
+pub fn options(settings: &JsValue, weights: &Weights) -> Result<EmbedOptions, JsValue> {
+    let pooling_weights = weights.of(settings)?;
+    let settings: Settings = serde_wasm_bindgen::from_value(settings.clone()).map_err(malformed)?;
+    Ok(EmbedOptions {
+        pooling: pooling::chosen(settings.pooling),
+        pooling_weights,
+        include_prompt: settings.include_prompt,
+        normalize: settings.normalize,
+        truncate_dim: settings.truncate_dim,
+        weights: settings.weights,
+        prompt_name: settings.prompt_name,
+        prompt: settings.prompt,
+        max_length: settings.max_length,
+        hidden: settings.hidden,
+    })
+}
+
+fn to_js(found: &Embeddings, storage: &Storage) -> Result<Object, JsValue> {
+    let vectors = Vectors {
+        data: &found.data,
+        shape: found.shape,
+        counts: found.counts.as_deref(),
+        weights: found.weights.as_deref(),
+        warning: found.warning.as_deref(),
+        tokens: &found.tokens,
+        hidden: found.hidden.as_deref(),
+    };
+    let result = pooling::to_js(&vectors, storage)?;
+    let truncated: Array = found.truncated.iter().copied().map(JsValue::from).collect();
+    Reflect::set(&result, &"truncated".into(), &truncated)?;
+    Ok(result)
 }
 
 pub fn numbers(values: &[usize]) -> Array {
