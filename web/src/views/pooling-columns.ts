@@ -99,9 +99,9 @@ export function poolingColumns(page: Store, engine: Engine, store: CompareStore,
     const badge = before ? change(before.rank, rank, before.from) : [];
     const press = button('', () => choose(hit), { 'data-passage': passage, 'data-rank': rank, tabindex: rank === 1 ? 0 : -1 });
     press.append(
-      el('span', { class: 'rank' }, String(rank)),
-      el('span', { class: 'what' }, el('b', {}, title(hit)), el('span', { class: 'snippet' }, hit.chunk.text)),
-      el('span', { class: 'numbers' }, el('span', { class: 'score', title: 'Cosine similarity' }, hit.score.toFixed(3)), ...badge));
+      el('span', { class: 'numbers' }, el('span', { class: 'rank' }, String(rank)), el('span', { class: 'score' }, hit.score.toFixed(3))),
+      el('span', { class: 'what' },
+        el('span', { class: 'title' }, el('b', {}, title(hit)), ...badge), el('span', { class: 'snippet' }, hit.chunk.text)));
     return el('li', { 'data-testid': 'hit' }, press);
   };
 

@@ -1,8 +1,9 @@
 /** What each pooler weighs: the question's tokens, and those of the chosen passage, tinted under each. */
 
 import { el, say } from '../dom.ts';
-import { largest } from '../draw/tinted.ts';
+import { inText } from '../draw/pieces.ts';
 import { legend, tint } from '../draw/tint.ts';
+import { largest } from '../draw/tinted.ts';
 import { labelOf } from '../pooling/spec.ts';
 import { weighedKey } from '../pooling/state.ts';
 import type { Column, CompareState, CompareStore, Weighed } from '../pooling/state.ts';
@@ -98,18 +99,12 @@ function vectors(count: number, show: (vector: number) => void): HTMLElement {
 
 /** The text with each token tinted and reachable by arrow keys. */
 function pieces({ layout }: Weighed, values: Float32Array, most: number, place: string): (HTMLElement | string)[] {
-  let at = 0;
-  const parts = unitsOf(layout, false, false).flatMap(({ special, start, end, label }, token) => {
-    const value = values[token] ?? 0;
+  return inText(layout.text, unitsOf(layout, false, false), (shown, _, token) => {
+    const value = (values[token] ?? 0).toFixed(4);
     const piece = el('button', {
-      type: 'button', tabindex: -1, class: special ? 'special' : '', title: value.toFixed(4), 'data-token': token, 'data-place': place,
-    }, special ? label : layout.text.slice(start, end));
-    piece.setAttribute('aria-label', `${special ? label : layout.text.slice(start, end)} ${value.toFixed(4)}`);
-    tint(piece, most > 0 ? value / most : 0);
-    if (special) return [token === 0 ? '' : ' ', piece, ' '];
-    const between = layout.text.slice(at, start);
-    at = end;
-    return [between, piece];
+      type: 'button', tabindex: -1, title: value, 'aria-label': `${shown} ${value}`, 'data-token': token, 'data-place': place,
+    }, shown);
+    tint(piece, most > 0 ? (values[token] ?? 0) / most : 0);
+    return piece;
   });
-  return [...parts, layout.text.slice(at)];
 }

@@ -12,6 +12,7 @@ import { poolingChoice } from './pooling-choice.ts';
 import { poolingColumns } from './pooling-columns.ts';
 import { poolingMatrix } from './pooling-matrix.ts';
 import { poolingTokens } from './pooling-tokens.ts';
+import '../text.css';
 import '../pooling.css';
 
 export function poolingView(page: Store, engine: Engine): HTMLElement {
