@@ -15,7 +15,7 @@ const METRICS: readonly Metric[] = ['cosine', 'dot'];
  * Makes an empty index that searches by meaning. A model may have several; they end with it.
  *
  * @param options `model`: the model that embeds documents and queries; `metric`: how vectors are compared; how they
- *   are made: `pooling`, `poolingWeights`, `truncateDim`, `late`
+ *   are made: `pooling`, `poolingWeights`, `includePrompt`, `truncateDim`, `late`
  *
  * @example
  * const index = await createIndex({ model });
@@ -23,7 +23,9 @@ const METRICS: readonly Metric[] = ['cosine', 'dot'];
  * const [best] = await index.search('how do bees navigate');
  */
 export async function createIndex(options: IndexOptions & { readonly model: Model }): Promise<Index> {
-  const given = checked('createIndex', options, ['model', 'metric', 'pooling', 'poolingWeights', 'truncateDim', 'late']);
+  const given = checked('createIndex', options, [
+    'model', 'metric', 'pooling', 'poolingWeights', 'includePrompt', 'truncateDim', 'late',
+  ]);
   if (!(given.model instanceof Model)) throw invalid('model', given.model, 'a model made by load()');
   const settings = {
     metric: choice('metric', given.metric, METRICS, 'cosine'),
@@ -31,11 +33,14 @@ export async function createIndex(options: IndexOptions & { readonly model: Mode
     late: flag('late', given.late, false),
     ...defined({
       poolingWeights: bytes('poolingWeights', given.poolingWeights),
+      includePrompt: flag('includePrompt', given.includePrompt, undefined),
       truncateDim: count('truncateDim', given.truncateDim, 1, undefined),
     }),
   };
   const { client, info } = given.model;
-  return new Index(client, await client.call('index-create', { settings }), info);
+  const { index, warning } = await client.call('index-create', { settings });
+  given.model.warn(warning);
+  return new Index(client, index, info);
 }
 
 /** Documents found by meaning. Made by `createIndex`. */

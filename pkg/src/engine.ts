@@ -156,10 +156,12 @@ export class Engine {
     return (await guard(() => this.#images.analyze(picture, settings, control))) as Analysis;
   }
 
-  createIndex(settings: IndexSettings): number {
-    const number = this.#next++;
-    this.#indexes.set(number, new Index(this.#texts, settings));
-    return number;
+  createIndex(settings: IndexSettings): Calls['index-create']['result'] {
+    const made = new Index(this.#texts, settings);
+    const index = this.#next++;
+    this.#indexes.set(index, made);
+    const warning = made.warning();
+    return warning === undefined ? { index } : { index, warning };
   }
 
   add(

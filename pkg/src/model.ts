@@ -60,10 +60,10 @@ export class Model {
     const given = follow(following);
     if (reads === 'image') {
       const images = await coerceImages('images', input);
-      return this.#warn<Embeddings<P>>(this.client.call('embed-images', { images, settings: settings(following) }, given));
+      return this.#told<Embeddings<P>>(this.client.call('embed-images', { images, settings: settings(following) }, given));
     }
     const texts = coerceTexts('texts', input as string | readonly string[]);
-    return this.#warn<Embeddings<P>>(this.client.call('embed', { texts, settings: settings(following) }, given));
+    return this.#told<Embeddings<P>>(this.client.call('embed', { texts, settings: settings(following) }, given));
   }
 
   /**
@@ -84,7 +84,7 @@ export class Model {
     const { chunk, late, ...rest } = checked('embedChunks', options, [...OF_TEXTS.filter((name) => name !== 'hidden'), 'chunk', 'late']);
     if (typeof text !== 'string') throw invalid('text', text, 'a string');
     const args = { text, chunk: chunking(chunk, this.#info), late: flag('late', late, false), settings: settings(rest) };
-    return this.#warn<ChunkEmbeddings<P>>(this.client.call('embed-chunks', args, follow(rest)));
+    return this.#told<ChunkEmbeddings<P>>(this.client.call('embed-chunks', args, follow(rest)));
   }
 
   /**
@@ -263,14 +263,21 @@ export class Model {
     this.dispose();
   }
 
+  /**
+   * Tells the console, once.
+   *
+   * @internal
+   */
+  warn(warning: string | undefined): void {
+    if (warning === undefined || this.#warned.has(warning)) return;
+    this.#warned.add(warning);
+    console.warn(`heatseek: ${warning}`);
+  }
+
   /** The answer, once the console has its warning; `Result` is what its precision makes of it. */
-  async #warn<Result extends { readonly warning?: string }>(answer: Promise<{ readonly warning?: string }>): Promise<Result> {
+  async #told<Result extends { readonly warning?: string }>(answer: Promise<{ readonly warning?: string }>): Promise<Result> {
     const found = (await answer) as Result;
-    const { warning } = found;
-    if (warning !== undefined && !this.#warned.has(warning)) {
-      this.#warned.add(warning);
-      console.warn(`heatseek: ${warning}`);
-    }
+    this.warn(found.warning);
     return found;
   }
 }

@@ -86,6 +86,7 @@ export interface IndexSettings {
   readonly metric: Metric;
   readonly pooling: Pooling;
   readonly poolingWeights?: Uint8Array;
+  readonly includePrompt?: boolean;
   readonly truncateDim?: number;
   readonly late: boolean;
 }
@@ -145,7 +146,7 @@ export interface Calls {
   };
   analyze: { args: { text: string; settings: AnalysisSettings; embed: EmbedSettings }; result: Analysis };
   'analyze-image': { args: { image: PostedImage; settings: AnalysisSettings }; result: Analysis };
-  'index-create': { args: { settings: IndexSettings }; result: number };
+  'index-create': { args: { settings: IndexSettings }; result: { index: number; warning?: string } };
   'index-add': {
     args: { index: number; documents: readonly IndexedText[]; chunk: ChunkSettings | false };
     result: number;

@@ -228,8 +228,10 @@ export interface EmbedChunksOptions extends Omit<EmbedOptions, 'hidden'> {
   /** How the text is cut. Default `{}`: see there. */
   readonly chunk?: ChunkOptions | undefined;
   /**
-   * Whether the model reads the whole text once, and chunks are pooled from that, so that each knows what stands around
-   * it. Default `false`: each chunk is read on its own.
+   * Whether the model reads the whole text, in windows if it is longer than the limit, and chunks are pooled from that,
+   * so that each knows what stands around it (late chunking; Günther et al., 2024). `pooling` must be `mean` or `max`;
+   * `auto` is the mean. Special tokens and a prompt are the first chunk's and the last's. Default `false`: each chunk is
+   * read on its own.
    */
   readonly late?: boolean | undefined;
 }
@@ -475,6 +477,7 @@ export interface IndexOptions {
    */
   readonly pooling?: Pooling | undefined;
   readonly poolingWeights?: ArrayBuffer | Uint8Array | undefined;
+  readonly includePrompt?: boolean | undefined;
   readonly truncateDim?: number | undefined;
   /** Whether chunks of a document are pooled from one reading of it, as in {@link EmbedChunksOptions}. Default `false`. */
   readonly late?: boolean | undefined;

@@ -109,7 +109,7 @@ test('models are looked for where they should be', () => {
 });
 
 test('an index names documents, replaces them, and refuses a name twice in one call', async () => {
-  const { model, call } = setUp(1);
+  const { model, call } = setUp({ index: 1 });
   const index = await createIndex({ model });
   expect(await index.add(['a', { id: '0', text: 'b', metadata: { page: 3 } }, { text: 'c' }])).toEqual(['1', '0', '2']);
   expect(index.size).toBe(3);
@@ -124,7 +124,7 @@ test('an index names documents, replaces them, and refuses a name twice in one c
 });
 
 test('documents that could not be added are not there', async () => {
-  const { model, call } = setUp(1);
+  const { model, call } = setUp({ index: 1 });
   const index = await createIndex({ model });
   call.mockRejectedValueOnce(new Error('engine'));
   await expect(index.add(['a', 'b'])).rejects.toThrow('engine');
@@ -133,7 +133,7 @@ test('documents that could not be added are not there', async () => {
 });
 
 test('hits carry the document as it was given', async () => {
-  const { model, call } = setUp(1);
+  const { model, call } = setUp({ index: 1 });
   const index = await createIndex({ model, metric: 'dot' });
   const metadata = { page: 3, render: () => 'cannot be cloned' };
   await index.add({ id: 'bees', text: 'Bees dance.', metadata });
@@ -149,7 +149,7 @@ test.each<[unknown, RegExp]>([
   [['a', { title: 'b' }], /^documents\[1\].text is undefined; expected a string$/],
   [{ id: 1, text: 'a' }, /^documents\[0\].id is 1; expected a string$/],
 ])('add refuses %j', async (documents, message) => {
-  const index = await createIndex({ model: setUp(1).model });
+  const index = await createIndex({ model: setUp({ index: 1 }).model });
   await expect(index.add(documents as string)).rejects.toEqual(bad('invalid_input', message));
 });
 
@@ -159,12 +159,12 @@ test.each<[unknown, RegExp]>([
   [{ size: 10 }, /^chunk has no option 'size'; there are tokens, overlap$/],
   [true, /^chunk is true; expected an object$/],
 ])('add refuses the chunks %j', async (chunk, message) => {
-  const index = await createIndex({ model: setUp(1).model });
+  const index = await createIndex({ model: setUp({ index: 1 }).model });
   await expect(index.add('a', { chunk: chunk as false })).rejects.toEqual(bad('invalid_input', message));
 });
 
 test('an index refuses other queries than strings, and everything once disposed of', async () => {
-  const index = await createIndex({ model: setUp(1).model });
+  const index = await createIndex({ model: setUp({ index: 1 }).model });
   await expect(index.search(['a'] as unknown as string)).rejects.toEqual(bad('invalid_input', /^query is an array/));
   await expect(index.search('a', { topK: 0 })).rejects.toEqual(bad('invalid_input', /^topK is 0/));
   index.dispose();

@@ -117,12 +117,15 @@ test.each<[unknown, object, RegExp]>([
 });
 
 test('an index is made and asked as it was told', async () => {
-  const { model, call } = setUp(1);
-  const index = await createIndex({ model, pooling: { name: 'cluster', k: 4 }, truncateDim: 64, late: true });
+  const warn = vi.spyOn(console, 'warn').mockImplementation(() => {});
+  const { model, call } = setUp({ index: 1, warning: 'it says mean' });
+  const index = await createIndex({ model, pooling: { name: 'cluster', k: 4 }, truncateDim: 64, includePrompt: false, late: true });
+  expect(warn.mock.calls).toEqual([['heatseek: it says mean']]);
+  warn.mockRestore();
   call.mockResolvedValueOnce([] as never);
   await index.search('a', { rerank: new ArrayBuffer(2) });
   expect(call.mock.calls.map(([name, args]: unknown[]) => [name, args])).toEqual([
-    ['index-create', { settings: { metric: 'cosine', pooling: { name: 'cluster', k: 4 }, truncateDim: 64, late: true } }],
+    ['index-create', { settings: { metric: 'cosine', pooling: { name: 'cluster', k: 4 }, includePrompt: false, truncateDim: 64, late: true } }],
     ['index-search', { index: 1, query: 'a', topK: 10, rerank: new Uint8Array(2) }],
   ]);
   await expect(index.search('a', { rerank: 'iem' as never })).rejects.toEqual(bad(/^rerank is 'iem'; expected an ArrayBuffer/));
@@ -135,7 +138,7 @@ test.each<[object, RegExp]>([
   [{ truncateDim: 1.5 }, /^truncateDim is 1.5/],
   [{ precision: 'int8' }, /^createIndex has no option 'precision'/],
 ])('createIndex refuses %j', async (options, message) => {
-  const { model, call } = setUp(1);
+  const { model, call } = setUp({ index: 1 });
   await expect(createIndex({ model, ...(options as IndexOptions) })).rejects.toEqual(bad(message));
   expect(call).not.toHaveBeenCalled();
 });

@@ -66,7 +66,7 @@ impl Capacity {
             Buffer::Activation { rows, width } => self.count(*rows) as u64 * *width as u64,
             Buffer::Input { width, .. } => self.rows as u64 * *width as u64,
             Buffer::Table(Table::Tokens) => 4 * self.rows as u64,
-            Buffer::Table(Table::Sequences) => 2 * self.sequences as u64,
+            Buffer::Table(Table::Sequences) => 3 * self.sequences as u64,
             // Each sequence ends in at most one tile that is not full.
             Buffer::Table(Table::AttentionTiles) => {
                 4 * (self.rows / ATTENTION_TILE_QUERIES + self.sequences) as u64

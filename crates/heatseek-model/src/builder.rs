@@ -166,7 +166,7 @@ impl Builder {
         self.token_outputs(pipeline, &dense, encoded)?;
         let source = encoded.head.map_or(Source::Rows(pipeline.pooling), |_| Source::Head);
         let own = (source, pipeline.ends_normalized());
-        let poolings = Pooling::ALL.map(Some).into_iter().chain(encoded.head.map(|_| None));
+        let poolings = Pooling::OF_MODELS.map(Some).into_iter().chain(encoded.head.map(|_| None));
         for pooling in poolings {
             for normalize in [true, false] {
                 let name = vector_output(own, pooling, Some(normalize));

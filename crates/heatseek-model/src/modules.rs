@@ -205,7 +205,7 @@ fn read_pooling(files: &ModelFiles, folder: &str, width: usize) -> Result<Poolin
 /// The poolings a configuration asks for, and the field that does.
 fn pooling_modes(json: &Object<'_>) -> Result<(&'static str, Vec<Pooling>), ModelError> {
     const MODE: &str = "pooling_mode";
-    let supported = || Pooling::ALL.map(Pooling::name).join(", ");
+    let supported = || Pooling::OF_MODELS.map(Pooling::name).join(", ");
     if let Some(value) = json.get(MODE) {
         let names = match value {
             Value::Array(names) => &names[..],

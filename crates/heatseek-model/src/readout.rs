@@ -29,7 +29,7 @@ impl Readout {
             PipelineStep::Dense(dense) => dense.activation == Activation::Identity,
             PipelineStep::Normalize => false,
         };
-        if pooling == Pooling::Max || !steps[..last].iter().all(linear) {
+        if pool_weights(pooling, 1).is_none() || !steps[..last].iter().all(linear) {
             return None;
         }
         Some(Self { pooling, constant: dense.iter().fold(Vec::new(), |x, layer| apply(layer, &x)) })
@@ -47,7 +47,8 @@ impl Readout {
     }
 }
 
-/// How much each of `tokens` tokens weighs in a vector, whatever follows; `None` of the maximum, which weighs none.
+/// How much each of `tokens` tokens weighs in a vector, whatever follows; `None` of those, like the
+/// maximum, that weigh columns and not tokens.
 pub(crate) fn pool_weights(pooling: Pooling, tokens: usize) -> Option<Vec<f64>> {
     let n = tokens as f64;
     let weight = |at: usize| {
@@ -57,7 +58,7 @@ pub(crate) fn pool_weights(pooling: Pooling, tokens: usize) -> Option<Vec<f64>> 
             Pooling::WeightedMean => (at + 1) as f64 / (n * (n + 1.0) / 2.0),
             Pooling::Cls => f64::from(at == 0),
             Pooling::Last => f64::from(at + 1 == tokens),
-            Pooling::Max => return None,
+            _ => return None,
         })
     };
     (0..tokens).map(weight).collect()
@@ -135,7 +136,7 @@ mod tests {
     fn only_what_is_linear_has_a_readout() {
         let of = |pooling, steps: &[PipelineStep]| Readout::new(pooling, steps, &[]).is_some();
         let (linear, unit) = (dense(Activation::Identity), PipelineStep::Normalize);
-        for pooling in Pooling::ALL {
+        for pooling in Pooling::OF_MODELS {
             assert_eq!(of(pooling, &[linear.clone(), unit.clone(), unit.clone()]), pooling != Pooling::Max);
         }
         assert!(!of(Pooling::Mean, &[dense(Activation::Tanh)]));

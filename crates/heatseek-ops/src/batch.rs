@@ -12,6 +12,8 @@ pub struct Sequence {
     pub start: usize,
     /// Number of rows; may be 0.
     pub len: usize,
+    /// Those of them, from the first, that do not count when it is pooled.
+    pub skip: usize,
 }
 
 /// Sequences packed into `sum(len)` rows: of tokens, which a Program looks up, or of floats (the patches of a
@@ -69,7 +71,7 @@ impl Batch {
         for &len in lengths {
             let start = batch.tokens.len();
             batch.tokens.extend((0..len).map(|i| [i as u32, i as u32, 0, 0]));
-            batch.sequences.push(Sequence { start, len });
+            batch.sequences.push(Sequence { start, len, skip: 0 });
         }
         batch
     }
@@ -90,7 +92,7 @@ impl Batch {
         let start = self.tokens.len();
         let rows = ids.iter().zip(type_ids).zip(first_position..);
         self.tokens.extend(rows.map(|((&id, &kind), position)| [id, position, kind, 0]));
-        self.sequences.push(Sequence { start, len: ids.len() });
+        self.sequences.push(Sequence { start, len: ids.len(), skip: 0 });
         Ok(())
     }
 
@@ -109,9 +111,23 @@ impl Batch {
         for (all, new) in self.inputs.iter_mut().zip(inputs) {
             all.extend_from_slice(new);
         }
-        self.sequences.push(Sequence { start: self.tokens.len(), len });
+        self.sequences.push(Sequence { start: self.tokens.len(), len, skip: 0 });
         self.tokens.resize(self.tokens.len() + len, [0; 4]);
         Ok(())
+    }
+
+    /// Leaves the first `rows` rows of the sequence pushed last out when it is pooled, all of them if it has fewer:
+    /// see [`crate::Pool`]. They are encoded like the others.
+    pub fn skip_first(&mut self, rows: usize) {
+        if let Some(last) = self.sequences.last_mut() {
+            last.skip = rows.min(last.len);
+        }
+    }
+
+    /// [`Batch::skip_first`] of every sequence.
+    #[cfg(feature = "cases")]
+    pub(crate) fn skip_of_each(&mut self, rows: usize) {
+        self.sequences.iter_mut().for_each(|sequence| sequence.skip = rows.min(sequence.len));
     }
 
     /// Asks about these packed rows only, where outputs are of queries: what they looked at. Without, about all.
@@ -166,9 +182,9 @@ impl Batch {
         &self.tokens
     }
 
-    /// The sequence table: `{first row, rows}` for each sequence.
-    pub fn sequence_table(&self) -> Vec<[u32; 2]> {
-        self.sequences.iter().map(|s| [s.start as u32, s.len as u32]).collect()
+    /// The sequence table: `{first row, rows, rows to skip}` for each sequence.
+    pub fn sequence_table(&self) -> Vec<[u32; 3]> {
+        self.sequences.iter().map(|s| [s.start, s.len, s.skip].map(|n| n as u32)).collect()
     }
 
     /// The span table of all tokens: `{row, first row of its sequence, rows of that}` for each row.
@@ -215,7 +231,7 @@ mod tests {
         for [q0, queries, k0, keys] in batch.attention_tiles() {
             assert!(queries >= 1 && queries as usize <= ATTENTION_TILE_QUERIES);
             assert!(q0 >= k0 && q0 + queries <= k0 + keys);
-            assert!(batch.sequences().contains(&Sequence { start: k0 as usize, len: keys as usize }));
+            assert!(batch.sequences().contains(&Sequence { start: k0 as usize, len: keys as usize, skip: 0 }));
             seen[q0 as usize..(q0 + queries) as usize].iter_mut().for_each(|n| *n += 1);
         }
         assert!(seen.iter().all(|&n| n == 1));
@@ -227,7 +243,7 @@ mod tests {
         batch.push_rows(2, &[&[1.0, 2.0], &[3.0; 4]]).unwrap();
         batch.push_rows(1, &[&[5.0], &[6.0; 2]]).unwrap();
         assert_eq!((batch.rows(), batch.input(0), batch.input(1).len()), (3, &[1.0, 2.0, 5.0][..], 6));
-        assert_eq!(batch.sequences()[1], Sequence { start: 2, len: 1 });
+        assert_eq!(batch.sequences()[1], Sequence { start: 2, len: 1, skip: 0 });
         let mixed = BatchError::InputCount { expected: 2, got: 0 };
         assert_eq!(batch.push(&[1], &[0], 0).unwrap_err(), mixed);
         let mut tokens = Batch::new();
@@ -245,6 +261,17 @@ mod tests {
         assert_eq!((batch.queries(), batch.query_spans()), (2, vec![[4, 2, 3], [1, 0, 2]]));
         assert_eq!(batch.token_spans(), all);
         assert_eq!(batch.ask_about(&[5]).unwrap_err(), BatchError::NoSuchRow { row: 5, rows: 5 });
+    }
+
+    #[test]
+    fn what_is_skipped_is_in_the_sequence_table() {
+        let mut batch = Batch::new();
+        batch.skip_first(1);
+        for len in [3, 2, 4] {
+            batch.push(&vec![7; len], &vec![0; len], 0).unwrap();
+            batch.skip_first(len * (len - 2));
+        }
+        assert_eq!(batch.sequence_table(), [[0, 3, 3], [3, 2, 0], [5, 4, 4]]);
     }
 
     #[test]

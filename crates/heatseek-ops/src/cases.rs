@@ -27,6 +27,7 @@ pub struct Case {
     pub tolerance: Tolerance,
     queries: Option<Vec<usize>>,
     residual: f32,
+    skip: usize,
     inputs: Vec<(&'static str, f32, f32)>,
 }
 
@@ -47,6 +48,7 @@ impl Case {
             tolerance: Tolerance::OP_F32,
             queries: None,
             residual: 0.0,
+            skip: 0,
             inputs: Vec::new(),
         }
     }
@@ -67,19 +69,26 @@ impl Case {
         self
     }
 
-    pub(crate) fn with_scale(mut self, binding: &'static str, scale: f32) -> Self {
-        self.inputs.push((binding, scale, 0.0));
+    pub(crate) fn with_scale(self, binding: &'static str, scale: f32) -> Self {
+        self.with_values(binding, scale, 0.0)
+    }
+
+    /// Values of about `offset ± scale`.
+    pub(crate) fn with_values(mut self, binding: &'static str, scale: f32, offset: f32) -> Self {
+        self.inputs.push((binding, scale, offset));
         self
     }
 
-    pub(crate) fn with_offset(mut self, binding: &'static str, offset: f32) -> Self {
-        self.inputs.push((binding, 1.0, offset));
+    /// Skips this many rows of each sequence.
+    pub(crate) fn with_skip(mut self, rows: usize) -> Self {
+        self.skip = rows;
         self
     }
 
     /// The batch it runs on.
     pub fn batch(&self) -> Batch {
         let mut batch = Batch::of_lengths(&self.lengths);
+        batch.skip_of_each(self.skip);
         if let Some(rows) = &self.queries {
             batch.ask_about(rows).expect("a case asks about rows it has");
         }

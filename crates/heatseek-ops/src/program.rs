@@ -60,7 +60,7 @@ impl Rows {
 pub enum Table {
     /// `[tokens, 4]`: [`Batch::token_table`].
     Tokens,
-    /// `[sequences, 2]`: [`Batch::sequence_table`].
+    /// `[sequences, 3]`: [`Batch::sequence_table`].
     Sequences,
     /// `[tiles, 4]`: [`Batch::attention_tiles`].
     AttentionTiles,
@@ -75,7 +75,7 @@ impl Table {
     pub fn len_elems(self, batch: &Batch) -> usize {
         match self {
             Table::Tokens => batch.rows() * 4,
-            Table::Sequences => batch.sequences().len() * 2,
+            Table::Sequences => batch.sequences().len() * 3,
             Table::AttentionTiles => batch.attention_tiles().len() * 4,
             Table::TokenSpans => batch.rows() * 3,
             Table::QuerySpans => batch.queries() * 3,
@@ -424,7 +424,7 @@ fn fits(binding: &Binding, buffer: &Buffer, step_rows: Rows) -> bool {
         Buffer::Table(table) => {
             let rows = match table {
                 Table::Tokens => [Dim::Rows, Dim::Fixed(4)],
-                Table::Sequences => [Dim::Sequences, Dim::Fixed(2)],
+                Table::Sequences => [Dim::Sequences, Dim::Fixed(3)],
                 Table::AttentionTiles => [Dim::Tiles, Dim::Fixed(4)],
                 Table::TokenSpans if step_rows != Rows::Tokens => return false,
                 Table::QuerySpans if step_rows != Rows::Queries => return false,

@@ -45,6 +45,7 @@ impl From<Chunking> for ChunkOptions {
 struct Settings {
     metric: String,
     pooling: PoolerSpec,
+    include_prompt: Option<bool>,
     truncate_dim: Option<usize>,
     late: bool,
 }
@@ -76,11 +77,17 @@ impl Index {
             metric: metric(&settings.metric),
             pooling: pooling::chosen(settings.pooling),
             pooling_weights,
+            include_prompt: settings.include_prompt,
             truncate_dim: settings.truncate_dim,
             late: settings.late,
         };
         let index = heatseek::Index::new(&model.model, options).map_err(Thrown::from)?;
         Ok(Self { model: Rc::clone(&model.model), index })
+    }
+
+    /// That another pooling was asked for than the model's own.
+    pub fn warning(&self) -> Result<Option<String>, JsValue> {
+        Ok(self.index.warning(&self.model).map_err(Thrown::from)?)
     }
 
     /// Adds `documents`, or replaces those whose id is known; `chunk` is `{ tokens, overlap }` or undefined for whole ones. Gives the

@@ -27,6 +27,9 @@ const GEMM_EPILOGUES: [(&str, [u32; 4]); 6] = [
     ("_add_normalized", [0, 0, 0, 1]),
 ];
 
+/// Poolings: whether two values of a column are kept, and whether there are parameters.
+const POOLINGS: [(&str, [u32; 2]); 3] = [("", [0, 0]), ("_two", [1, 0]), ("_learned", [1, 1])];
+
 /// Widest head of an attention variant, in elements.
 const HEAD_DIMS: [u32; 4] = [16, 32, 64, 128];
 
@@ -44,9 +47,13 @@ pub fn all() -> Vec<Variant> {
         variant("l2_normalize_f32".into(), "l2_normalize.wgsl", &[]),
         variant("rollout_f32".into(), "rollout.wgsl", &[("first", 0)]),
         variant("rollout_f32_first".into(), "rollout.wgsl", &[("first", 1)]),
-        variant("pool_f32".into(), "pool.wgsl", &[("norm_in", 0)]),
-        variant("pool_f32_norm_in".into(), "pool.wgsl", &[("norm_in", 1)]),
     ];
+    for (suffix, [two, learned]) in POOLINGS {
+        for (norm, norm_in) in [("", 0), ("_norm_in", 1)] {
+            let parameters = [("two", two), ("learned", learned), ("norm_in", norm_in)];
+            all.push(variant(format!("pool_f32{suffix}{norm}"), "pool.wgsl", &parameters));
+        }
+    }
     for [tile_rows, thread_rows, thread_columns, stage_weight] in GEMM_TILES {
         for (suffix, [norm_in, act, add, add_normalized]) in GEMM_EPILOGUES {
             all.push(variant(

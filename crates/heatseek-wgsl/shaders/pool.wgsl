@@ -1,10 +1,12 @@
 //! pool: one vector per sequence; optionally LayerNorm of each row first and L2 normalisation last.
 //!
-//! Shapes (row-major): x [tokens, width] f32; affine [2, width] f32: gamma, beta (with norm_in);
-//! sequences [sequences, 2] u32: first row, rows; y [sequences, width] f32. No rows give zeros.
+//! Shapes (row-major): x [tokens, width] f32; affine [2, width] f32: gamma, beta (with norm_in); parameters
+//! [width] f32: exponents or shares of the maximum (with learned); sequences [sequences, 3] u32: first row, rows,
+//! rows to skip; y [sequences, width] f32. No rows give zeros.
 //! Who owns what: one workgroup of 64 invocations a sequence, eight rows at a time. For the rows'
 //! moments, eight invocations share a row; for the pooling, each owns every 64th vector of 4 columns.
-//! Numerics: f32 sums; variance from sum and sum of squares, clamped at 0; |v| bounded by 1e-12.
+//! Numerics: f32 sums; variance of a row from sum and sum of squares, clamped at 0; that of a column after
+//! Welford; powers as logarithms with their maximum subtracted, so that none overflows; |v| bounded by 1e-12.
 //! Limits: width a multiple of 4, at most 2048.
 
 {% include "shared/params.wgsl" %}
@@ -23,46 +25,68 @@ const MAX = 2u;
 const LAST = 3u;
 const WEIGHTED_MEAN = 4u;
 const MEAN_SQRT_LEN = 5u;
+const MIN = 6u; // as the maximum of what has the other sign
+const STD = 7u;
+const GEM = 8u;
+const SIGNED_GEM = 9u;
+const MIXED = 10u;
 
 @group(0) @binding(0) var<storage, read> x: array<vec4<f32>>;
 {% if norm_in %}
 @group(0) @binding(1) var<storage, read> affine: array<vec4<f32>>;
 {% endif %}
-@group(0) @binding({{ 1 + norm_in }}) var<storage, read> sequences: array<vec2<u32>>;
-@group(0) @binding({{ 2 + norm_in }}) var<storage, read_write> y: array<vec4<f32>>;
-@group(0) @binding({{ 3 + norm_in }}) var<uniform> params: Params;
+{% if learned %}
+@group(0) @binding({{ 1 + norm_in }}) var<storage, read> parameters: array<vec4<f32>>;
+{% endif %}
+{% set next = 1 + norm_in + learned %}
+@group(0) @binding({{ next }}) var<storage, read> sequences: array<u32>;
+@group(0) @binding({{ next + 1 }}) var<storage, read_write> y: array<vec4<f32>>;
+@group(0) @binding({{ next + 2 }}) var<uniform> params: Params;
 
 {% if norm_in %}
 var<workgroup> sums: array<vec2<f32>, 64>;    // sum and sum of squares, an eighth of a row each
 var<workgroup> moments: array<vec2<f32>, 8>;  // mean and rstd of eight rows
 {% endif %}
 
-// What the pooled sum is multiplied with in the end.
-fn final_scale(rows: f32) -> f32 {
+{% if two %}
+{% include "shared/pool_pairs.wgsl" %}
+{% else %}
+// What the sum over rows from `first` up to `end`, places in their sequence, is multiplied with.
+fn final_scale(first: f32, end: f32) -> f32 {
+    let rows = end - first;
     switch pooling {
         case CLS, MAX, LAST: { return 1.0; }
-        case WEIGHTED_MEAN: { return 2.0 / (rows * (rows + 1.0)); }
+        case MIN: { return -1.0; }
+        case WEIGHTED_MEAN: { return 2.0 / (rows * (first + end + 1.0)); }
         case MEAN_SQRT_LEN: { return inverseSqrt(rows); }
         default: { return 1.0 / rows; }
     }
 }
+{% endif %}
 
 @compute @workgroup_size(64)
 fn pool(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
     let sequence = folded(group.x, group.y);
     if (sequence >= params.sequences) { return; }
     let vectors = width / 4u;
-    let start = sequences[sequence].x;
-    let rows = sequences[sequence].y;
-    // The rows that count: `cls` and `last` are sums over one row.
-    let first = select(start, start + rows - min(rows, 1u), pooling == LAST);
-    let end = select(start + rows, start + min(rows, 1u), pooling == CLS);
+    let start = sequences[sequence * 3u];
+    let rows = sequences[sequence * 3u + 1u];
+    // The rows that count: `cls` and `last` are sums over one row, whatever is skipped.
+    var first = start + sequences[sequence * 3u + 2u];
+    var end = start + rows;
+    if (pooling == CLS) { first = start; end = start + min(rows, 1u); }
+    if (pooling == LAST) { first = end - min(rows, 1u); }
 
-    let empty = select(0.0, -3.4e38, pooling == MAX && rows > 0u);
+    let highest = pooling == MAX || pooling == MIN;
+    let empty = select(0.0, -3.4e38, highest && first < end);
     // Private, though indexed: workgroup memory is zeroed element by element at the start of every kernel,
     // and on SwiftShader 8 KiB of that made this the slowest of all to compile.
     var pooled: array<vec4<f32>, 8>;
     for (var p = 0u; p < 8u; p++) { pooled[p] = vec4<f32>(empty); }
+{% if two %}
+    var others: array<vec4<f32>, 8>;
+    for (var p = 0u; p < 8u; p++) { others[p] = nothing(); }
+{% endif %}
     for (var row_0 = first; row_0 < end; row_0 += 8u) {
         let row_end = min(row_0 + 8u, end);
 {% if norm_in %}
@@ -85,21 +109,40 @@ fn pool(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         workgroupBarrier();
 {% endif %}
         for (var c = lane; c < vectors; c += 64u) {
+{% if two %}
+            var pair = Pair(pooled[c / 64u], others[c / 64u]);
+{% else %}
             var v = pooled[c / 64u];
+{% endif %}
             for (var row = row_0; row < row_end; row++) {
                 var value = x[row * vectors + c];
 {% if norm_in %}
                 let m = moments[row - row_0];
                 value = (value - m.x) * m.y * affine[c] + affine[vectors + c];
 {% endif %}
+{% if two %}
+                pair = gathered(pair, value, f32(row - first + 1u), c);
+            }
+            pooled[c / 64u] = pair.sum;
+            others[c / 64u] = pair.other;
+{% else %}
                 let weight = select(1.0, f32(row - start + 1u), pooling == WEIGHTED_MEAN);
-                v = select(v + weight * value, max(v, value), pooling == MAX);
+                v = select(v + weight * value, max(v, select(value, -value, pooling == MIN)), highest);
             }
             pooled[c / 64u] = v;
+{% endif %}
         }
     }
 
-    var scale = final_scale(f32(max(rows, 1u)));
+{% if two %}
+    for (var c = lane; c < vectors; c += 64u) {
+        let v = resolved(Pair(pooled[c / 64u], others[c / 64u]), f32(max(end - first, 1u)), c);
+        pooled[c / 64u] = select(vec4<f32>(), v, first < end);
+    }
+    var scale = 1.0;
+{% else %}
+    var scale = select(0.0, final_scale(f32(first - start), f32(end - start)), first < end);
+{% endif %}
     if (l2 != 0u) {
         var squares = 0.0;
         for (var c = lane; c < vectors; c += 64u) {

@@ -153,8 +153,13 @@ pub fn select(op: &Op, class: RowClass) -> Result<Selection, Unsupported> {
             return no(format!("rows of {} are wider than {POOL_WIDTH}", pool.width));
         }
         Op::Pool(pool) => {
-            let variant = if pool.norm_in.is_some() { "_norm_in" } else { "" };
-            (format!("pool_f32{variant}"), pool_constants(pool), Work::Sequence)
+            let variant = match pool.pooling {
+                pooling if pooling.has_parameters() => "_learned",
+                Pooling::Std => "_two",
+                _ => "",
+            };
+            let norm = if pool.norm_in.is_some() { "_norm_in" } else { "" };
+            (format!("pool_f32{variant}{norm}"), pool_constants(pool), Work::Sequence)
         }
         _ => return no("it has no shader yet".to_owned()),
     };
@@ -271,6 +276,11 @@ fn pool_constants(pool: &Pool) -> Vec<(&'static str, f64)> {
         Pooling::Last => 3.0,
         Pooling::WeightedMean => 4.0,
         Pooling::MeanSqrtLen => 5.0,
+        Pooling::Min => 6.0,
+        Pooling::Std => 7.0,
+        Pooling::Gem => 8.0,
+        Pooling::SignedGem => 9.0,
+        Pooling::Mixed => 10.0,
     };
     let mut constants =
         vec![("width", pool.width as f64), ("pooling", pooling), ("l2", f64::from(u8::from(pool.normalize)))];

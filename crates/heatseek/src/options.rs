@@ -90,6 +90,6 @@ pub fn pooling_from_name(name: &str) -> Result<Option<Pooling>, Error> {
     Pooling::from_name(name).map(Some).ok_or_else(|| Error::InvalidInput {
         what: "pooling".into(),
         got: format!("`{name}`"),
-        expected: format!("auto, {}", Pooling::ALL.map(Pooling::name).join(", ")),
+        expected: format!("auto, {}", Pooling::OF_MODELS.map(Pooling::name).join(", ")),
     })
 }

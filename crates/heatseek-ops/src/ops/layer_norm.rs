@@ -47,7 +47,7 @@ pub(crate) fn cases() -> Vec<crate::cases::Case> {
     let offset = Case::new("offset_1000", LayerNorm { width: 384, eps: 1e-5 }, Rows::Tokens, &[9]);
     all.push(
         offset
-            .with_offset("x", 1e3)
+            .with_values("x", 1.0, 1e3)
             .with_tolerance(heatseek_testkit::Tolerance::RelAbs { rel: 1e-3, abs: 1e-3 }),
     );
     all
