@@ -4,6 +4,7 @@
 
 mod attention;
 mod attention_map;
+mod attention_pool;
 mod copy;
 mod embed;
 mod gemm;
@@ -81,6 +82,7 @@ impl HostKernels for CpuKernels {
             Op::Attention(op) => attention::attention(&self.gemm, op, operands)?,
             Op::AttentionMap(op) => attention_map::attention_map(&self.gemm, op, rows, operands)?,
             Op::Pool(op) => pool::pool(op, operands),
+            Op::AttentionPool(op) => attention_pool::attention_pool(op, operands),
             Op::Rollout(op) => rollout::rollout(&self.gemm, op, rows, operands)?,
             Op::L2Normalize(op) => l2_normalize::l2_normalize(op, operands),
             other => {

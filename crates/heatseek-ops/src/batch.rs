@@ -231,7 +231,11 @@ mod tests {
         for [q0, queries, k0, keys] in batch.attention_tiles() {
             assert!(queries >= 1 && queries as usize <= ATTENTION_TILE_QUERIES);
             assert!(q0 >= k0 && q0 + queries <= k0 + keys);
-            assert!(batch.sequences().contains(&Sequence { start: k0 as usize, len: keys as usize, skip: 0 }));
+            assert!(batch.sequences().contains(&Sequence {
+                start: k0 as usize,
+                len: keys as usize,
+                skip: 0
+            }));
             seen[q0 as usize..(q0 + queries) as usize].iter_mut().for_each(|n| *n += 1);
         }
         assert!(seen.iter().all(|&n| n == 1));

@@ -115,6 +115,7 @@ impl Case {
                     };
                     let rows = match binding.shape[0] {
                         Dim::Sequences => Rows::Sequences,
+                        Dim::Tokens => Rows::Tokens,
                         Dim::Pairs if self.rows == Rows::Tokens => Rows::TokenPairs,
                         Dim::Pairs => Rows::QueryPairs,
                         _ => self.rows,

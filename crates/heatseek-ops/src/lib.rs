@@ -27,8 +27,8 @@ pub use executor::{
 };
 pub use host::{HostExecutor, HostKernels, HostPlan, Operand, Operands, PackedOperand};
 pub use ops::{
-    Activation, Attention, AttentionMap, CopyRows, Embed, Gemm, HeadFusion, L2Normalize, LayerNorm, Op, Pool,
-    Pooling, Residual, Rollout,
+    Activation, Attention, AttentionMap, AttentionPool, CopyRows, Embed, Gemm, HeadFusion, L2Normalize,
+    LayerNorm, Op, Pool, Pooling, Residual, Rollout,
 };
 pub use program::{Buffer, BufferId, HIDDEN, OutputId, POOLED, Program, ProgramError, Rows, Step, Table};
 pub use reference::ReferenceExecutor;

@@ -25,6 +25,15 @@ pub(crate) struct Projections {
 impl Projections {
     /// Tensors `query`, `key`, `value`, `output`, each `.weight` and optionally `.bias`, as far as the file has them.
     pub(crate) fn read(params: Option<&Params>, width: usize) -> Result<Self, PoolError> {
+        Self::read_some(params, width, &[])
+    }
+
+    /// The same for a file that may have none of them if it has one of `others`.
+    pub(crate) fn read_some(
+        params: Option<&Params>,
+        width: usize,
+        others: &[&str],
+    ) -> Result<Self, PoolError> {
         let query = Linear::optional(params, "query", None, width)?;
         let keys = query.as_ref().map_or(width, |query| query.outputs);
         let key = match keys == width {
@@ -36,7 +45,8 @@ impl Projections {
         let values = value.as_ref().map_or(width, |value| value.outputs);
         let output = Linear::optional(params, "output", None, values)?;
         let read = Self { query, key, value, output };
-        if let (Some(params), true) = (params, read.is_identity()) {
+        let ours = |params: &&Params| others.iter().any(|name| params.get(name).is_some());
+        if let (Some(params), true) = (params.filter(|params| !ours(params)), read.is_identity()) {
             // Weights were given and none of them is ours: say so by the first.
             Linear::read(params, "query", Some(width), width)?;
         }

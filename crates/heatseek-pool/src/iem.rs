@@ -1,6 +1,7 @@
 //! The interaction emulation module of D2LLM: a small network that scores a pair of vectors, for ranking anew what
 //! a search found (row 1).
 
+use crate::matrix::Matrix;
 use crate::{Params, PoolError};
 
 /// Scores of pairs: of the same meaning whichever comes first, and of a passage as the answer to a query.
@@ -9,36 +10,10 @@ use crate::{Params, PoolError};
 /// without learned weights.
 #[derive(Clone, Debug)]
 pub struct Iem {
-    hidden: Layer,
-    sym: Layer,
-    asym: Layer,
-    score: Layer,
-}
-
-/// `x W + b`, W `[inputs, outputs]`.
-#[derive(Clone, Debug)]
-struct Layer {
-    weight: Vec<f32>,
-    bias: Vec<f32>,
-}
-
-impl Layer {
-    fn read(params: &Params, weight: &str, bias: &str, shape: [usize; 2]) -> Result<Self, PoolError> {
-        let weight = params.require(weight, &shape)?.to_vec();
-        Ok(Self { weight, bias: params.or_zeros(bias, &[shape[1]])? })
-    }
-
-    fn apply(&self, x: &[f64]) -> Vec<f64> {
-        let mut sum: Vec<f64> = self.bias.iter().map(|&b| f64::from(b)).collect();
-        for (x, row) in x.iter().zip(self.weight.chunks_exact(sum.len())) {
-            sum.iter_mut().zip(row).for_each(|(sum, &w)| *sum += x * f64::from(w));
-        }
-        sum
-    }
-
-    fn relu(&self, x: &[f64]) -> Vec<f64> {
-        self.apply(x).into_iter().map(|v| v.max(0.0)).collect()
-    }
+    hidden: Matrix,
+    sym: Matrix,
+    asym: Matrix,
+    score: Matrix,
 }
 
 impl Iem {
@@ -56,16 +31,16 @@ impl Iem {
             }
         };
         Ok(Self {
-            hidden: Layer::read(params, "W_1", "b_1", [inputs, h])?,
-            sym: Layer::read(params, "P_sym", "c_sym", [h, h])?,
-            asym: Layer::read(params, "P_asym", "c_asym", [h, h])?,
-            score: Layer::read(params, "W_2", "b_2", [h, 1])?,
+            hidden: Matrix::read(params, "W_1", "b_1", [inputs, h])?,
+            sym: Matrix::read(params, "P_sym", "c_sym", [h, h])?,
+            asym: Matrix::read(params, "P_asym", "c_asym", [h, h])?,
+            score: Matrix::read(params, "W_2", "b_2", [h, 1])?,
         })
     }
 
     /// D, the width of the vectors it compares.
     pub fn width(&self) -> usize {
-        self.hidden.weight.len() / self.hidden.bias.len() / 2
+        self.hidden.inputs() / 2
     }
 
     /// Scores of `a` (the query) with `b` (the passage), `[D]` each: symmetric and asymmetric task. Neither is
@@ -85,8 +60,10 @@ impl Iem {
             }
         }
         let pair: Vec<f64> = a.iter().chain(b).map(|&v| f64::from(v)).collect();
-        let hidden = self.hidden.relu(&pair);
-        Ok([&self.sym, &self.asym].map(|branch| self.score.apply(&branch.relu(&hidden))[0] as f32))
+        let relu =
+            |map: &Matrix, x: &[f64]| -> Vec<f64> { map.apply(x).into_iter().map(|v| v.max(0.0)).collect() };
+        let hidden = relu(&self.hidden, &pair);
+        Ok([&self.sym, &self.asym].map(|branch| self.score.apply(&relu(branch, &hidden))[0] as f32))
     }
 }
 

@@ -75,6 +75,11 @@ impl Linear {
         &self.weight[row * self.inputs..][..self.inputs]
     }
 
+    /// Element `row` of the bias.
+    pub(crate) fn bias(&self, row: usize) -> f64 {
+        f64::from(self.bias[row])
+    }
+
     /// For a device.
     pub(crate) fn projection(&self, activation: Activation) -> Projection {
         Projection {

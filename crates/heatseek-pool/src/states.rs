@@ -52,6 +52,8 @@ pub struct States<'a> {
     /// First and last (exclusive) character of each token in the text; empty for pictures. Special tokens cover
     /// nothing.
     pub offsets: &'a [(usize, usize)],
+    /// The first character of each line of the text; empty for pictures.
+    pub lines: &'a [usize],
     /// Places of the separators that [`Needs::landmarks`] asked for.
     pub landmarks: &'a [usize],
     /// Of pictures: tokens before the patches, and rows and columns of these.

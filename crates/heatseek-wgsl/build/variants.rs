@@ -42,6 +42,8 @@ pub fn all() -> Vec<Variant> {
     };
     let mut all = vec![
         variant("embed_f32".into(), "embed.wgsl", &[]),
+        variant("attention_pool_f32".into(), "attention_pool.wgsl", &[("weights", 0)]),
+        variant("attention_pool_f32_weights".into(), "attention_pool.wgsl", &[("weights", 1)]),
         variant("copy_f32".into(), "copy.wgsl", &[]),
         variant("layer_norm_f32".into(), "layer_norm.wgsl", &[]),
         variant("l2_normalize_f32".into(), "l2_normalize.wgsl", &[]),

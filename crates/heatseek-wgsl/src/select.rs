@@ -70,6 +70,8 @@ enum Work {
     Row,
     /// One sequence.
     Sequence,
+    /// One head of one sequence.
+    HeadSequence { heads: usize },
     /// One head of one attention tile.
     HeadTile { heads: usize },
     /// One head of as many rows as invocations.
@@ -89,7 +91,7 @@ pub fn select(op: &Op, class: RowClass) -> Result<Selection, Unsupported> {
         // Statistics are pairs, and maps as wide as sequences are long; all other rows are read in vectors of four.
         let is_free = ["stats", "residual_stats"].contains(&binding.name)
             || [Dim::Pairs, Dim::TokenPairs].contains(&binding.shape[0])
-            || matches!(op, Op::CopyRows(_));
+            || matches!(op, Op::CopyRows(_) | Op::AttentionPool(_));
         let fits = |width: usize| is_free || (width > 0 && width.is_multiple_of(4));
         if let Some(width) = last_width(&binding).filter(|&width| !fits(width)) {
             return no(format!("`{}` is {width} wide, which is not a multiple of 4", binding.name));
@@ -161,6 +163,24 @@ pub fn select(op: &Op, class: RowClass) -> Result<Selection, Unsupported> {
             let norm = if pool.norm_in.is_some() { "_norm_in" } else { "" };
             (format!("pool_f32{variant}{norm}"), pool_constants(pool), Work::Sequence)
         }
+        Op::AttentionPool(pool) if pool.values / pool.num_heads > POOL_WIDTH => {
+            return no(format!(
+                "heads of {} values are wider than {POOL_WIDTH}",
+                pool.values / pool.num_heads
+            ));
+        }
+        Op::AttentionPool(pool) => {
+            let variant = if pool.weights { "_weights" } else { "" };
+            let constants = vec![
+                ("key_width", pool.keys as f64),
+                ("value_width", pool.values as f64),
+                ("num_heads", pool.num_heads as f64),
+                ("scale", f64::from(pool.scale)),
+                ("own_queries", f64::from(u8::from(pool.own_queries))),
+            ];
+            let work = Work::HeadSequence { heads: pool.num_heads };
+            (format!("attention_pool_f32{variant}"), constants, work)
+        }
         _ => return no("it has no shader yet".to_owned()),
     };
     match kernel(&name) {
@@ -193,6 +213,10 @@ impl Selection {
             }
             Work::HeadTile { heads } => {
                 let (y, z) = fold(batch.attention_tiles().len());
+                [heads as u32, y, z]
+            }
+            Work::HeadSequence { heads } => {
+                let (y, z) = fold(batch.sequences().len());
                 [heads as u32, y, z]
             }
             Work::HeadRows { heads } => {

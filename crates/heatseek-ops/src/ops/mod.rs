@@ -2,6 +2,7 @@
 
 mod attention;
 mod attention_map;
+mod attention_pool;
 mod copy;
 mod embed;
 mod gemm;
@@ -12,6 +13,7 @@ mod rollout;
 
 pub use attention::Attention;
 pub use attention_map::{AttentionMap, HeadFusion};
+pub use attention_pool::AttentionPool;
 pub use copy::CopyRows;
 pub use embed::Embed;
 pub use gemm::{Activation, Gemm, Residual};
@@ -76,6 +78,7 @@ registry! {
     AttentionMap => attention_map,
     CopyRows => copy,
     Pool => pool,
+    AttentionPool => attention_pool,
     L2Normalize => l2_normalize,
     Rollout => rollout,
 }

@@ -3,6 +3,7 @@
 
 mod attention;
 mod attention_map;
+mod attention_pool;
 mod copy;
 mod embed;
 mod gemm;
@@ -13,6 +14,7 @@ mod rollout;
 
 pub use attention::attention;
 pub use attention_map::attention_map;
+pub use attention_pool::attention_pool;
 pub use copy::copy;
 pub use embed::embed;
 pub use gemm::{activation, gemm};

@@ -14,12 +14,12 @@ pub(crate) const ROWS: &[Row] = &[Row {
     tensors: "",
     kind: Kind::TrainingFree,
     expect: "late interaction by MaxSim; an index as long as its texts",
-    make: |_, _, _| Ok(Box::new(None_)),
+    make: |_, _, _| Ok(Box::new(EachToken)),
 }];
 
-struct None_;
+struct EachToken;
 
-impl Pool for None_ {
+impl Pool for EachToken {
     fn pool(&self, states: &States<'_>) -> Result<Pooled, PoolError> {
         Ok(each_token(&Tokens::counted(states), states.width))
     }

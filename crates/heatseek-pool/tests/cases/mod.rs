@@ -1,5 +1,7 @@
 //! Cases of the golden files: states, what is asked for, and what Python makes of it.
 
+#![allow(dead_code, reason = "no test uses all of it")]
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
@@ -99,6 +101,7 @@ impl Case {
             offsets: &self.offsets,
             landmarks: &self.landmarks,
             grid: self.grid,
+            ..States::default()
         }
     }
 }

@@ -26,7 +26,9 @@ const SCRIPTS: &[&[&str]] = &[
     &["tests/golden/make_explain.py", "--out", "tests/golden"],
     &["tests/golden/make_analyses.py", "--out", "tests/golden"],
     &["tests/golden/make_ablations.py", "--golden", "tests/golden"],
+    &["tests/golden/make_poolers.py", "--out", "tests/golden"],
     &["tests/golden/images.py", "--out", "tests/golden/images"],
+    &["tests/golden/make_pooler_sets.py", "--out", "tests/golden"],
     &[
         "tests/golden/make_sentence_transformers.py",
         "--minilm",
