@@ -4,10 +4,11 @@ import type { PoolerInfo } from 'heatseek';
 
 const GROUPS: readonly (readonly [string, readonly string[]])[] = [
   ['One token, or all alike', ['mean', 'cls', 'max', 'last', 'weightedmean', 'mean_sqrt_len', 'span']],
-  ['Powers, moments and mixtures', ['gem', 'stats', 'mixed', 'gated_mix', 'tree', 'gram']],
-  ['Tokens weighed by attention', ['qkv_pool', 'simpool', 'cls_mha', 'group_query', 'map_weighted', 'score_pool', 'pma', 'bottleneck', 'gram_cls', 'attn_stats', 'branches']],
-  ['Several layers', ['layer', 'max_cls', 'max_seq_mha', 'levels', 'multi_source', 'latent_layers', 'latent_tokens']],
-  ['Several vectors', ['none', 'cluster', 'landmark']],
+  ['Powers, moments and mixtures', ['gem', 'mixed', 'stats', 'gram', 'gauss', 'gated_mix', 'tree', 'attn_stats']],
+  ['Tokens weighed by what they are like', ['qkv_pool', 'simpool', 'cls_mha', 'group_query', 'random_attention', 'bottleneck', 'score_pool', 'pma', 'gram_cls']],
+  ['Tokens weighed by attention', ['map_weighted', 'multi_source', 'landmark']],
+  ['Several layers', ['layer', 'max_cls', 'max_seq_mha', 'levels', 'latent_layers', 'latent_tokens']],
+  ['Several vectors', ['none', 'cluster']],
 ];
 
 export interface Group {

@@ -38,13 +38,13 @@ function words(option: string, ...values: readonly [Value, ...Value[]]): Knob {
 type Sizes = Pick<ModelInfo, 'hiddenSize' | 'numHiddenLayers'>;
 
 const KNOBS: Readonly<Record<string, (sizes: Sizes) => readonly Knob[]>> = {
-  gem: ({ hiddenSize }) => [
-    dial('p', steps(0.5, 8, 0.5), 3), dial('groups', parts(hiddenSize), 1), words('positive', 'clamp', 'shift', 'signed'),
-  ],
+  gem: () => [dial('p', steps(0.5, 8, 0.5), 3), words('positive', 'clamp', 'shift', 'signed')],
   mixed: () => [dial('a', steps(0, 1, 0.05), 0.5)],
   qkv_pool: ({ hiddenSize }) => [words('query', 'mean', 'cls', 'last'), dial('heads', parts(hiddenSize), 1)],
   cls_mha: ({ hiddenSize }) => [dial('heads', parts(hiddenSize), 4)],
   group_query: ({ hiddenSize }) => [dial('groups', parts(hiddenSize), 4)],
+  simpool: ({ hiddenSize }) => [dial('gamma', steps(0, 4, 0.25), 0), dial('heads', parts(hiddenSize), 1)],
+  random_attention: () => [dial('features', [1, 4, 16, 64, 256], 64)],
   max_cls: ({ numHiddenLayers }) => [dial('k', steps(1, numHiddenLayers), 3)],
   max_seq_mha: ({ hiddenSize, numHiddenLayers }) => [
     dial('k', steps(1, numHiddenLayers), 3), dial('heads', parts(hiddenSize), 4),
@@ -57,6 +57,8 @@ const KNOBS: Readonly<Record<string, (sizes: Sizes) => readonly Knob[]>> = {
   map_weighted: ({ numHiddenLayers }) => [
     words('source', 'cls', 'rollout'), dial('layer', steps(0, numHiddenLayers - 1), numHiddenLayers - 1),
   ],
+  levels: () => [words('kind', 'gate', 'scales')],
+  multi_source: () => [words('kind', 'flat', 'hierarchical')],
   cluster: () => [dial('k', steps(1, 12), 8), words('kind', 'kmeans', 'kmedoids'), words('weight', 'even', 'significance')],
   gram: () => [dial('r', [2, 4, 8, 16, 32], 16)],
   landmark: () => [dial('every', steps(4, 64, 4), 32), words('several', false, true)],
