@@ -24,11 +24,16 @@ async function ranking(question, pooling) {
   const key = JSON.stringify([question, pooling]);
   if (!rankings.has(key)) {
     const scores = await beside(async ([texts, pool]) => {
-      const { data, shape: [, width] } = await window.model.embed(texts, { pooling: pool });
-      const vectors = texts.map((_, at) => data.subarray(at * width, (at + 1) * width));
-      const dot = (a, b) => a.reduce((sum, x, at) => sum + x * b[at], 0);
-      const [query, ...others] = vectors;
-      return others.map((vector) => dot(query, vector) / Math.sqrt(dot(query, query) * dot(vector, vector)));
+      const { maxSim } = await import('/pkg/index.js');
+      const { data, shape: [, width], counts } = await window.model.embed(texts, { pooling: pool });
+      let row = 0;
+      const [query, ...others] = texts.map((_, at) => {
+        const rows = counts?.[at] ?? 1;
+        return { data: data.subarray(row * width, (row += rows) * width), shape: [rows, width] };
+      });
+      const dot = (a, b) => a.data.reduce((sum, x, at) => sum + x * b.data[at], 0);
+      const cosine = (a, b) => dot(a, b) / Math.sqrt(dot(a, a) * dot(b, b));
+      return others.map((other) => (counts ? maxSim(query, other) : cosine(query, other)));
     }, [[question, ...passages.map(({ text }) => text)], pooling]);
     rankings.set(key, scores.map((score, at) => ({ name: `${passages[at].id}.txt`, score })).sort((a, b) => b.score - a.score));
   }
@@ -262,19 +267,32 @@ test('the keyboard follows a passage over the columns, and its ranks are told', 
   expect(words).toBe(3);
 });
 
-test('what is under way can be stopped and goes on; poolers come and go', async () => {
+test('what is under way can be stopped and goes on; poolers of several vectors come and go', async () => {
   const page = await compare();
-  await addPooler(page, 'weightedmean');
+  await addPooler(page, 'cluster');
   await id(page, 'compare-cancel').click();
   expect(await id(page, 'compare-progress').textContent()).toBe('Stopped.');
-  expect(await page.locator('[data-testid=column]').nth(4).locator('[data-testid=hit]').count()).toBe(0);
+  const fifth = page.locator('[data-testid=column]').nth(4);
+  expect(await fifth.locator('[data-testid=hit]').count()).toBe(0);
   await id(page, 'compare-resume').click();
   await done(page);
-  const wanted = await ranking(QUESTION, 'weightedmean');
+  const wanted = await ranking(QUESTION, 'cluster');
   expect((await columns(page))[4].hits.map(({ name }) => name)).toEqual(wanted.slice(0, K).map(({ name }) => name));
-  await page.getByRole('button', { name: 'Move weightedmean to the left' }).click();
+
+  // Of several vectors, each has its own weights.
+  const rows = await beside(async (input) => {
+    const { weights: [all], counts: [count] } = await window.model.embed(input, { pooling: 'cluster', weights: true });
+    return Array.from({ length: count }, (_, row) => [...all.subarray((row * all.length) / count, ((row + 1) * all.length) / count)]);
+  }, QUESTION);
+  const row = '[data-testid=weights-question] .weight-row:nth-child(5)';
+  await page.waitForSelector(`${row} [data-token]`);
+  for (const vector of [0, rows.length - 1]) {
+    await page.locator(row).getByTestId('weight-vector').fill(String(vector + 1));
+    expectDrawn(await tints(page, `${row} [data-token]`), rows[vector], `vector ${vector}`);
+  }
+  await page.getByRole('button', { name: 'Move cluster to the left' }).click();
   await page.getByRole('button', { name: 'Remove cls' }).click();
-  expect((await columns(page)).map(({ label }) => label)).toEqual(['A: auto', 'B: max', 'C: weightedmean', 'D: gem']);
+  expect((await columns(page)).map(({ label }) => label)).toEqual(['A: auto', 'B: max', 'C: cluster', 'D: gem']);
   expect(await page.locator('[data-testid=overlap] tbody tr').count()).toBe(4);
   await id(page, 'compare-k').selectOption('5');
   expect((await columns(page)).map(({ hits }) => hits.length)).toEqual([5, 5, 5, 5]);

@@ -5,11 +5,14 @@ import type { Hit, PoolerInfo } from 'heatseek';
 import type { Problem } from '../state.ts';
 import type { TextLayout } from '../text/maps.ts';
 import { Watched } from '../watched.ts';
+import { labelOf } from './spec.ts';
 import type { Spec } from './spec.ts';
 
 /** The answer to a question. */
 export interface Found {
   readonly question: string;
+  /** The pooler's, as it was then. */
+  readonly label: string;
   /** Best first, as deep as rankings are compared. */
   readonly hits: readonly Hit[];
   /** The passages of `hits`: see {@link passageOf}. */
@@ -49,6 +52,11 @@ export interface CompareState {
   readonly weighed: ReadonlyMap<string, Weighed>;
   /** Whether work was stopped; it goes on when asked to. */
   readonly stopped: boolean;
+}
+
+/** Whether a column shows what it should: the answer to this question by the pooler as it is now. */
+export function isCurrent({ spec, found }: Column, question: string): boolean {
+  return found !== undefined && found.question === question && found.label === labelOf(spec);
 }
 
 /** A passage among others: its document and where it begins. */

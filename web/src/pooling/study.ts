@@ -176,7 +176,7 @@ export class Comparison {
       const hits = await index.search(question, { topK: DEPTH, signal });
       if (signal.aborted) return;
       this.#shown.set(id, wanted);
-      this.#store.change(id, { found: { question, hits, ranking: hits.map(passageOf) }, share: undefined, problem: undefined });
+      this.#store.change(id, { found: { question, label: labelOf(spec), hits, ranking: hits.map(passageOf) }, share: undefined, problem: undefined });
     } catch (error) {
       this.#store.change(id, { share: undefined });
       if (isAbort(error) || signal.aborted) return;

@@ -1,6 +1,7 @@
 /** The question that every pooler answers, how many hits to show, and how far the work is. */
 
 import { button, el, say } from '../dom.ts';
+import { isCurrent } from '../pooling/state.ts';
 import type { CompareStore } from '../pooling/state.ts';
 import type { Comparison } from '../pooling/study.ts';
 import type { Store } from '../state.ts';
@@ -65,12 +66,12 @@ function progress(store: CompareStore, study: Comparison): HTMLElement {
   const view = el('p', { class: 'row note' }, label, cancel, resume);
   store.watch(({ columns, question, stopped }) => {
     const embedding = columns.some(({ share }) => share !== undefined);
-    const missing = columns.filter(({ found, problem }) => !found && !problem).length;
+    const waits = columns.some((column) => !column.problem && !isCurrent(column, question));
     cancel.hidden = !embedding;
     resume.hidden = !stopped;
     if (stopped) say(label, 'Stopped.');
     else if (embedding) say(label, 'Reading your text under each pooler');
-    else say(label, question === '' || missing > 0 ? '' : 'Done.');
+    else say(label, question === '' || waits ? '' : 'Done.');
   });
   return view;
 }

@@ -7,7 +7,7 @@ import { slopes } from '../draw/slopes.ts';
 import type { Engine } from '../engine.ts';
 import { moves } from '../pooling/agree.ts';
 import { labelOf } from '../pooling/spec.ts';
-import { passageOf } from '../pooling/state.ts';
+import { isCurrent, passageOf } from '../pooling/state.ts';
 import type { Column, CompareState, CompareStore } from '../pooling/state.ts';
 import type { Comparison } from '../pooling/study.ts';
 import { sampleTitle } from '../sample.ts';
@@ -68,7 +68,7 @@ export function poolingColumns(page: Store, engine: Engine, store: CompareStore,
       // Moving an element that stands where it should would take the focus off it.
       if (grid.children[place] !== one.element) grid.insertBefore(one.element, grid.children[place] ?? null);
       one.element.setAttribute('aria-label', `${letter(place)}: ${labelOf(column.spec)}`);
-      one.element.toggleAttribute('data-waits', column.found !== undefined && (column.share !== undefined || column.found.question !== question));
+      one.element.toggleAttribute('data-waits', column.found !== undefined && !isCurrent(column, question));
       one.head.draw(column, place, state);
       list(one, column, columns[place - 1], place, k);
     });
