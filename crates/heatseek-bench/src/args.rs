@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
-use heatseek::{DeviceChoice, HeadFusion, Pooling, Reduce};
+use heatseek::{DeviceChoice, HeadFusion, PoolerSpec, Reduce};
 
 /// Search text by meaning, on your own machine.
 #[derive(Parser)]
@@ -241,8 +241,8 @@ pub enum ModelsCommand {
 }
 
 /// A pooling, or the model's own.
-#[derive(Clone, Copy)]
-pub struct PoolingChoice(pub Option<Pooling>);
+#[derive(Clone)]
+pub struct PoolingChoice(pub Option<PoolerSpec>);
 
 fn pooling(name: &str) -> Result<PoolingChoice, String> {
     heatseek::pooling_from_name(name).map(PoolingChoice).map_err(|error| error.to_string())

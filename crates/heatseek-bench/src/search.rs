@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use heatseek::{ChunkOptions, Document, Hit, HitChunk, Index, Metric, block_on};
+use heatseek::{ChunkOptions, Document, Hit, HitChunk, Index, IndexOptions, block_on};
 use serde::Serialize;
 
 use crate::args::SearchArgs;
@@ -37,12 +37,12 @@ pub fn run(args: &SearchArgs) -> Result<(), Failure> {
         text: source.text.clone(),
         ..Document::default()
     });
-    let mut index = Index::new(&model, Metric::Cosine);
+    let mut index = Index::new(&model, IndexOptions::default())?;
     let added = block_on(index.add(&model, documents.collect(), Some(ChunkOptions::default()), &bars))?;
     if added == 0 {
         return Err(Failure::invalid(format!("there is no text in {}", args.corpus.display())));
     }
-    let hits = block_on(index.search(&model, &args.query, args.k, &bars))?;
+    let hits = block_on(index.search(&model, &args.query, args.k, None, &bars))?;
     bars.clear();
     print(&hits, &sources, args.json)
 }

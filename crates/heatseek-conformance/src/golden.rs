@@ -1,6 +1,6 @@
 //! What sentence-transformers computed for a list of texts; `tests/golden/README.md` has the format.
 
-use heatseek::{EmbedOptions, LoadOptions, Model, ModelFiles, NoControl, Pooling};
+use heatseek::{EmbedOptions, LoadOptions, Model, ModelFiles, NoControl, PoolerSpec, Pooling};
 use heatseek_testkit::{Tolerance, compare, cosine};
 use safetensors::{Dtype, SafeTensors};
 use serde::Deserialize;
@@ -158,7 +158,7 @@ async fn check_case(model: &Model, case: &GoldenCase, worst: &mut Worst) -> Resu
 async fn check_poolings(model: &Model, case: &GoldenCase) -> Result<(), String> {
     for (pooling, expected) in &case.pooled_by {
         let options = EmbedOptions {
-            pooling: Some(*pooling),
+            pooling: Some(PoolerSpec::named(pooling.name())),
             normalize: Some(false),
             hidden: false,
             ..case.options.clone()

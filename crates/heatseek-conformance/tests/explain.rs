@@ -6,8 +6,8 @@ mod small;
 use std::path::PathBuf;
 
 use heatseek::{
-    EmbedOptions, ExplainOptions, Explanation, ImageOptions, Index, Metric, Model, NoControl, Pooling,
-    block_on,
+    EmbedOptions, ExplainOptions, Explanation, ImageOptions, Index, IndexOptions, Metric, Model, NoControl,
+    PoolerSpec, Pooling, block_on,
 };
 use heatseek_conformance::{Backend, read_vision_golden};
 use heatseek_testkit::{Tolerance, compare, cosine};
@@ -72,9 +72,13 @@ fn ways(backend: &Backend) -> impl Iterator<Item = (Option<Pooling>, Option<bool
     all.step_by(if *backend == Backend::Cpu { 1 } else { 5 })
 }
 
+fn spec(pooling: Option<Pooling>) -> Option<PoolerSpec> {
+    pooling.map(|pooling| PoolerSpec::named(pooling.name()))
+}
+
 fn check_texts(model: &Model, linear: bool, name: &str, backend: &Backend) {
     for (pooling, normalize, metric) in ways(backend) {
-        let embed = EmbedOptions { pooling, normalize, ..EmbedOptions::default() };
+        let embed = EmbedOptions { pooling: spec(pooling), normalize, ..EmbedOptions::default() };
         let options = ExplainOptions { query: embed.clone(), passage: embed.clone(), metric };
         let found = block_on(model.explain(QUERY, PASSAGE, &options, &NoControl)).unwrap();
         let vectors = block_on(model.embed(&[QUERY, PASSAGE], &embed, &NoControl)).unwrap();
@@ -113,11 +117,11 @@ fn sums_of_pictures(backend: &Backend) {
         let cases = read_vision_golden(&std::fs::read(dir.join(file)).unwrap()).unwrap();
         let pictures = [cases[1].pixels.clone(), cases[0].pixels.clone()];
         for (pooling, normalize, metric) in ways(backend) {
-            let embed = EmbedOptions { pooling, normalize, ..EmbedOptions::default() };
+            let embed = EmbedOptions { pooling: spec(pooling), normalize, ..EmbedOptions::default() };
             let options = ExplainOptions { query: embed.clone(), passage: embed, metric };
             let [query, passage] = &pictures;
             let found = block_on(model.explain_pixels(query, passage, &options, &NoControl)).unwrap();
-            let of_images = ImageOptions { pooling, normalize, ..ImageOptions::default() };
+            let of_images = ImageOptions { pooling: spec(pooling), normalize, ..ImageOptions::default() };
             let vectors = block_on(model.embed_pixels(&pictures, &of_images, &NoControl)).unwrap();
             let what = format!("{}, {pooling:?}, unit length {normalize:?}, {metric:?}", dir.display());
             assert_eq!(found.shape[..], vectors.tokens, "{what}");
@@ -139,7 +143,7 @@ fn a_hit_is_explained_with_its_own_score() {
     for dir in models {
         let model = text_model(&dir, &Backend::Cpu);
         for metric in [Metric::Cosine, Metric::Dot] {
-            let mut index = Index::new(&model, metric);
+            let mut index = Index::new(&model, IndexOptions { metric, ..IndexOptions::default() }).unwrap();
             let texts = ["A dance in the sun.", "Honey is in the hive.", "how do bees find the way home?"];
             let documents = texts.map(|text| heatseek::Document {
                 id: text.into(),
@@ -147,7 +151,7 @@ fn a_hit_is_explained_with_its_own_score() {
                 ..Default::default()
             });
             block_on(index.add(&model, documents.into(), None, &NoControl)).unwrap();
-            for hit in block_on(index.search(&model, QUERY, 3, &NoControl)).unwrap() {
+            for hit in block_on(index.search(&model, QUERY, 3, None, &NoControl)).unwrap() {
                 let options = ExplainOptions { metric, ..ExplainOptions::default() };
                 let why = block_on(model.explain(QUERY, &hit.chunk.text, &options, &NoControl)).unwrap();
                 let scale = if metric == Metric::Dot { hit.score.abs().max(1.0) } else { 1.0 };

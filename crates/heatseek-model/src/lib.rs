@@ -27,6 +27,7 @@ mod safetensors;
 mod spec;
 #[cfg(feature = "synthetic")]
 pub mod synthetic;
+mod tail;
 mod text_tower;
 mod tower;
 mod vision;
@@ -45,5 +46,6 @@ pub use modules::{DenseConfig, Pipeline, PipelineStep};
 pub use prompts::Prompts;
 pub use readout::Readout;
 pub use spec::ModelSpec;
+pub use tail::Tail;
 pub use text_tower::TextEnd;
 pub use vision::{PatchGrid, VISION_MODEL_TYPES, VisionConfig, VisionModel, VisionSpec};

@@ -13,7 +13,7 @@ use crate::program::{Parts, build, build_ablated};
 use crate::readout::{TOKEN_VECTORS, pool_weights};
 use crate::weights::{Linear, TextWeights, read_dense};
 use crate::{
-    Config, ModelError, ModelFiles, ModelSpec, Pipeline, PipelineStep, Prompts, Readout, TextPadding,
+    Config, ModelError, ModelFiles, ModelSpec, Pipeline, PipelineStep, Prompts, Readout, Tail, TextPadding,
 };
 
 /// How the names of token embeddings end.
@@ -168,6 +168,16 @@ impl TextModel {
     /// unit length: `[tokens, embedding_dim]`.
     pub fn token_output(&self) -> &'static str {
         if self.dense.is_empty() { HIDDEN } else { TOKEN_VECTORS }
+    }
+
+    /// The output that holds the rows that are pooled: `[tokens, hidden_size]`.
+    pub fn state_output(&self) -> &'static str {
+        HIDDEN
+    }
+
+    /// What follows pooling, in host memory; `normalize` as in [`TextModel::vector_output`].
+    pub fn tail(&self, normalize: Option<bool>) -> Tail {
+        Tail::new(&self.pipeline.steps, &self.dense, normalize.unwrap_or(self.spec.normalize))
     }
 
     /// How much each of `tokens` tokens weighs in a vector, before whatever follows pooling; `None` of the maximum,

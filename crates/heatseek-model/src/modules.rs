@@ -19,6 +19,8 @@ pub struct Pipeline {
     pub transformer: String,
     /// How tokens become one vector.
     pub pooling: Pooling,
+    /// Whether the tokens of a prompt count when it is pooled.
+    pub include_prompt: bool,
     /// What happens to the vector then, in order.
     pub steps: Vec<PipelineStep>,
 }
@@ -152,12 +154,19 @@ impl Pipeline {
                 }),
             };
         }
-        let mut pipeline = Self { transformer: String::new(), pooling: Pooling::Mean, steps: Vec::new() };
+        let mut pipeline = Self {
+            transformer: String::new(),
+            pooling: Pooling::Mean,
+            include_prompt: true,
+            steps: Vec::new(),
+        };
         let mut width = config.hidden_size;
         for module in read_modules(files)? {
             match module.kind {
                 Kind::Transformer => pipeline.transformer = module.folder,
-                Kind::Pooling => pipeline.pooling = read_pooling(files, &module.folder, width)?,
+                Kind::Pooling => {
+                    (pipeline.pooling, pipeline.include_prompt) = read_pooling(files, &module.folder, width)?;
+                }
                 Kind::Normalize => pipeline.steps.push(PipelineStep::Normalize),
                 Kind::Dense => {
                     let dense = read_dense(files, module.folder, width)?;
@@ -180,7 +189,8 @@ const POOLING_FLAGS: [(&str, Pooling); 6] = [
     ("pooling_mode_lasttoken", Pooling::Last),
 ];
 
-fn read_pooling(files: &ModelFiles, folder: &str, width: usize) -> Result<Pooling, ModelError> {
+/// The pooling, and whether prompts count in it.
+fn read_pooling(files: &ModelFiles, folder: &str, width: usize) -> Result<(Pooling, bool), ModelError> {
     let file = format!("{folder}config.json");
     let value = parse(&file, files.require(&file, "the configuration of the model's pooling")?)?;
     let json = Object::new(&file, "(the whole file)", &value)?;
@@ -195,11 +205,7 @@ fn read_pooling(files: &ModelFiles, folder: &str, width: usize) -> Result<Poolin
         [one] => one,
         _ => return Err(json.unsupported(field, "one pooling; several, concatenated, are not implemented")),
     };
-    // The last token is never the prompt's, so only there leaving the prompt out changes nothing.
-    if !json.bool_or("include_prompt", true)? && pooling != Pooling::Last {
-        return Err(json.unsupported("include_prompt", "true, or pooling over the last token"));
-    }
-    Ok(pooling)
+    Ok((pooling, json.bool_or("include_prompt", true)?))
 }
 
 /// The poolings a configuration asks for, and the field that does.

@@ -97,7 +97,7 @@ pub(crate) fn pipeline(config: &Config) -> Pipeline {
         })
     });
     let steps = dense.into_iter().chain([PipelineStep::Normalize]).collect();
-    Pipeline { transformer: String::new(), pooling: Pooling::Last, steps }
+    Pipeline { transformer: String::new(), pooling: Pooling::Last, include_prompt: true, steps }
 }
 
 /// The whole encoder.

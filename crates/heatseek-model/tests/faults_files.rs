@@ -258,13 +258,7 @@ fn pooling_and_dense() {
             Invalid,
             ["true or false"]
         ),
-        module_field!(
-            "1_Pooling/config.json",
-            "include_prompt" = false,
-            UnsupportedSetting,
-            Unsupported,
-            ["include_prompt"]
-        ),
+        module_field!("1_Pooling/config.json", "include_prompt" = "no", Field, Invalid, ["true or false"]),
         module_field!("1_Pooling/config.json", "word_embedding_dimension" = 23, Field, Invalid, ["23", "24"]),
         module_field!(
             "2_Dense/config.json",
@@ -390,7 +384,7 @@ fn what_may_differ_does() {
             v[1]["type"] = json!("sentence_transformers.sentence_transformer.modules.pooling.Pooling")
         });
     });
-    assert_eq!(model.spec().pooling, "last");
+    assert_eq!((model.spec().pooling.as_str(), model.pipeline().include_prompt), ("last", false));
     // Without modules.json: mean pooling and nothing else.
     let model = load(&|f| *f = without(f, "modules.json"));
     assert_eq!((model.spec().pooling.as_str(), model.spec().normalize), ("mean", false));

@@ -99,6 +99,20 @@ impl FlatIndex {
         self.ids.is_empty()
     }
 
+    /// The vector that has this id, as it is compared: of unit length under the cosine.
+    pub fn vector(&self, id: u64) -> Option<&[f32]> {
+        self.places.get(&id).map(|place| &self.vectors[place * self.dim..][..self.dim])
+    }
+
+    /// `vector` as it would be compared.
+    pub fn compared(&self, vector: &[f32]) -> Vec<f32> {
+        let mut vector = vector.to_vec();
+        if self.metric == Metric::Cosine {
+            scale_to_unit(&mut vector);
+        }
+        vector
+    }
+
     /// Adds `vector [dim]`, or replaces the one that has this id.
     ///
     /// # Errors
@@ -110,11 +124,8 @@ impl FlatIndex {
             self.vectors.resize(self.vectors.len() + self.dim, 0.0);
             self.ids.len() - 1
         });
-        let row = &mut self.vectors[place * self.dim..][..self.dim];
-        row.copy_from_slice(vector);
-        if self.metric == Metric::Cosine {
-            scale_to_unit(row);
-        }
+        let vector = self.compared(vector);
+        self.vectors[place * self.dim..][..self.dim].copy_from_slice(&vector);
         Ok(())
     }
 
@@ -139,10 +150,7 @@ impl FlatIndex {
     /// [`SearchError`] if the query's width is wrong or it is not finite.
     pub fn search(&self, query: &[f32], k: usize) -> Result<Vec<Scored>, SearchError> {
         self.check("the query", query)?;
-        let mut query = query.to_vec();
-        if self.metric == Metric::Cosine {
-            scale_to_unit(&mut query);
-        }
+        let query = self.compared(query);
         let mut top = TopK::new(k);
         for (id, row) in self.ids.iter().zip(self.vectors.chunks_exact(self.dim.max(1))) {
             top.offer(Scored { id: *id, score: dot(&query, row) });
@@ -169,7 +177,7 @@ pub(crate) fn check_finite(what: &str, values: &[f32]) -> Result<(), SearchError
 
 /// Scales a finite vector to unit length; a zero vector stays. Summed in f64, so that lengths whose squares
 /// overflow f32 are right, too.
-fn scale_to_unit(vector: &mut [f32]) {
+pub(crate) fn scale_to_unit(vector: &mut [f32]) {
     let norm = vector.iter().map(|&v| f64::from(v) * f64::from(v)).sum::<f64>().sqrt();
     if norm > 0.0 {
         vector.iter_mut().for_each(|v| *v = (f64::from(*v) / norm) as f32);

@@ -6,10 +6,12 @@
 
 mod flat;
 mod max_sim;
+mod multi;
 mod quantize;
 mod top_k;
 
 pub use flat::{FlatIndex, Metric, SearchError};
 pub use max_sim::max_sim;
+pub use multi::MultiIndex;
 pub use quantize::{Precision, Quantized, Ranges, quantize};
 pub use top_k::{Scored, TopK};

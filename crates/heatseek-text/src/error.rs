@@ -36,6 +36,11 @@ pub enum TextError {
         /// Tokens shared with the next one.
         overlap: usize,
     },
+    /// The tokenizer ends texts with no token that could be a landmark.
+    #[error(
+        "landmarks need a separator, but this model's tokenizer ends texts with none; take another pooling"
+    )]
+    NoLandmark,
 }
 
 impl TextError {

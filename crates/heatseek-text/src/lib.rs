@@ -2,6 +2,7 @@
 
 mod chunk;
 mod error;
+mod landmarks;
 mod offsets;
 mod tokenizer;
 

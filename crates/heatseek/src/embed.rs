@@ -1,17 +1,26 @@
 //! Texts to vectors.
 
 use heatseek_ops::{Batch, HIDDEN};
+use heatseek_pool::{Params, Pooler, PoolerSpec};
 use heatseek_text::Encoding;
 
+use crate::way::{Input, Wanted, Way, sizes};
 use crate::{Control, EmbedOptions, Error, Model, Progress, Stage};
 
-/// One vector per text.
+/// The vectors of texts: one each, or with a pooling that gives several, as many as `counts` says.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Embeddings {
-    /// The vectors, `shape[0] × shape[1]`, row-major.
+    /// The vectors, `shape[0] × shape[1]`, row-major; those of a text follow each other.
     pub data: Vec<f32>,
-    /// Texts, elements a vector.
+    /// Vectors, elements a vector.
     pub shape: [usize; 2],
+    /// Vectors of each text, where the pooling gives several; to be compared by [`max_sim`](crate::max_sim).
+    pub counts: Option<Vec<usize>>,
+    /// If asked for: how much each token weighed, of each text `[vectors, tokens]` row-major. `None` also where
+    /// tokens have no weight, as with the maximum.
+    pub weights: Option<Vec<Vec<f32>>>,
+    /// That another pooling was asked for than the model's own.
+    pub warning: Option<String>,
     /// Tokens of each text, special ones included, after cutting.
     pub tokens: Vec<usize>,
     /// Whether a text was cut to the limit.
@@ -23,17 +32,42 @@ pub struct Embeddings {
 }
 
 impl Embeddings {
-    /// The vector of text `index`.
+    /// Vector `index`: of text `index`, if each text has one.
     pub fn row(&self, index: usize) -> &[f32] {
         &self.data[index * self.shape[1]..][..self.shape[1]]
     }
 }
 
+/// Options made ready for texts.
+pub(crate) struct Ready {
+    pub(crate) way: Way,
+    pub(crate) prompt: String,
+    /// Tokens from the first on that do not count in pooling.
+    pub(crate) skip: usize,
+    pub(crate) max_length: usize,
+}
+
+/// A text made ready.
+pub(crate) struct Encoded {
+    /// The text behind its prompt.
+    pub(crate) text: String,
+    pub(crate) encoding: Encoding,
+    pub(crate) input: Input,
+}
+
 impl Model {
-    /// Embeds `texts`, in their order. A text gets the same vector whatever it is batched with.
+    /// The pooler that `spec` asks for, for the states of this model.
     ///
     /// # Errors
-    /// [`Error`]: an unknown prompt, a `max_length` the model cannot do, cancellation, a device that
+    /// [`Error::Pool`]: an unknown name or option, parameters that are missing or do not fit.
+    pub fn pooler(&self, spec: &PoolerSpec, params: Option<&Params>) -> Result<Pooler, Error> {
+        Ok(Pooler::new(spec, params, sizes(self.text_model()))?)
+    }
+
+    /// Embeds `texts`, in their order. A text gets the same vectors whatever it is batched with.
+    ///
+    /// # Errors
+    /// [`Error`]: an unknown prompt or pooling, a `max_length` the model cannot do, cancellation, a device that
     /// cannot go on.
     pub async fn embed<S: AsRef<str>>(
         &self,
@@ -41,17 +75,14 @@ impl Model {
         options: &EmbedOptions,
         control: &dyn Control,
     ) -> Result<Embeddings, Error> {
-        let prompt = self.prompt(options)?;
-        let max_length = self.max_length(options)?;
-        let spec = self.text_model().spec();
-        let pooled = self.text_model().vector_output(options.pooling, options.normalize);
-        let mut outputs = vec![pooled.as_str()];
-        if options.hidden {
-            outputs.push(HIDDEN);
-        }
+        let ready = self.ready(options)?;
+        let way = &ready.way;
+        let also: &[&str] = if options.hidden { &[HIDDEN] } else { &[] };
         let mut result = Embeddings {
-            data: Vec::with_capacity(texts.len() * spec.embedding_dim),
-            shape: [texts.len(), spec.embedding_dim],
+            shape: [0, way.width()],
+            counts: way.gives_several().then(Vec::new),
+            weights: options.weights.then(Vec::new),
+            warning: way.warning.clone(),
             hidden: options.hidden.then(Vec::new),
             ..Embeddings::default()
         };
@@ -60,48 +91,103 @@ impl Model {
         let mut next = 0;
         while next < texts.len() {
             control.checkpoint().await?;
-            let budget = self.runner.active().plan.preferred_rows();
+            let budget = if way.alone() { 1 } else { self.runner.active().plan.preferred_rows() };
             let mut batch = Batch::new();
+            let mut inputs = Vec::new();
             while next < texts.len() && batch.rows() < budget {
-                let text = texts[next].as_ref();
-                let encoding = self.encode(&prompt, text, max_length)?;
+                let Encoded { encoding, input, .. } = self.encoded(&ready, texts[next].as_ref())?;
                 // A batch may exceed its budget only by being a single text.
                 if batch.rows() > 0 && batch.rows() + encoding.ids.len() > budget {
                     break;
                 }
-                self.text_model().push_sequence(&mut batch, &encoding.ids, &encoding.type_ids)?;
+                self.push(&mut batch, &ready, &encoding)?;
+                inputs.push(input);
                 result.tokens.push(encoding.ids.len());
                 result.truncated.push(encoding.truncated);
                 result.ids.push(encoding.ids);
                 next += 1;
             }
-            let mut values = self.runner.run(&batch, &outputs, control).await?;
-            if let (Some(all), Some(hidden)) = (&mut result.hidden, values.get(1)) {
+            let (pooled, values) = way.vectors(&self.runner, &mut batch, &inputs, also, control).await?;
+            if let (Some(all), Some(hidden)) = (&mut result.hidden, values.first()) {
                 let width = self.text_model().config().hidden_size;
                 let rows = |s: &heatseek_ops::Sequence| hidden[s.start * width..][..s.len * width].to_vec();
                 all.extend(batch.sequences().iter().map(rows));
             }
-            result.data.append(&mut values[0]);
+            for one in pooled {
+                let count = one.vectors.len() / way.width();
+                result.shape[0] += count;
+                result.data.extend(one.vectors);
+                result.counts.iter_mut().for_each(|counts| counts.push(count));
+                match (&mut result.weights, one.weights) {
+                    (Some(all), Some(weights)) => all.push(weights),
+                    (weights, _) => *weights = None,
+                }
+            }
             control.progress(progress(next));
         }
         Ok(result)
     }
 
+    /// Checks options.
+    pub(crate) fn ready(&self, options: &EmbedOptions) -> Result<Ready, Error> {
+        let way = Way::new(
+            self.text_model(),
+            Wanted {
+                pooling: options.pooling.as_ref(),
+                params: options.pooling_weights.as_deref(),
+                normalize: options.normalize,
+                truncate_dim: options.truncate_dim,
+                weights: options.weights,
+            },
+        )?;
+        let model = self.text_model();
+        // These read a text up to its first separator, or one as long as the limit.
+        if way.landmarks().is_some() && (model.config().text_end.is_some() || model.padding().is_some()) {
+            return Err(Error::InvalidInput {
+                what: "pooling landmark".into(),
+                got: format!("a model of type `{}`, whose texts end at a separator", model.spec().model_type),
+                expected: "a model that reads several parts, such as BERT".into(),
+            });
+        }
+        let prompt = self.prompt(options)?;
+        let counts = options.include_prompt.unwrap_or(model.pipeline().include_prompt);
+        let skip = if counts { 0 } else { self.tokenizer.prompt_tokens(&prompt)? };
+        Ok(Ready { way, prompt, skip, max_length: self.max_length(options)? })
+    }
+
+    /// `text` as tokens, with what its pooler needs to know.
+    pub(crate) fn encoded(&self, ready: &Ready, text: &str) -> Result<Encoded, Error> {
+        let prompted = format!("{}{text}", ready.prompt);
+        let mut input = Input::default();
+        let encoding = match ready.way.landmarks() {
+            None => self.encode(&prompted, ready.max_length)?,
+            Some(every) => {
+                let made = self.tokenizer.encode_with_landmarks(&prompted, every, ready.max_length)?;
+                input.landmarks = made.1;
+                made.0
+            }
+        };
+        if ready.way.on_host() {
+            input.offsets = characters(&prompted, ready.prompt.len(), &encoding.offsets);
+        }
+        Ok(Encoded { text: prompted, encoding, input })
+    }
+
+    /// Appends a text to `batch`.
+    pub(crate) fn push(&self, batch: &mut Batch, ready: &Ready, encoding: &Encoding) -> Result<(), Error> {
+        self.text_model().push_sequence(batch, &encoding.ids, &encoding.type_ids)?;
+        batch.skip_first(ready.skip);
+        Ok(())
+    }
+
     /// `text` behind its prompt, and the same as tokens, cut to its length.
     pub(crate) fn encoding(&self, text: &str, options: &EmbedOptions) -> Result<(String, Encoding), Error> {
         let text = format!("{}{text}", self.prompt(options)?);
-        let encoding = self.encode("", &text, self.max_length(options)?)?;
+        let encoding = self.encode(&text, self.max_length(options)?)?;
         Ok((text, encoding))
     }
 
-    fn encode(&self, prompt: &str, text: &str, max_length: usize) -> Result<Encoding, Error> {
-        let prompted;
-        let text = if prompt.is_empty() {
-            text
-        } else {
-            prompted = format!("{prompt}{text}");
-            &prompted
-        };
+    fn encode(&self, text: &str, max_length: usize) -> Result<Encoding, Error> {
         let mut encoding = self.tokenizer.encode(text, Some(max_length))?;
         let counted = self.text_model().counted_tokens(&encoding.ids)?;
         encoding.ids.truncate(counted);
@@ -134,5 +220,31 @@ impl Model {
             });
         }
         Ok(wanted)
+    }
+}
+
+/// Bytes of a text behind its prompt as characters of the text alone; what is of the prompt covers nothing.
+fn characters(prompted: &str, prompt: usize, offsets: &[(usize, usize)]) -> Vec<(usize, usize)> {
+    let mut before = vec![0; prompted.len() + 1];
+    let mut count = 0;
+    for (at, place) in before.iter_mut().enumerate() {
+        *place = count;
+        count += usize::from(at >= prompt && at < prompted.len() && prompted.is_char_boundary(at + 1));
+    }
+    offsets.iter().map(|&(start, end)| (before[start], before[end])).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn characters_are_those_of_the_text_alone() {
+        let offsets = [(0, 0), (0, 3), (4, 6), (3, 7), (6, 10), (10, 11)];
+        assert_eq!(
+            characters("q: é x🐝", 3, &[(0, 2), (3, 5), (6, 7), (7, 11)]),
+            [(0, 0), (0, 1), (2, 3), (3, 4)]
+        );
+        assert_eq!(characters("abcdefghijk", 0, &offsets), offsets);
     }
 }

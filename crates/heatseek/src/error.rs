@@ -4,6 +4,7 @@ use heatseek_attention::AnalysisError;
 use heatseek_image::ImageError;
 use heatseek_model::ModelError;
 use heatseek_ops::{BatchError, ExecutorError, ProgramError};
+use heatseek_pool::PoolError;
 use heatseek_search::SearchError;
 use heatseek_text::TextError;
 use thiserror::Error;
@@ -37,6 +38,9 @@ pub enum Error {
     /// The index.
     #[error(transparent)]
     Search(#[from] SearchError),
+    /// The pooling asked for.
+    #[error(transparent)]
+    Pool(#[from] PoolError),
     /// Our own Program does not fit together.
     #[error("internal error: {0}; please report this")]
     Program(#[from] ProgramError),
@@ -90,7 +94,9 @@ impl Error {
             }
             Error::Image(_) | Error::Picture { .. } => "invalid_input",
             Error::Text(error) if error.is_model_file() => "model_invalid",
-            Error::Text(_) | Error::Search(_) | Error::InvalidInput { .. } => "invalid_input",
+            Error::Text(_) | Error::Search(_) | Error::Pool(_) | Error::InvalidInput { .. } => {
+                "invalid_input"
+            }
             Error::Aborted => "aborted",
             Error::Executor(ExecutorError::Unsupported { .. }) => "unsupported",
             Error::Executor(ExecutorError::Lost { .. }) => "device_lost",

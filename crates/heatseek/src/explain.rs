@@ -1,12 +1,15 @@
 //! Why a passage matched: the score taken apart into what each token gave.
 
 use heatseek_model::Readout;
-use heatseek_ops::{Batch, HIDDEN};
+use heatseek_ops::{Batch, Pooling};
 use heatseek_search::Metric;
+use heatseek_text::Encoding;
 
-use crate::device::Encoder;
+use crate::embed::Encoded;
+use crate::look::Layers;
 use crate::runner::Runner;
-use crate::{Control, EmbedOptions, Error, ImageModel, MapLayout, Model, Picture, Pixels};
+use crate::way::{Input, Way};
+use crate::{Control, EmbedOptions, Error, ImageModel, ImageOptions, MapLayout, Model, Picture, Pixels};
 
 /// How the score to explain comes about. The defaults are those of [`Index`](crate::Index).
 #[derive(Clone, Debug, Default)]
@@ -42,11 +45,11 @@ pub struct ExplainedSide {
     /// The tokens.
     pub layout: MapLayout,
     /// One number for each token; they sum to the score. Tokens that pooling leaves out have 0; the biases of Dense
-    /// layers are shared out as pooling weighs tokens. `None` where the vector is no sum over tokens: after pooling
-    /// by the maximum, a Dense layer with an activation, or SigLIP's head.
+    /// layers are shared out as pooling weighs tokens. `None` where the vector is no sum over the tokens' last states:
+    /// after pooling by the maximum, a Dense layer with an activation, or SigLIP's head.
     pub contributions: Option<Vec<f32>>,
-    /// How much pooling weighs each token, one number for each: `1/tokens` of the mean. `None` of the maximum and of
-    /// SigLIP's head.
+    /// How much pooling weighs each token, one number for each: `1/tokens` of the mean. `None` of the maximum and
+    /// others that have no such weights, and of SigLIP's head.
     pub pool_weights: Option<Vec<f32>>,
 }
 
@@ -79,23 +82,21 @@ impl Model {
         options: &ExplainOptions,
         control: &dyn Control,
     ) -> Result<Explanation, Error> {
-        check_width(query, self.text_model().spec().embedding_dim)?;
         let passage = self.side(passage, &options.passage, control).await?;
-        Ok(passage.against_vector(query, options.metric))
+        passage.against_vector(query, options.metric)
     }
 
     async fn side(&self, text: &str, embed: &EmbedOptions, control: &dyn Control) -> Result<Side, Error> {
         let model = self.text_model();
-        let (batch, layout) = self.looked_at(text, embed)?;
-        let vector = model.vector_output(embed.pooling, embed.normalize);
-        let outputs = [vector.as_str(), HIDDEN, model.token_output()];
-        let way = Way {
-            layout,
-            unit_length: embed.normalize.unwrap_or(model.spec().normalize),
-            readout: model.readout(embed.pooling),
-            pool_weights: model.pool_weights(embed.pooling, batch.rows()),
-        };
-        Side::compute(&self.runner, &batch, outputs, way, control).await
+        let ready = self.ready(embed)?;
+        let Encoded { text, encoding, input } = self.encoded(&ready, text)?;
+        let mut batch = Batch::new();
+        self.push(&mut batch, &ready, &encoding)?;
+        let Encoding { ids, offsets, special, .. } = encoding;
+        let layout = MapLayout::Text { text, ids, offsets, special };
+        let outputs = [model.state_output(), model.token_output()];
+        let readout = model.readout(Some(Pooling::Mean));
+        Side::compute(&self.runner, (batch, input, layout), ready.way, (outputs, readout), control).await
     }
 }
 
@@ -156,9 +157,8 @@ impl ImageModel {
         options: &ExplainOptions,
         control: &dyn Control,
     ) -> Result<Explanation, Error> {
-        check_width(query, self.model().spec().embedding_dim)?;
         let passage = self.side(passage, &options.passage, control).await?;
-        Ok(passage.against_vector(query, options.metric))
+        passage.against_vector(query, options.metric)
     }
 
     async fn side(
@@ -168,16 +168,20 @@ impl ImageModel {
         control: &dyn Control,
     ) -> Result<Side, Error> {
         let model = self.model();
+        let way = self.way(&ImageOptions {
+            pooling: embed.pooling.clone(),
+            pooling_weights: embed.pooling_weights.clone(),
+            normalize: embed.normalize,
+            truncate_dim: embed.truncate_dim,
+            ..ImageOptions::default()
+        })?;
         let (batch, layout) = self.looked_at(pixels)?;
-        let vector = model.vector_output(embed.pooling, embed.normalize);
-        let outputs = [vector.as_str(), model.state_output(), model.token_output(embed.pooling)];
-        let way = Way {
-            layout,
-            unit_length: embed.normalize.unwrap_or(model.spec().normalize),
-            readout: model.readout(embed.pooling),
-            pool_weights: model.pool_weights(embed.pooling, batch.rows()),
-        };
-        Side::compute(&self.runner, &batch, outputs, way, control).await
+        let [width, height] = [pixels.width, pixels.height].map(|n| n as usize);
+        let input = self.input(model.grid(width, height)?);
+        let any = way.pooler().map(|_| Pooling::Mean);
+        let outputs = [model.state_output(), model.token_output(any)];
+        let readout = model.readout(any);
+        Side::compute(&self.runner, (batch, input, layout), way, (outputs, readout), control).await
     }
 }
 
@@ -195,17 +199,32 @@ pub(crate) fn check_width(vector: &[f32], width: usize) -> Result<(), Error> {
     }
 }
 
-/// How a vector comes about.
-struct Way {
-    layout: MapLayout,
-    unit_length: bool,
-    readout: Option<Readout>,
-    pool_weights: Option<Vec<f64>>,
+/// Fails where an input gets several vectors.
+pub(crate) fn one_vector(way: &Way) -> Result<(), Error> {
+    let several = way.pooler().filter(|pooler| pooler.gives_several());
+    several.map_or(Ok(()), |pooler| {
+        Err(Error::InvalidInput {
+            what: format!("pooling {}", pooler.spec()),
+            got: "several vectors of one input".into(),
+            expected: "a pooling that gives one".into(),
+        })
+    })
 }
+
+/// What was passed on to a side: a batch of one input.
+type Looked = (Batch, Input, MapLayout);
+
+/// How far the weighted sum of tokens may be from a vector that is one, as a share of its length: a thousand times
+/// what f32 rounds.
+const SUM_ERROR: f64 = 1e-4;
 
 /// One input and what a model made of it.
 struct Side {
+    layout: MapLayout,
     way: Way,
+    /// Of the Dense layers, where these are linear.
+    readout: Option<Readout>,
+    pool_weights: Option<Vec<f32>>,
     tokens: usize,
     vector: Vec<f32>,
     /// The rows that are pooled.
@@ -215,22 +234,28 @@ struct Side {
 }
 
 impl Side {
-    async fn compute<E: Encoder>(
+    async fn compute<E: Layers>(
         runner: &Runner<E>,
-        batch: &Batch,
-        [vector, states, carried]: [&str; 3],
+        (mut batch, input, layout): Looked,
         way: Way,
+        (outputs, readout): ([&str; 2], Option<Readout>),
         control: &dyn Control,
     ) -> Result<Self, Error> {
+        one_vector(&way)?;
         control.checkpoint().await?;
-        let mut outputs = vec![vector, states];
-        // Where nothing stands between states and vectors they are the same.
-        outputs.extend((carried != states).then_some(carried));
-        let mut values = runner.run(batch, &outputs, control).await?.into_iter();
+        let inputs = [input];
+        let (pooled, values) = way.vectors(runner, &mut batch, &inputs, &outputs, control).await?;
+        let (mut pooled, mut values) = (pooled.into_iter(), values.into_iter());
+        let pooled = pooled.next().unwrap_or_default();
         let mut next = || values.next().unwrap_or_default();
-        let (vector, states) = (next(), next());
-        let carried = if outputs.len() == 3 { next() } else { states.clone() };
-        Ok(Self { way, tokens: batch.rows(), vector, states, carried })
+        let (states, carried) = (next(), next());
+        let skip = batch.sequences().first().map_or(0, |sequence| sequence.skip);
+        let pool_weights = match way.on_host() {
+            true => pooled.weights,
+            false => way.plain_weights(&states, batch.rows(), skip)?,
+        };
+        let tokens = batch.rows();
+        Ok(Self { layout, way, readout, pool_weights, tokens, vector: pooled.vectors, states, carried })
     }
 
     fn against(self, passage: &Self, metric: Metric) -> Explanation {
@@ -244,48 +269,67 @@ impl Side {
         }
     }
 
-    fn against_vector(&self, query: &[f32], metric: Metric) -> Explanation {
-        Explanation {
+    fn against_vector(&self, query: &[f32], metric: Metric) -> Result<Explanation, Error> {
+        check_width(query, self.way.width())?;
+        let carried = self.carried()?;
+        Ok(Explanation {
             score: score(query, &self.vector, metric) as f32,
-            similarity: cosines(query, 1, &self.carried, self.tokens),
+            similarity: cosines(query, 1, &carried, self.tokens),
             shape: [1, self.tokens],
             query: None,
             passage: self.explained(query, metric),
+        })
+    }
+
+    /// The tokens as vectors of the width of the input's own.
+    fn carried(&self) -> Result<Vec<f32>, Error> {
+        let (width, kept) = (self.carried.len() / self.tokens.max(1), self.way.width());
+        if self.way.pooler().is_some_and(|pooler| pooler.width() != self.states.len() / self.tokens.max(1)) {
+            return Err(Error::InvalidInput {
+                what: "the vector".into(),
+                got: format!("one to compare with tokens, of {kept} elements after pooling"),
+                expected: format!("a pooling whose vectors are as wide as tokens, {width}"),
+            });
         }
+        Ok(self.carried.chunks_exact(width.max(1)).flat_map(|row| &row[..kept]).copied().collect())
     }
 
     fn explained(&self, other: &[f32], metric: Metric) -> ExplainedSide {
-        let readout = self.way.readout.as_ref();
-        let contributions = readout.map(|readout| self.contributions(readout, other, metric));
-        let weights = self.way.pool_weights.as_ref();
-        let pool_weights = weights.map(|weights| weights.iter().map(|&weight| weight as f32).collect());
-        ExplainedSide { layout: self.way.layout.clone(), contributions, pool_weights }
+        let contributions = self.contributions(other, metric);
+        let (layout, pool_weights) = (self.layout.clone(), self.pool_weights.clone());
+        ExplainedSide { layout, contributions, pool_weights }
     }
 
     /// With token vectors `t`, weights `w` and the constant `c`, the vector is `Σ w (t − c) + c`, divided by its
-    /// length where it has unit length; of its product with the other one, each token gave a term.
-    fn contributions(&self, readout: &Readout, other: &[f32], metric: Metric) -> Vec<f32> {
-        let weights = readout.weights(self.tokens);
-        let total: f64 = weights.iter().sum();
+    /// length where it has unit length; of its product with the other one, each token gave a term. `None` if that is
+    /// not what the vector is.
+    fn contributions(&self, other: &[f32], metric: Metric) -> Option<Vec<f32>> {
+        let (readout, weights) = (self.readout.as_ref()?, self.pool_weights.as_ref()?);
+        let carried = self.carried().ok()?;
+        let total: f64 = weights.iter().map(|&w| f64::from(w)).sum();
         let constant = readout.constant();
         let constant_at = |i: usize| constant.get(i).copied().unwrap_or_default();
-        let width = other.len();
-        let rows = || self.carried.chunks_exact(width).zip(&weights);
+        let width = self.vector.len();
+        let rows = || carried.chunks_exact(width).zip(weights.iter().map(|&w| f64::from(w)));
         let mut raw: Vec<f64> = (0..width).map(|i| constant_at(i) * (1.0 - total)).collect();
         for (row, weight) in rows() {
             raw.iter_mut().zip(row).for_each(|(sum, &t)| *sum += weight * f64::from(t));
         }
         let length = |squares: f64| if squares > 0.0 { squares.sqrt() } else { 1.0 };
-        let scale = match (self.way.unit_length, metric) {
-            (true, Metric::Dot) => 1.0 / length(raw.iter().map(|v| v * v).sum()),
-            (false, Metric::Dot) => 1.0,
-            (_, Metric::Cosine) => {
-                1.0 / (length(raw.iter().map(|v| v * v).sum()) * length(product(other, other)))
-            }
+        let unit = length(raw.iter().map(|v| v * v).sum());
+        let made = if self.way.normalizes() { 1.0 / unit } else { 1.0 };
+        let error =
+            raw.iter().zip(&self.vector).map(|(sum, &v)| (sum * made - f64::from(v)).powi(2)).sum::<f64>();
+        if !(error.sqrt() <= SUM_ERROR * length(product(&self.vector, &self.vector))) {
+            return None;
+        }
+        let scale = match metric {
+            Metric::Dot => made,
+            Metric::Cosine => 1.0 / (unit * length(product(other, other))),
         };
         let of_constant: f64 = other.iter().enumerate().map(|(i, &u)| f64::from(u) * constant_at(i)).sum();
-        let share = of_constant * (1.0 - total) / total;
-        rows().map(|(row, weight)| (scale * weight * (product(row, other) + share)) as f32).collect()
+        let share = if total == 0.0 { 0.0 } else { of_constant * (1.0 - total) / total };
+        Some(rows().map(|(row, weight)| (scale * weight * (product(row, other) + share)) as f32).collect())
     }
 }
 

@@ -1,11 +1,15 @@
 //! Pictures to vectors.
 
+use std::rc::Rc;
+
 use heatseek_image::{Picture, Pixels, Preprocessor};
 use heatseek_model::{Kept, ModelError, ModelFiles, Norm, PatchGrid, VisionModel, VisionSpec};
-use heatseek_ops::{Batch, HIDDEN, Pooling, Program};
+use heatseek_ops::{Batch, HIDDEN, Program};
+use heatseek_pool::{Params, Pooler, PoolerSpec};
 
 use crate::device::{self, Encoder};
 use crate::runner::Runner;
+use crate::way::{Input, Wanted, Way, sizes};
 use crate::{Control, Error, LoadOptions, Loader, ModelInfo, Progress, Stage};
 
 /// Rows of the probe, and fewer than any picture has: pictures need the kernels of many rows.
@@ -20,22 +24,35 @@ pub struct ImageModel {
 /// How to embed pictures.
 #[derive(Clone, Debug, Default)]
 pub struct ImageOptions {
-    /// How tokens become one vector; `None` is the model's own:
+    /// How tokens become vectors; `None` is the model's own:
     /// the class token, or SigLIP's pooling head.
-    pub pooling: Option<Pooling>,
+    pub pooling: Option<PoolerSpec>,
+    /// Learned parameters of that pooling.
+    pub pooling_weights: Option<Rc<Params>>,
+    /// Keeps only so many elements of each vector, the first; they get unit length again if the vectors have it.
+    pub truncate_dim: Option<usize>,
+    /// Whether the weights of tokens come too. Their states are read back for it.
+    pub weights: bool,
     /// Whether vectors have unit length; `None` is the model's own.
     pub normalize: Option<bool>,
     /// Whether the last hidden state comes too.
     pub hidden: bool,
 }
 
-/// One vector per picture.
+/// The vectors of pictures: one each, or with a pooling that gives several, as many as `counts` says.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ImageEmbeddings {
-    /// The vectors, `shape[0] × shape[1]`, row-major.
+    /// The vectors, `shape[0] × shape[1]`, row-major; those of a picture follow each other.
     pub data: Vec<f32>,
-    /// Pictures, elements a vector.
+    /// Vectors, elements a vector.
     pub shape: [usize; 2],
+    /// Vectors of each picture, where the pooling gives several.
+    pub counts: Option<Vec<usize>>,
+    /// If asked for: how much each token weighed, of each picture `[vectors, tokens]` row-major. `None` also where
+    /// tokens have no weight, as with the maximum.
+    pub weights: Option<Vec<Vec<f32>>>,
+    /// That another pooling was asked for than the model's own.
+    pub warning: Option<String>,
     /// The patches of each picture.
     pub grids: Vec<PatchGrid>,
     /// Tokens of each picture: prefix tokens and patches.
@@ -45,7 +62,7 @@ pub struct ImageEmbeddings {
 }
 
 impl ImageEmbeddings {
-    /// The vector of picture `index`.
+    /// Vector `index`: of picture `index`, if each has one.
     pub fn row(&self, index: usize) -> &[f32] {
         &self.data[index * self.shape[1]..][..self.shape[1]]
     }
@@ -182,13 +199,13 @@ impl ImageModel {
         control: &dyn Control,
     ) -> Result<ImageEmbeddings, Error> {
         let model = self.model();
-        let width = model.spec().embedding_dim;
-        let pooled = model.vector_output(options.pooling, options.normalize);
-        let mut outputs = vec![pooled.as_str()];
-        outputs.extend(options.hidden.then_some(HIDDEN));
+        let way = &self.way(options)?;
+        let also: &[&str] = if options.hidden { &[HIDDEN] } else { &[] };
         let mut result = ImageEmbeddings {
-            data: Vec::with_capacity(total * width),
-            shape: [total, width],
+            shape: [0, way.width()],
+            counts: way.gives_several().then(Vec::new),
+            weights: options.weights.then(Vec::new),
+            warning: way.warning.clone(),
             hidden: options.hidden.then(Vec::new),
             ..ImageEmbeddings::default()
         };
@@ -199,8 +216,9 @@ impl ImageModel {
         let mut waiting = None;
         while next < total {
             control.checkpoint().await?;
-            let budget = self.runner.active().plan.preferred_rows();
+            let budget = if way.alone() { 1 } else { self.runner.active().plan.preferred_rows() };
             let mut batch = Batch::new();
+            let mut inputs = Vec::new();
             while next < total {
                 let picture = match waiting.take() {
                     Some(picture) => picture,
@@ -215,20 +233,62 @@ impl ImageModel {
                     break;
                 }
                 model.push_picture(&mut batch, width, height, &picture.data)?;
+                inputs.push(self.input(grid));
                 result.grids.push(grid);
                 result.tokens.push(tokens);
                 next += 1;
             }
-            let mut values = self.runner.run(&batch, &outputs, control).await?;
-            if let (Some(all), Some(hidden)) = (&mut result.hidden, values.get(1)) {
+            let (pooled, values) = way.vectors(&self.runner, &mut batch, &inputs, also, control).await?;
+            if let (Some(all), Some(hidden)) = (&mut result.hidden, values.first()) {
                 let width = model.config().hidden_size;
                 let rows = |s: &heatseek_ops::Sequence| hidden[s.start * width..][..s.len * width].to_vec();
                 all.extend(batch.sequences().iter().map(rows));
             }
-            result.data.append(&mut values[0]);
+            for one in pooled {
+                let count = one.vectors.len() / way.width();
+                result.shape[0] += count;
+                result.data.extend(one.vectors);
+                result.counts.iter_mut().for_each(|counts| counts.push(count));
+                match (&mut result.weights, one.weights) {
+                    (Some(all), Some(weights)) => all.push(weights),
+                    (weights, _) => *weights = None,
+                }
+            }
             control.progress(progress(next));
         }
         Ok(result)
+    }
+
+    /// The pooler that `spec` asks for, for the states of this model.
+    ///
+    /// # Errors
+    /// [`Error::Pool`]: an unknown name or option, parameters that are missing or do not fit.
+    pub fn pooler(&self, spec: &PoolerSpec, params: Option<&Params>) -> Result<Pooler, Error> {
+        Ok(Pooler::new(spec, params, sizes(self.model()))?)
+    }
+
+    pub(crate) fn way(&self, options: &ImageOptions) -> Result<Way, Error> {
+        let wanted = Wanted {
+            pooling: options.pooling.as_ref(),
+            params: options.pooling_weights.as_deref(),
+            normalize: options.normalize,
+            truncate_dim: options.truncate_dim,
+            weights: options.weights,
+        };
+        let way = Way::new(self.model(), wanted)?;
+        match way.landmarks() {
+            None => Ok(way),
+            Some(_) => Err(Error::InvalidInput {
+                what: "pooling landmark".into(),
+                got: "pictures".into(),
+                expected: "texts, into which separators can be put".into(),
+            }),
+        }
+    }
+
+    pub(crate) fn input(&self, grid: PatchGrid) -> Input {
+        let prefix = self.model().spec().prefix_tokens.len();
+        Input { grid: Some((prefix, grid.rows, grid.columns)), ..Input::default() }
     }
 
     pub(crate) fn model(&self) -> &VisionModel {

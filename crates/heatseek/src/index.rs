@@ -1,6 +1,9 @@
 //! Documents found by meaning.
 
-use heatseek_search::{FlatIndex, Metric};
+use std::rc::Rc;
+
+use heatseek_pool::{Iem, Params, PoolerSpec};
+use heatseek_search::{FlatIndex, Metric, MultiIndex, Scored, TopK};
 use heatseek_text::Chunk;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -62,33 +65,92 @@ pub struct HitChunk {
     pub end: usize,
 }
 
-/// Documents, split into passages, each with its vector.
+/// How an index compares texts.
+#[derive(Clone, Debug, Default)]
+pub struct IndexOptions {
+    /// How two vectors are compared. Of a pooling that gives several, texts are compared by MaxSim, the sum of what
+    /// each of the query's vectors has in common with the most similar of the passage's.
+    pub metric: Metric,
+    /// How tokens become vectors; `None` is the model's own.
+    pub pooling: Option<PoolerSpec>,
+    /// Learned parameters of that pooling.
+    pub pooling_weights: Option<Rc<Params>>,
+    /// Whether the tokens of a prompt count in pooling; `None` is as the model's files say.
+    pub include_prompt: Option<bool>,
+    /// Keeps only so many elements of each vector.
+    pub truncate_dim: Option<usize>,
+    /// Whether passages are read with the text around them: see [`Model::embed_chunks`].
+    pub late: bool,
+}
+
+impl IndexOptions {
+    fn embed(&self) -> EmbedOptions {
+        EmbedOptions {
+            pooling: self.pooling.clone(),
+            pooling_weights: self.pooling_weights.clone(),
+            include_prompt: self.include_prompt,
+            truncate_dim: self.truncate_dim,
+            ..EmbedOptions::default()
+        }
+    }
+}
+
+/// How many times as many passages as are wanted a pair scorer looks at.
+const RERANKED: usize = 4;
+
+/// Documents, split into passages, each with its vectors.
 #[derive(Debug)]
 pub struct Index {
-    vectors: FlatIndex,
+    options: IndexOptions,
+    vectors: Vectors,
     documents: Vec<Option<Document>>,
-    /// Which document a passage is of, and where; a vector's id is an index into this.
+    /// Which document a passage is of, and where; its id among the vectors is an index into this.
     chunks: Vec<(usize, Chunk)>,
+}
+
+/// The vectors of passages by id.
+#[derive(Debug)]
+enum Vectors {
+    One(FlatIndex),
+    Several(MultiIndex),
 }
 
 impl Index {
     /// An empty index for the vectors of `model`.
-    pub fn new(model: &Model, metric: Metric) -> Self {
-        Self {
-            vectors: FlatIndex::new(model.info().spec.embedding_dim, metric),
-            documents: Vec::new(),
-            chunks: Vec::new(),
+    ///
+    /// # Errors
+    /// As [`Model::embed`], for options that the model cannot do.
+    pub fn new(model: &Model, options: IndexOptions) -> Result<Self, Error> {
+        let way = model.ready(&options.embed())?.way;
+        if options.late {
+            model.late_pooling(&options.embed())?;
         }
+        let vectors = match way.gives_several() {
+            true => Vectors::Several(MultiIndex::new(way.width(), options.metric)),
+            false => Vectors::One(FlatIndex::new(way.width(), options.metric)),
+        };
+        Ok(Self { options, vectors, documents: Vec::new(), chunks: Vec::new() })
+    }
+
+    /// That another pooling was asked for than the model's own.
+    ///
+    /// # Errors
+    /// As [`Index::new`].
+    pub fn warning(&self, model: &Model) -> Result<Option<String>, Error> {
+        Ok(model.ready(&self.options.embed())?.way.warning)
     }
 
     /// Passages held.
     pub fn len(&self) -> usize {
-        self.vectors.len()
+        match &self.vectors {
+            Vectors::One(vectors) => vectors.len(),
+            Vectors::Several(vectors) => vectors.len(),
+        }
     }
 
     /// Whether it holds nothing.
     pub fn is_empty(&self) -> bool {
-        self.vectors.is_empty()
+        self.len() == 0
     }
 
     /// Documents held.
@@ -121,24 +183,42 @@ impl Index {
         let total = pending.iter().map(|(_, chunks)| chunks.len()).sum();
         let progress = |loaded| Progress { stage: Stage::Index, loaded, total };
         control.progress(progress(0));
+        let embed = self.options.embed();
         let mut added = 0;
         let mut pending = pending.into_iter().peekable();
         while pending.peek().is_some() {
             let mut block = Vec::new();
             let mut count = 0;
-            while let Some(next) = pending.next_if(|(_, chunks)| count == 0 || count + chunks.len() <= BLOCK)
+            // Passages that are read in their text are embedded document by document.
+            let late = self.options.late;
+            while let Some(next) =
+                pending.next_if(|(_, chunks)| block.is_empty() || !late && count + chunks.len() <= BLOCK)
             {
                 count += next.1.len();
                 block.push(next);
             }
-            let texts: Vec<&str> =
-                block.iter().flat_map(|(d, chunks)| chunks.iter().map(|c| &d.text[c.start..c.end])).collect();
             let inner = Offset { control, added, total };
-            let embeddings = model.embed(&texts, &EmbedOptions::default(), &inner).await?;
-            let mut row = 0;
+            let texts =
+                || block.iter().flat_map(|(d, chunks)| chunks.iter().map(|c| &d.text[c.start..c.end]));
+            let embeddings = match (&block[..], late && chunk.is_some()) {
+                ([(document, chunks)], true) => {
+                    model.embed_late(&document.text, chunks, &embed, &inner).await?
+                }
+                _ => model.embed(&texts().collect::<Vec<_>>(), &embed, &inner).await?,
+            };
+            let mut rows = 0..0;
+            let mut passage = 0;
             for (document, chunks) in block {
-                self.insert(document, &chunks, |i| embeddings.row(row + i))?;
-                row += chunks.len();
+                let mut vectors = Vec::with_capacity(chunks.len());
+                for _ in &chunks {
+                    let several = embeddings.counts.as_ref().map_or(1, |counts| counts[passage]);
+                    rows = rows.end..rows.end + several;
+                    vectors.push(
+                        &embeddings.data[rows.start * embeddings.shape[1]..rows.end * embeddings.shape[1]],
+                    );
+                    passage += 1;
+                }
+                self.insert(document, &chunks, &vectors)?;
             }
             added += count;
             control.progress(progress(added));
@@ -154,25 +234,53 @@ impl Index {
         self.documents[place] = None;
         let of_document = self.chunks.iter().enumerate().filter(|(_, (document, _))| *document == place);
         for (chunk, _) in of_document {
-            self.vectors.remove(chunk as u64);
+            match &mut self.vectors {
+                Vectors::One(vectors) => vectors.remove(chunk as u64),
+                Vectors::Several(vectors) => vectors.remove(chunk as u64),
+            };
         }
         true
     }
 
-    /// The passages that match `query` best, best first; ties in the order they were added.
+    /// The passages that match `query` best, best first; ties in the order they were added. With `rerank` the best
+    /// `4 · top_k` are scored again, each as a pair with the query by its symmetric branch, and hits have that score;
+    /// it is given vectors as the index compares them, of unit length under the cosine.
     ///
     /// # Errors
-    /// As [`Model::embed`].
+    /// As [`Model::embed`]; [`Error::InvalidInput`] for a pair scorer where texts have several vectors, and
+    /// [`Error::Pool`] for one of vectors of another width.
     pub async fn search(
         &self,
         model: &Model,
         query: &str,
         top_k: usize,
+        rerank: Option<&Iem>,
         control: &dyn Control,
     ) -> Result<Vec<Hit>, Error> {
-        let embeddings = model.embed(&[query], &EmbedOptions::default(), control).await?;
-        let found = self.vectors.search(embeddings.row(0), top_k)?;
-        let hit = |scored: &heatseek_search::Scored| {
+        let embeddings = model.embed(&[query], &self.options.embed(), control).await?;
+        let wanted = if rerank.is_some() { top_k.saturating_mul(RERANKED) } else { top_k };
+        let found = match (&self.vectors, rerank) {
+            (Vectors::One(vectors), None) => vectors.search(embeddings.row(0), wanted)?,
+            (Vectors::Several(vectors), None) => vectors.search(&embeddings.data, wanted)?,
+            (Vectors::One(vectors), Some(iem)) => {
+                let first = vectors.search(embeddings.row(0), wanted)?;
+                let query = vectors.compared(embeddings.row(0));
+                let mut top = TopK::new(top_k);
+                for Scored { id, .. } in first {
+                    let [score, _] = iem.score(&query, vectors.vector(id).unwrap_or_default())?;
+                    top.offer(Scored { id, score });
+                }
+                top.into_sorted()
+            }
+            (Vectors::Several(_), Some(_)) => {
+                return Err(Error::InvalidInput {
+                    what: "rerank".into(),
+                    got: "texts of several vectors".into(),
+                    expected: "a pooling that gives one, since a pair scorer compares two vectors".into(),
+                });
+            }
+        };
+        let hit = |scored: &Scored| {
             let (document, Chunk { start, end }) = self.chunks[scored.id as usize];
             let document = self.documents[document].clone()?;
             let chunk = HitChunk { text: document.text[start..end].to_owned(), start, end };
@@ -181,17 +289,16 @@ impl Index {
         Ok(found.iter().filter_map(hit).collect())
     }
 
-    fn insert<'v>(
-        &mut self,
-        document: Document,
-        chunks: &[Chunk],
-        vector: impl Fn(usize) -> &'v [f32],
-    ) -> Result<(), Error> {
+    fn insert(&mut self, document: Document, chunks: &[Chunk], vectors: &[&[f32]]) -> Result<(), Error> {
         self.remove(&document.id);
         let place = self.documents.len();
         self.documents.push(Some(document));
-        for (i, chunk) in chunks.iter().enumerate() {
-            self.vectors.add(self.chunks.len() as u64, vector(i))?;
+        for (chunk, vectors) in chunks.iter().zip(vectors) {
+            let id = self.chunks.len() as u64;
+            match &mut self.vectors {
+                Vectors::One(index) => index.add(id, vectors)?,
+                Vectors::Several(index) => index.add(id, vectors)?,
+            }
             self.chunks.push((place, *chunk));
         }
         Ok(())
@@ -200,7 +307,7 @@ impl Index {
 
 impl Model {
     /// Chunk options that the model can read whole.
-    fn fitting(&self, options: ChunkOptions) -> Result<heatseek_text::ChunkOptions, Error> {
+    pub(crate) fn fitting(&self, options: ChunkOptions) -> Result<heatseek_text::ChunkOptions, Error> {
         let limit = self.info().spec.max_length.saturating_sub(self.tokenizer.special_tokens());
         if options.tokens == 0 || options.tokens > limit {
             return Err(Error::InvalidInput {

@@ -18,6 +18,7 @@
 
 mod analysis;
 mod attention;
+mod chunks;
 mod control;
 mod device;
 mod embed;
@@ -34,9 +35,11 @@ mod options;
 mod rank;
 mod runner;
 mod self_check;
+mod way;
 
 pub use analysis::{Analysis, AnalysisOptions, Clusters, Plane};
 pub use attention::{AttentionMaps, AttentionOptions, MapLayout, Reduce};
+pub use chunks::ChunkEmbeddings;
 pub use control::{Cancelled, Control, NoControl, Progress, Stage};
 pub use embed::Embeddings;
 pub use error::Error;
@@ -48,9 +51,10 @@ pub use heatseek_model::{
     ModelError, ModelFiles, ModelSpec, Norm, PatchGrid, VisionModel, VisionSpec, WantedFile,
 };
 pub use heatseek_ops::{HeadFusion, LocalFuture, Pooling};
-pub use heatseek_search::Metric;
+pub use heatseek_pool::{Iem, Kind, Params, PoolError, Pooler, PoolerSpec, Row, Sizes, rows};
+pub use heatseek_search::{Metric, Precision, Quantized, Ranges, SearchError, max_sim, quantize};
 pub use image::{ImageEmbeddings, ImageModel, ImageOptions};
-pub use index::{ChunkOptions, Document, Hit, HitChunk, Index};
+pub use index::{ChunkOptions, Document, Hit, HitChunk, Index, IndexOptions};
 pub use info::{DeviceReport, ModelInfo};
 pub use model::{Loader, Model};
 pub use neuron::{NeuronOptions, NeuronView};

@@ -1,8 +1,8 @@
 //! From attention options to runs, and from what the device wrote to maps.
 
 use heatseek_attention::{Map, Mixing, Rollout, flow};
-use heatseek_model::{TextModel, VisionModel};
-use heatseek_ops::{Batch, HeadFusion};
+use heatseek_model::{Tail, TextModel, VisionModel};
+use heatseek_ops::{Batch, HeadFusion, Pooling};
 
 use crate::attention::{AttentionMaps, AttentionOptions, MapLayout, Reduce};
 use crate::device::Encoder;
@@ -21,6 +21,16 @@ pub(crate) trait Layers: Encoder {
     fn attention_output(&self, layer: usize, fusion: HeadFusion) -> String;
     /// See [`TextModel::rollout_outputs`].
     fn rollout_outputs(&self, layers: &[usize], fusion: HeadFusion) -> Vec<String>;
+    /// See [`VisionModel::state_output`].
+    fn state_output(&self) -> &'static str;
+    /// See [`TextModel::vector_output`].
+    fn vector_output(&self, pooling: Option<Pooling>, normalize: Option<bool>) -> String;
+    /// See [`TextModel::tail`].
+    fn tail(&self, normalize: Option<bool>) -> Tail;
+    /// The name of the model's own pooling.
+    fn own_pooling(&self) -> &str;
+    /// The width of the model's own vectors.
+    fn embedding_dim(&self) -> usize;
 }
 
 macro_rules! layers {
@@ -37,6 +47,26 @@ macro_rules! layers {
 
             fn rollout_outputs(&self, layers: &[usize], fusion: HeadFusion) -> Vec<String> {
                 <$model>::rollout_outputs(self, layers, fusion)
+            }
+
+            fn state_output(&self) -> &'static str {
+                <$model>::state_output(self)
+            }
+
+            fn vector_output(&self, pooling: Option<Pooling>, normalize: Option<bool>) -> String {
+                <$model>::vector_output(self, pooling, normalize)
+            }
+
+            fn tail(&self, normalize: Option<bool>) -> Tail {
+                <$model>::tail(self, normalize)
+            }
+
+            fn own_pooling(&self) -> &str {
+                &self.spec().pooling
+            }
+
+            fn embedding_dim(&self) -> usize {
+                self.spec().embedding_dim
             }
         })*
     };

@@ -5,9 +5,11 @@ use heatseek_ops::Batch;
 use heatseek_search::Metric;
 use heatseek_text::Encoding;
 
-use crate::device::Encoder;
-use crate::explain::{check_width, score};
+use crate::embed::Encoded;
+use crate::explain::{check_width, one_vector, score};
+use crate::look::Layers;
 use crate::runner::Runner;
+use crate::way::{Input, Way};
 use crate::{
     Control, EmbedOptions, Error, ImageModel, ImageOptions, MapLayout, Model, Picture, Pixels, Progress,
     Stage,
@@ -40,12 +42,16 @@ impl Model {
         control: &dyn Control,
     ) -> Result<Occlusion, Error> {
         let model = self.text_model();
-        let (prompted, encoding) = self.encoding(text, embed)?;
+        let ready = self.ready(embed)?;
+        one_vector(&ready.way)?;
+        let Encoded { text: prompted, encoding, input } = self.encoded(&ready, text)?;
         let prompt = prompted.len() - text.len();
         let push = |batch: &mut Batch, hidden: Option<usize>| {
             let changed = hidden.map(|token| self.tokenizer.hiding(&encoding, token));
-            let Encoding { ids, type_ids, .. } = changed.as_ref().unwrap_or(&encoding);
-            Ok(model.push_sequence(batch, ids, type_ids)?)
+            let changed = changed.as_ref().unwrap_or(&encoding);
+            self.push(batch, &ready, changed)?;
+            let left_out = hidden.filter(|_| changed.ids.len() < encoding.ids.len());
+            Ok(left_out.map_or_else(|| input.clone(), |token| input.without(token)))
         };
         // CLIP's vector is that of the token a text ends with, even one that is written out in the text.
         let end = model.config().text_end.map(|_| encoding.ids.len() - 1);
@@ -55,8 +61,7 @@ impl Model {
         let trials = Trials {
             tokens: encoding.ids.len(),
             hidden: (0..encoding.ids.len()).filter(of_text).collect(),
-            output: model.vector_output(embed.pooling, embed.normalize),
-            width: model.spec().embedding_dim,
+            way: &ready.way,
             push: &push,
         };
         let (data, score) = trials.run(&self.runner, against, control).await?;
@@ -102,6 +107,8 @@ impl ImageModel {
                 expected: "1 or more patches".into(),
             });
         }
+        let way = self.way(options)?;
+        one_vector(&way)?;
         let model = self.model();
         let spec = model.spec();
         let [width, height] = [pixels.width, pixels.height].map(|n| n as usize);
@@ -111,15 +118,9 @@ impl ImageModel {
         let push = |batch: &mut Batch, hidden: Option<usize>| {
             let changed = hidden.map(|token| covered(pixels, grid, spec.patch_size, token - prefix, window));
             model.push_picture(batch, width, height, changed.as_ref().unwrap_or(&pixels.data))?;
-            Ok(())
+            Ok(self.input(grid))
         };
-        let trials = Trials {
-            tokens,
-            hidden: (prefix..tokens).collect(),
-            output: model.vector_output(options.pooling, options.normalize),
-            width: spec.embedding_dim,
-            push: &push,
-        };
+        let trials = Trials { tokens, hidden: (prefix..tokens).collect(), way: &way, push: &push };
         let (data, score) = trials.run(&self.runner, against, control).await?;
         let prefix_tokens = spec.prefix_tokens.clone();
         Ok(Occlusion { data, score, layout: MapLayout::Picture { prefix_tokens, grid } })
@@ -146,28 +147,26 @@ fn covered(pixels: &Pixels, grid: PatchGrid, side: usize, patch: usize, window: 
 }
 
 /// Appends the input to a batch, whole or with what is at a token hidden.
-type Push<'a> = &'a dyn Fn(&mut Batch, Option<usize>) -> Result<(), Error>;
+type Push<'a> = &'a dyn Fn(&mut Batch, Option<usize>) -> Result<Input, Error>;
 
 /// What is to be hidden, one after another.
 struct Trials<'a> {
     tokens: usize,
     hidden: Vec<usize>,
-    /// The output that holds the vectors, and how wide they are.
-    output: String,
-    width: usize,
+    way: &'a Way,
     push: Push<'a>,
 }
 
 impl Trials<'_> {
     /// How far the cosine falls for each token, and where from.
-    async fn run<E: Encoder>(
+    async fn run<E: Layers>(
         self,
         runner: &Runner<E>,
         against: Option<&[f32]>,
         control: &dyn Control,
     ) -> Result<(Vec<f32>, f32), Error> {
         if let Some(vector) = against {
-            check_width(vector, self.width)?;
+            check_width(vector, self.way.width())?;
         }
         let total = self.hidden.len();
         let progress = |loaded| Progress { stage: Stage::Occlude, loaded, total };
@@ -181,11 +180,14 @@ impl Trials<'_> {
         let mut done = 0;
         while done < total {
             control.checkpoint().await?;
-            let together = (runner.active().plan.preferred_rows() / self.tokens.max(1)).max(1);
+            let together = match self.way.alone() {
+                true => 1,
+                false => (runner.active().plan.preferred_rows() / self.tokens.max(1)).max(1),
+            };
             let some = &self.hidden[done..total.min(done + together)];
             let variants: Vec<Option<usize>> = some.iter().copied().map(Some).collect();
             let vectors = self.vectors(runner, &variants, control).await?;
-            for (&token, vector) in some.iter().zip(vectors.chunks_exact(self.width)) {
+            for (&token, vector) in some.iter().zip(vectors.chunks_exact(self.way.width())) {
                 falls[token] = (start - cosine(vector)) as f32;
             }
             done += some.len();
@@ -194,15 +196,16 @@ impl Trials<'_> {
         Ok((falls, start as f32))
     }
 
-    async fn vectors<E: Encoder>(
+    async fn vectors<E: Layers>(
         &self,
         runner: &Runner<E>,
         variants: &[Option<usize>],
         control: &dyn Control,
     ) -> Result<Vec<f32>, Error> {
         let mut batch = Batch::new();
-        variants.iter().try_for_each(|&hidden| (self.push)(&mut batch, hidden))?;
-        let mut values = runner.run(&batch, &[&self.output], control).await?;
-        Ok(values.pop().unwrap_or_default())
+        let push = |&hidden: &Option<usize>| (self.push)(&mut batch, hidden);
+        let inputs = variants.iter().map(push).collect::<Result<Vec<Input>, Error>>()?;
+        let (pooled, _) = self.way.vectors(runner, &mut batch, &inputs, &[], control).await?;
+        Ok(pooled.into_iter().flat_map(|one| one.vectors).collect())
     }
 }

@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use heatseek_ops::Pooling;
+use heatseek_pool::{Params, PoolError, PoolerSpec, rows};
 use heatseek_wgsl::Kernel;
 use serde::{Deserialize, Serialize};
 
@@ -64,8 +64,17 @@ pub struct LoadOptions {
 /// How to embed.
 #[derive(Clone, Debug, Default)]
 pub struct EmbedOptions {
-    /// How tokens become one vector; `None` is the model's own.
-    pub pooling: Option<Pooling>,
+    /// How tokens become vectors; `None` is the model's own.
+    pub pooling: Option<PoolerSpec>,
+    /// Learned parameters of that pooling.
+    pub pooling_weights: Option<Rc<Params>>,
+    /// Whether the tokens of a prompt count in pooling; `None` is as the model's files say, which is yes unless they
+    /// say no.
+    pub include_prompt: Option<bool>,
+    /// Keeps only so many elements of each vector, the first; they get unit length again if the vectors have it.
+    pub truncate_dim: Option<usize>,
+    /// Whether the weights of tokens come too. Their states are read back for it.
+    pub weights: bool,
     /// Whether vectors have unit length; `None` is the model's own.
     pub normalize: Option<bool>,
     /// A prompt of the model's `config_sentence_transformers.json`, put before every text.
@@ -79,17 +88,19 @@ pub struct EmbedOptions {
     pub hidden: bool,
 }
 
-/// The pooling of this name, `None` for `auto`.
+/// The pooling that `text` names, with options as [`PoolerSpec::parse`] reads them; `None` for `auto`.
 ///
 /// # Errors
-/// [`Error::InvalidInput`] naming the valid ones.
-pub fn pooling_from_name(name: &str) -> Result<Option<Pooling>, Error> {
-    if name == "auto" {
+/// [`Error::Pool`]: an unknown name, or an option without a value.
+pub fn pooling_from_name(text: &str) -> Result<Option<PoolerSpec>, Error> {
+    let spec = PoolerSpec::parse(text)?;
+    if spec.name == "auto" && spec.options.is_empty() {
         return Ok(None);
     }
-    Pooling::from_name(name).map(Some).ok_or_else(|| Error::InvalidInput {
-        what: "pooling".into(),
-        got: format!("`{name}`"),
-        expected: format!("auto, {}", Pooling::OF_MODELS.map(Pooling::name).join(", ")),
-    })
+    let known = rows().any(|row| row.name == spec.name || row.aliases.contains(&&*spec.name));
+    let names = || rows().map(|row| row.name).collect::<Vec<_>>().join(", ");
+    match known {
+        true => Ok(Some(spec)),
+        false => Err(PoolError::Unknown { got: spec.name, known: names() }.into()),
+    }
 }

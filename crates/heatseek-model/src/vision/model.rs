@@ -14,7 +14,7 @@ use crate::vision::VisionConfig;
 use crate::vision::positions::interpolate;
 use crate::vision::program::{build, build_ablated};
 use crate::vision::weights::VisionWeights;
-use crate::{ModelError, ModelFiles};
+use crate::{ModelError, ModelFiles, Tail};
 
 const CONFIG: &str = "config.json";
 
@@ -160,6 +160,12 @@ impl VisionModel {
         }
     }
 
+    /// What follows pooling, in host memory; `normalize` as in [`VisionModel::vector_output`].
+    pub fn tail(&self, normalize: Option<bool>) -> Tail {
+        let normalize = normalize.unwrap_or(self.spec.normalize);
+        Tail::new(&self.pipeline.steps, self.weights.projection.as_slice(), normalize)
+    }
+
     /// How much each of `tokens` tokens weighs in a vector, before whatever follows pooling; `None` of the maximum
     /// and of SigLIP's head. `pooling` as in [`VisionModel::vector_output`].
     pub fn pool_weights(&self, pooling: Option<Pooling>, tokens: usize) -> Option<Vec<f64>> {
@@ -283,7 +289,7 @@ fn pipeline(config: &VisionConfig) -> Pipeline {
         })
     }));
     steps.extend(config.tower().map(|_| PipelineStep::Normalize));
-    Pipeline { transformer: String::new(), pooling: Pooling::Cls, steps }
+    Pipeline { transformer: String::new(), pooling: Pooling::Cls, include_prompt: true, steps }
 }
 
 fn source(config: &VisionConfig, pipeline: &Pipeline) -> Source {

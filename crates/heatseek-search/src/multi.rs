@@ -1,0 +1,107 @@
+//! An index of texts of several vectors each.
+
+use crate::flat::{check_finite, scale_to_unit};
+use crate::max_sim::check_rows;
+use crate::{Metric, Scored, SearchError, TopK, max_sim};
+
+/// Several vectors by id, found by exact comparison with all of them: [`max_sim`], of vectors of unit length under the
+/// cosine.
+#[derive(Clone, Debug)]
+pub struct MultiIndex {
+    dim: usize,
+    metric: Metric,
+    /// Ids with their vectors `[n, dim]`, in the order they were added.
+    entries: Vec<(u64, Vec<f32>)>,
+}
+
+impl MultiIndex {
+    /// An empty index of vectors of `dim` elements.
+    pub fn new(dim: usize, metric: Metric) -> Self {
+        Self { dim, metric, entries: Vec::new() }
+    }
+
+    /// Ids held.
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Whether it holds none.
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// Adds `vectors [n, dim]`, or replaces those that have this id. Those of no vectors match nothing: they score 0.
+    ///
+    /// # Errors
+    /// [`SearchError`] if they are no whole number of vectors or not finite; the index is unchanged then.
+    pub fn add(&mut self, id: u64, vectors: &[f32]) -> Result<(), SearchError> {
+        let vectors = self.compared(&format!("the vectors of {id}"), vectors)?;
+        self.remove(id);
+        self.entries.push((id, vectors));
+        Ok(())
+    }
+
+    /// Removes what has this id; `false` if there is nothing.
+    pub fn remove(&mut self, id: u64) -> bool {
+        let before = self.entries.len();
+        self.entries.retain(|(known, _)| *known != id);
+        self.entries.len() < before
+    }
+
+    /// The best `k` for `query [m, dim]`, best first, ties by ascending id; fewer if there are fewer. Costs one pass
+    /// over all vectors for each of the query.
+    ///
+    /// # Errors
+    /// [`SearchError`] if the query is no whole number of vectors or not finite.
+    pub fn search(&self, query: &[f32], k: usize) -> Result<Vec<Scored>, SearchError> {
+        let query = self.compared("the query", query)?;
+        let mut top = TopK::new(k);
+        for (id, vectors) in &self.entries {
+            top.offer(Scored { id: *id, score: max_sim(&query, vectors, self.dim)? });
+        }
+        Ok(top.into_sorted())
+    }
+
+    fn compared(&self, what: &str, vectors: &[f32]) -> Result<Vec<f32>, SearchError> {
+        check_rows(what, vectors, self.dim)?;
+        check_finite(what, vectors)?;
+        let mut vectors = vectors.to_vec();
+        if self.metric == Metric::Cosine {
+            vectors.chunks_exact_mut(self.dim).for_each(scale_to_unit);
+        }
+        Ok(vectors)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use heatseek_testkit::{cosine, values};
+
+    use super::*;
+
+    #[test]
+    fn finds_what_brute_force_finds() {
+        let of = |seed: u64, n: usize| values(seed, n * 5, 1.0);
+        let counts = [3, 1, 7, 2, 4];
+        let mut index = MultiIndex::new(5, Metric::Cosine);
+        for (id, &n) in counts.iter().enumerate() {
+            index.add(id as u64, &of(id as u64, n)).unwrap();
+        }
+        let query = of(99, 3);
+        let score = |id: usize| -> f64 {
+            let document = of(id as u64, counts[id]);
+            let best = |q: &[f32]| document.chunks(5).map(|d| cosine(q, d)).fold(f64::NEG_INFINITY, f64::max);
+            query.chunks(5).map(best).sum()
+        };
+        let mut order: Vec<usize> = (0..counts.len()).collect();
+        order.sort_by(|&a, &b| score(b).total_cmp(&score(a)));
+        let found = index.search(&query, 9).unwrap();
+        assert_eq!(found.iter().map(|s| s.id as usize).collect::<Vec<_>>(), order);
+        found.iter().for_each(|s| assert!((f64::from(s.score) - score(s.id as usize)).abs() < 1e-5));
+        assert!(index.remove(order[0] as u64) && !index.remove(99));
+        assert_eq!(index.search(&query, 1).unwrap()[0].id as usize, order[1]);
+        index.add(order[1] as u64, &of(7, 1)).unwrap();
+        assert_eq!(index.len(), 4);
+        assert!(index.add(8, &[1.0; 4]).is_err() && index.search(&[f32::NAN; 5], 1).is_err());
+    }
+}
