@@ -24,7 +24,6 @@ async function ranking(question, pooling) {
   const key = JSON.stringify([question, pooling]);
   if (!rankings.has(key)) {
     const scores = await beside(async ([texts, pool]) => {
-      const { maxSim } = await import('/pkg/index.js');
       const { data, shape: [, width], counts } = await window.model.embed(texts, { pooling: pool });
       let row = 0;
       const [query, ...others] = texts.map((_, at) => {
@@ -33,7 +32,7 @@ async function ranking(question, pooling) {
       });
       const dot = (a, b) => a.data.reduce((sum, x, at) => sum + x * b.data[at], 0);
       const cosine = (a, b) => dot(a, b) / Math.sqrt(dot(a, a) * dot(b, b));
-      return others.map((other) => (counts ? maxSim(query, other) : cosine(query, other)));
+      return others.map((other) => (counts ? window.maxSim(query, other) : cosine(query, other)));
     }, [[question, ...passages.map(({ text }) => text)], pooling]);
     rankings.set(key, scores.map((score, at) => ({ name: `${passages[at].id}.txt`, score })).sort((a, b) => b.score - a.score));
   }
