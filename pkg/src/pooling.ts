@@ -5,12 +5,12 @@ import { invalid } from './coerce.js';
 export const POOLINGS = [
   'auto',
   'mean', 'cls', 'first_token', 'max', 'last', 'last_token', 'lasttoken', 'eos', 'weightedmean', 'weighted_mean',
-  'mean_sqrt_len', 'mean_sqrt_len_tokens', 'mean_sqrt',
-  'none', 'tokens', 'span', 'landmark', 'lmk', 'cluster', 'token_pooling', 'layer', 'layers', 'max_cls', 'maxcls',
-  'map_weighted', 'attention_weighted',
-  'stats', 'statistics', 'gem', 'ggem', 'mixed', 'gated_mix', 'tree', 'qkv_pool', 'adapool', 'qkv', 'cls_mha',
-  'group_query', 'mhap', 'pma', 'max_seq_mha', 'score_pool', 'attn_stats', 'simpool', 'latent_layers', 'latent_tokens',
-  'branches', 'gram', 'gram_cls', 'bottleneck', 'levels', 'multi_source', 'context_gate',
+  'mean_sqrt_len', 'mean_sqrt_len_tokens', 'mean_sqrt', 'none', 'tokens', 'span', 'landmark', 'lmk', 'cluster',
+  'token_pooling', 'layer', 'layers', 'max_cls', 'maxcls', 'map_weighted', 'attention_weighted', 'max_seq_mha',
+  'maxseq_mha', 'gram', 'second_order', 'gram_cls', 'multi_source', 'levels', 'latent_layers', 'latent_tokens',
+  'stats', 'statistics', 'gem', 'ggem', 'mixed', 'gated_mix', 'gated', 'tree', 'score_pool', 'attentive', 'branches',
+  'attn_stats', 'drasp', 'gauss', 'gaam', 'qkv_pool', 'adapool', 'qkv', 'cls_mha', 'group_query', 'mhap', 'simpool',
+  'pma', 'bottleneck', 'tab', 'random_attention',
 ] as const;
 
 /** The name of a pooler, in every spelling in use; `auto` is the model's own. `model.poolers()` says what each does. */
@@ -18,7 +18,7 @@ export type PoolingName = (typeof POOLINGS)[number];
 
 /**
  * How tokens become a vector: a pooler by name, or with its options, e.g. `{ name: 'gem', p: 3 }`. Options are strings,
- * numbers, booleans or arrays of these; one that the pooler does not have, or a value it does not take, is an
+ * numbers, booleans or arrays, which may be of arrays; one that the pooler does not have, or a value it does not take, is an
  * `invalid_input` error that names those there are. Characters, as `span` counts them, are code points: `[...text]`.
  */
 export type Pooling = PoolingName | { readonly name: PoolingName; readonly [option: string]: unknown };
@@ -77,12 +77,9 @@ function known(what: string, name: unknown): PoolingName {
   throw invalid(what, name, `one of ${POOLINGS.join(', ')}`);
 }
 
+/** Fails unless `value` means the same in JSON. */
 function checkOption(what: string, value: unknown): void {
-  const plain = (part: unknown) =>
-    typeof part === 'string' || typeof part === 'boolean' || (typeof part === 'number' && Number.isFinite(part));
-  if (plain(value)) return;
-  const expected = 'a string, a number, true, false or an array of these';
-  if (!Array.isArray(value)) throw invalid(what, value, expected);
-  const wrong = value.findIndex((part) => !plain(part));
-  if (wrong >= 0) throw invalid(`${what}[${wrong}]`, value[wrong], 'a string, a number, true or false');
+  if (Array.isArray(value)) return value.forEach((part, at) => checkOption(`${what}[${at}]`, part));
+  const plain = typeof value === 'string' || typeof value === 'boolean' || Number.isFinite(value);
+  if (!plain) throw invalid(what, value, 'a string, a number, true, false or an array of these');
 }

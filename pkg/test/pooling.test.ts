@@ -21,6 +21,7 @@ test.each<[Pooling | undefined, unknown]>([
   [{ name: 'gem' }, 'gem'],
   [{ name: 'auto', p: undefined }, 'auto'],
   [{ name: 'ggem', p: [3, 4], groups: 2, positive: 'clamp', k: undefined }, { name: 'ggem', p: [3, 4], groups: 2, positive: 'clamp' }],
+  [{ name: 'multi_source', ranges: [[0, 3], [3, 9]] }, { name: 'multi_source', ranges: [[0, 3], [3, 9]] }],
 ])('the pooling %j is posted as %j', async (pooling, posted) => {
   const { model, call } = setUp();
   await model.embed('a', { pooling });
@@ -59,6 +60,7 @@ test.each<[object, RegExp]>([
   [{ pooling: { name: 'gem', p: () => 3 } }, /^pooling.p is a function; expected a string, a number, true, false or an array/],
   [{ pooling: { name: 'gem', p: NaN } }, /^pooling.p is NaN/],
   [{ pooling: { name: 'layer', layers: [1, null] } }, /^pooling.layers\[1\] is null/],
+  [{ pooling: { name: 'multi_source', ranges: [[0, 'a'], [{}]] } }, /^pooling.ranges\[1\]\[0\] is an object; expected a string/],
   [{ poolingWeights: 'weights.safetensors' }, /^poolingWeights is 'weights.safetensors'; expected an ArrayBuffer or a Uint8Array$/],
   [{ poolingWeights: new Float32Array(1) }, /^poolingWeights is an object/],
   [{ includePrompt: 'no' }, /^includePrompt is 'no'; expected true or false$/],

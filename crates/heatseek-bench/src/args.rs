@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
-use heatseek::{DeviceChoice, HeadFusion, PoolerSpec, Reduce};
+use heatseek::{ChunkOptions, DeviceChoice, HeadFusion, PoolerSpec, Precision, Reduce, SearchError};
 
 /// Search text by meaning, on your own machine.
 #[derive(Parser)]
@@ -31,6 +31,8 @@ pub enum Command {
     Analyze(AnalyzeArgs),
     /// Find the passages of a file or folder that answer a question.
     Search(SearchArgs),
+    /// Print the ways to pool there are, with their equations, options and papers.
+    Poolers(PoolersArgs),
     /// Get real models into a folder, or list those there are.
     Models {
         /// What to do with them.
@@ -52,10 +54,8 @@ pub struct InfoArgs {
 pub struct EmbedArgs {
     #[command(flatten)]
     pub model: ModelArgs,
-    /// How tokens become one vector: auto (the model's own), mean, cls, max, last, weightedmean or
-    /// mean_sqrt_len.
-    #[arg(long, default_value = "auto", value_parser = pooling)]
-    pub pooling: PoolingChoice,
+    #[command(flatten)]
+    pub pooling: PoolingArgs,
     /// Whether vectors have unit length [default: the model's own].
     #[arg(long, value_name = "true|false")]
     pub normalize: Option<bool>,
@@ -69,7 +69,7 @@ pub struct EmbedArgs {
     #[arg(long, value_name = "FILE|-", default_value = "-")]
     pub input: PathBuf,
     /// Embed pictures instead of texts: PNG, JPEG, WebP or GIF. The model must be a vision model.
-    #[arg(long, value_name = "FILE", num_args = 1.., conflicts_with_all = ["input", "prompt_name", "max_length"])]
+    #[arg(long, value_name = "FILE", num_args = 1.., conflicts_with_all = ["input", "prompt_name", "max_length", "include_prompt"])]
     pub image: Vec<PathBuf>,
     /// Write the vectors to this file as a float32 matrix instead.
     #[arg(long, value_name = "FILE.npy")]
@@ -77,6 +77,39 @@ pub struct EmbedArgs {
     /// Add the last hidden state: one list a token.
     #[arg(long, conflicts_with = "output")]
     pub hidden: bool,
+    /// Add how much each token weighed: one list a vector.
+    #[arg(long, conflicts_with = "output")]
+    pub weights: bool,
+    /// What an element is stored as: float32, int8, uint8, or bits as binary or ubinary, as sentence-transformers
+    /// has them. The ranges of int8 and uint8 are those of all that is embedded.
+    #[arg(long, default_value = "float32", value_parser = precision)]
+    pub precision: Precision,
+}
+
+/// How tokens become vectors.
+#[derive(Args)]
+pub struct PoolingArgs {
+    /// How tokens become vectors: auto (the model's own) or a name that `heatseek poolers` prints, with options as
+    /// in gem:p=3.
+    #[arg(long, value_name = "SPEC", default_value = "auto", value_parser = pooling)]
+    pub pooling: PoolingChoice,
+    /// Learned parameters of that pooling, a safetensors file.
+    #[arg(long, value_name = "FILE")]
+    pub pooling_weights: Option<PathBuf>,
+    /// Whether the tokens of a prompt count in pooling [default: as the model's files say].
+    #[arg(long, value_name = "true|false")]
+    pub include_prompt: Option<bool>,
+    /// Keep only so many elements of each vector, the first.
+    #[arg(long, value_name = "COUNT")]
+    pub truncate_dim: Option<usize>,
+}
+
+/// `heatseek poolers`.
+#[derive(Args)]
+pub struct PoolersArgs {
+    /// Print one JSON object a line.
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// `heatseek attention`.
@@ -203,6 +236,20 @@ pub struct SearchArgs {
     /// A text file, or a folder that is searched for .txt and .md files.
     #[arg(long, value_name = "FILE_OR_FOLDER")]
     pub corpus: PathBuf,
+    #[command(flatten)]
+    pub pooling: PoolingArgs,
+    /// Read passages with the text around them, and pool each one's tokens (late chunking).
+    #[arg(long)]
+    pub late: bool,
+    /// Score the best passages again, each as a pair with the question: the pair scorer's weights, a safetensors file.
+    #[arg(long, value_name = "FILE")]
+    pub rerank: Option<PathBuf>,
+    /// The most tokens of a passage, special ones not counted.
+    #[arg(long, value_name = "TOKENS", default_value_t = ChunkOptions::default().tokens)]
+    pub chunk_tokens: usize,
+    /// About how many of them the next passage repeats.
+    #[arg(long, value_name = "TOKENS", default_value_t = ChunkOptions::default().overlap)]
+    pub chunk_overlap: usize,
     /// How many passages to print.
     #[arg(short, value_name = "COUNT", default_value_t = 10)]
     pub k: usize,
@@ -246,6 +293,10 @@ pub struct PoolingChoice(pub Option<PoolerSpec>);
 
 fn pooling(name: &str) -> Result<PoolingChoice, String> {
     heatseek::pooling_from_name(name).map(PoolingChoice).map_err(|error| error.to_string())
+}
+
+fn precision(name: &str) -> Result<Precision, String> {
+    name.parse().map_err(|error: SearchError| error.to_string())
 }
 
 fn reduce(name: &str) -> Result<Reduce, String> {

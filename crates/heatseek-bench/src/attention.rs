@@ -50,7 +50,7 @@ pub fn run(args: &AttentionArgs) -> Result<(), Failure> {
             written.map_err(|error| Failure::file("write", path, &error))
         }
         (Kind::Npy, Some(path)) => {
-            let mut npy = NpyWriter::create(path)?;
+            let mut npy = NpyWriter::create(path, "<f4")?;
             npy.write(&maps.data, maps.shape[0])?;
             npy.finish(&maps.shape[1..])
         }

@@ -29,8 +29,16 @@ struct Row<'a> {
 /// Runs `heatseek embed --image`.
 pub fn run(args: &EmbedArgs) -> Result<(), Failure> {
     let model = load::image_model(&args.model, &NoControl)?;
-    let options = ImageOptions { pooling: args.pooling.0, normalize: args.normalize, hidden: args.hidden };
-    let mut sink = Sink::open(args.output.as_deref())?;
+    let EmbedOptions { pooling, pooling_weights, truncate_dim, .. } = args.pooling.options()?;
+    let options = ImageOptions {
+        pooling,
+        pooling_weights,
+        truncate_dim,
+        normalize: args.normalize,
+        hidden: args.hidden,
+        weights: args.weights,
+    };
+    let mut sink = Sink::open(args.output.as_deref(), args.precision)?;
     let bar = progress::count_bar("pictures");
     for (group, paths) in args.image.chunks(GROUP).enumerate() {
         write_group(&model, &options, group * GROUP, paths, &mut sink)?;

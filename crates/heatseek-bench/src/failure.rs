@@ -59,6 +59,12 @@ impl From<heatseek_hub::Error> for Failure {
     }
 }
 
+impl From<heatseek::SearchError> for Failure {
+    fn from(error: heatseek::SearchError) -> Self {
+        heatseek::Error::from(error).into()
+    }
+}
+
 impl From<heatseek::Error> for Failure {
     fn from(error: heatseek::Error) -> Self {
         Self::Told { code: error.code(), message: error.to_string() }

@@ -14,6 +14,8 @@ mod load;
 mod models;
 mod npy;
 mod panels;
+mod poolers;
+mod pooling;
 mod progress;
 mod search;
 mod sink;
@@ -37,6 +39,7 @@ fn main() -> ExitCode {
         Command::Occlude(args) => explain::occlude(&args),
         Command::Analyze(args) => analyze::run(&args),
         Command::Search(args) => search::run(&args),
+        Command::Poolers(args) => poolers::run(&args),
         Command::Models { command } => models::run(command),
     };
     match done {

@@ -17,16 +17,18 @@ pub struct NpyWriter {
     partial: PathBuf,
     path: PathBuf,
     rows: usize,
+    /// NumPy's name of the type of an element.
+    descr: &'static str,
 }
 
 impl NpyWriter {
-    /// Begins the array that will be `path`.
-    pub fn create(path: &Path) -> Result<Self, Failure> {
+    /// Begins the array that will be `path`, of elements of the type that NumPy calls `descr`.
+    pub fn create(path: &Path, descr: &'static str) -> Result<Self, Failure> {
         let mut partial = path.as_os_str().to_owned();
         partial.push(".partial");
         let partial = PathBuf::from(partial);
         let file = File::create(&partial).map_err(|error| Failure::file("create", &partial, &error))?;
-        let mut writer = Self { out: BufWriter::new(file), partial, path: path.to_owned(), rows: 0 };
+        let mut writer = Self { out: BufWriter::new(file), partial, path: path.to_owned(), rows: 0, descr };
         // The shape is known at the end only; until then the header is a placeholder.
         let blank = [0u8; HEADER_BYTES];
         let written = writer.out.write_all(&blank);
@@ -44,12 +46,20 @@ impl NpyWriter {
         Ok(())
     }
 
+    /// Appends `rows` rows of elements of one byte.
+    pub fn write_bytes(&mut self, values: &[u8], rows: usize) -> Result<(), Failure> {
+        let written = self.out.write_all(values);
+        self.told(written)?;
+        self.rows += rows;
+        Ok(())
+    }
+
     /// Writes the header for rows of the shape `row` and gives the file its name.
     pub fn finish(mut self, row: &[usize]) -> Result<(), Failure> {
         let done = self
             .out
             .seek(SeekFrom::Start(0))
-            .and_then(|_| self.out.write_all(&header(self.rows, row)))
+            .and_then(|_| self.out.write_all(&header(self.rows, row, self.descr)))
             .and_then(|()| self.out.flush())
             .and_then(|()| fs::rename(&self.partial, &self.path));
         self.told(done)
@@ -60,9 +70,9 @@ impl NpyWriter {
     }
 }
 
-fn header(rows: usize, row: &[usize]) -> Vec<u8> {
+fn header(rows: usize, row: &[usize], descr: &str) -> Vec<u8> {
     let extents: String = row.iter().map(|n| format!(", {n}")).collect();
-    let dict = format!("{{'descr': '<f4', 'fortran_order': False, 'shape': ({rows}{extents}), }}");
+    let dict = format!("{{'descr': '{descr}', 'fortran_order': False, 'shape': ({rows}{extents}), }}");
     let dict_bytes = HEADER_BYTES - MAGIC.len() - 2;
     let mut header = MAGIC.to_vec();
     header.extend((dict_bytes as u16).to_le_bytes());
@@ -78,7 +88,7 @@ mod tests {
     fn headers_are_as_long_as_promised_and_end_the_line() {
         for (rows, row) in [(0, &[384][..]), (1, &[1]), (usize::MAX, &[usize::MAX]), (48, &[12, 1370, 1370])]
         {
-            let header = header(rows, row);
+            let header = header(rows, row, "<f4");
             assert_eq!(header.len(), HEADER_BYTES);
             assert_eq!(header.last(), Some(&b'\n'));
             assert_eq!(u16::from_le_bytes([header[8], header[9]]) as usize, HEADER_BYTES - 10);
