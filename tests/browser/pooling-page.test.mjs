@@ -2,6 +2,7 @@
 // the package gives for the same pooling, and with counting anew.
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { build } from 'esbuild';
 import { expect, test } from 'vitest';
 import { beside, DESKTOP, expectDrawn, id, OUTPUT, PHONE, ROOT, setUp, tints, visit } from './text-page.mjs';
 
@@ -299,6 +300,42 @@ test('what is under way can be stopped and goes on; poolers of several vectors c
   // Without text there is nothing to compare.
   await page.getByRole('button', { name: 'Clear all' }).click();
   expect(await id(page, 'columns').isVisible()).toBe(false);
+});
+
+test('every pooler of the list works, and every position of every knob', async () => {
+  const entryPoints = [join(ROOT, 'web/src/pooling/knobs.ts')];
+  const { outputFiles: [script] } = await build({ entryPoints, bundle: true, format: 'esm', write: false });
+  const { knobsOf } = await import(`data:text/javascript,${encodeURIComponent(script.text)}`);
+  const { info, poolers } = await beside(async () => ({ info: window.model.info, poolers: await window.model.poolers() }));
+  const free = poolers.filter(({ kind }) => kind !== 'learned').map(({ name }) => name);
+  const turned = free.filter((name) => knobsOf(name, info).length > 0);
+  expect(turned).toEqual(expect.arrayContaining(['gem', 'mixed', 'group_query', 'layer', 'max_cls', 'cluster']));
+  // What the page says a knob is at without being turned is what the package then does.
+  const positions = free.map((name) => ({
+    name,
+    knobs: knobsOf(name, info).flatMap(({ option, values, initial }) => values.map((value) => ({ option, value, initial: value === initial }))),
+  }));
+  const wrong = await beside(async ([text, all]) => {
+    const complaints = [];
+    const vectors = async (pooling) => {
+      try {
+        return [...(await window.model.embed(text, { pooling })).data];
+      } catch (error) {
+        complaints.push(`${JSON.stringify(pooling)}: ${error.message}`);
+        return [];
+      }
+    };
+    for (const { name, knobs } of all) {
+      const plain = await vectors(name);
+      for (const { option, value, initial } of knobs) {
+        const found = await vectors({ name, [option]: value });
+        const off = found.length !== plain.length || found.some((x, at) => Math.abs(x - plain[at]) > 1e-6);
+        if (initial && off) complaints.push(`${name}: ${option} is not ${JSON.stringify(value)} by default`);
+      }
+    }
+    return complaints;
+  }, [QUESTION, positions]);
+  expect(wrong).toEqual([]);
 });
 
 /** For people to look at. */

@@ -20,6 +20,6 @@ export interface Group {
 export function grouped(poolers: readonly PoolerInfo[]): Group[] {
   const free = poolers.filter(({ kind }) => kind !== 'learned');
   const known = new Set(GROUPS.flatMap(([, names]) => names));
-  const groups = GROUPS.map(([name, names]) => ({ name, poolers: free.filter((pooler) => names.includes(pooler.name)) }));
+  const groups = GROUPS.map(([name, names]) => ({ name, poolers: names.flatMap((own) => free.find((pooler) => pooler.name === own) ?? []) }));
   return [...groups, { name: 'Others', poolers: free.filter(({ name }) => !known.has(name)) }].filter((group) => group.poolers.length > 0);
 }

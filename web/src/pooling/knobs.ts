@@ -69,7 +69,7 @@ export function knobsOf(name: string, sizes: Sizes): readonly Knob[] {
   return Object.hasOwn(KNOBS, name) ? (KNOBS[name]?.(sizes) ?? []) : [];
 }
 
-/** A value in words: `3`, `clamp`, `layer 2`'s `2`. */
+/** A value in words: `3`, `clamp`, `1+6`. */
 export function written(value: Value): string {
   return typeof value === 'object' ? value.join('+') : String(value);
 }

@@ -8,12 +8,13 @@ import type { CompareStore } from '../pooling/state.ts';
 import type { Comparison } from '../pooling/study.ts';
 
 export function poolingChoice(store: CompareStore, study: Comparison): HTMLElement {
-  const list = el('div', { class: 'pooler-list', 'data-testid': 'pooler-list' });
+  const list = el('div', { class: 'pooler-groups' });
   const learned = el('p', { class: 'note' });
   const said = el('p', { class: 'visually-hidden', role: 'status' });
   const view = el('details', { class: 'choose-poolers', 'data-testid': 'choose-poolers' },
     el('summary', {}, 'Add a pooler'),
-    el('p', { class: 'note' }, 'One can be added more than once, to compare its options.'), list, learned, said);
+    el('p', { class: 'note' }, 'One can be added more than once, to compare its options. Its equation is told on pointing at it, and in its column.'),
+    el('div', { class: 'pooler-list', 'data-testid': 'pooler-list' }, list), learned, said);
   const add = (name: PoolerInfo['name']): void => {
     study.add({ name, options: {} });
     say(said, `${name} was added: ${store.state.columns.length} poolers`);
@@ -36,6 +37,6 @@ export function poolingChoice(store: CompareStore, study: Comparison): HTMLEleme
 
 function item(name: string, equation: string, expect: string, add: () => void): HTMLElement {
   return el('div', { class: 'pooler' },
-    button(name, add, { class: 'chip', 'aria-label': `Add ${name}`, 'data-testid': `add-${name}` }),
-    el('p', {}, ...(equation === '' ? [] : [el('code', {}, equation), ' ']), expect));
+    button(name, add, { class: 'chip', title: equation, 'aria-label': `Add ${name}`, 'data-testid': `add-${name}` }),
+    el('p', {}, expect));
 }
