@@ -4,9 +4,10 @@ use heatseek::{EmbedOptions, Embeddings, NoControl, Precision, Ranges, block_on,
 use serde::Serialize;
 
 use crate::args::EmbedArgs;
+use crate::embed_images::lists;
 use crate::failure::Failure;
 use crate::lines::Lines;
-use crate::sink::{Sink, Values, Vectors};
+use crate::sink::{Sink, Vectors};
 use crate::{load, pooling, progress};
 
 /// One line of output. Numbers are printed with the fewest digits that read back as the same f32.
@@ -79,28 +80,15 @@ fn write(
     ranges: Option<&Ranges>,
 ) -> Result<(), Failure> {
     let [vectors, width] = embeddings.shape;
-    let precision = sink.precision();
-    let values = quantize(&embeddings.data, width, precision, ranges)?;
-    let stored = precision.width(width);
-    let mut next = 0;
+    let values = quantize(&embeddings.data, width, sink.precision(), ranges)?;
+    let mut of_each = Vectors::of_each(&values, sink.precision().width(width), embeddings.counts.as_deref());
     sink.write_matrix(&values, vectors, || {
-        (0..embeddings.tokens.len()).map(|at| {
-            let count = embeddings.counts.as_ref().map(|counts| counts[at]);
-            let from = next;
-            next += count.unwrap_or(1);
-            let one = |row: usize| Values::of(&values, row * stored..(row + 1) * stored);
-            Row {
-                index: first + at,
-                tokens: embeddings.tokens[at],
-                embedding: match count {
-                    None => Vectors::One(one(from)),
-                    Some(_) => Vectors::Several((from..next).map(one).collect()),
-                },
-                weights: embeddings.weights.as_ref().map(|all| {
-                    all[at].chunks_exact(embeddings.tokens[at].max(1)).collect()
-                }),
-                hidden: embeddings.hidden.as_ref().map(|all| all[at].chunks_exact(hidden_size).collect()),
-            }
+        (0..embeddings.tokens.len()).map(|at| Row {
+            index: first + at,
+            tokens: embeddings.tokens[at],
+            embedding: of_each(at),
+            weights: lists(&embeddings.weights, at, embeddings.tokens[at]),
+            hidden: lists(&embeddings.hidden, at, hidden_size),
         })
     })
 }

@@ -23,10 +23,12 @@ struct Info {
     /// `training-free`, `either` or `learned`.
     kind: &'static str,
     expect: &'static str,
-    /// Whether a device computes it as it is without options and weights.
-    device: bool,
+    /// Whether a device computes it as it is without options and weights; absent if there is no such form.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    device: Option<bool>,
     /// Whether a text then gets several vectors.
-    several: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    several: Option<bool>,
 }
 
 #[derive(Serialize)]
@@ -51,8 +53,8 @@ impl Info {
                 Kind::Learned => "learned",
             },
             expect: row.expect,
-            device: plain.as_ref().is_some_and(|pooler| pooler.device_form().is_some()),
-            several: plain.as_ref().is_some_and(Pooler::gives_several),
+            device: plain.as_ref().map(|pooler| pooler.device_form().is_some()),
+            several: plain.as_ref().map(Pooler::gives_several),
         }
     }
 

@@ -1,13 +1,15 @@
 //! `heatseek search`: the passages of a corpus that answer a question.
 
 use std::io::{self, Write};
+use std::path::Path;
 
-use heatseek::{ChunkOptions, Document, Hit, HitChunk, Index, IndexOptions, block_on};
+use heatseek::{ChunkOptions, Document, Hit, HitChunk, Iem, Index, IndexOptions, block_on};
 use serde::Serialize;
 
 use crate::args::SearchArgs;
 use crate::failure::Failure;
 use crate::load;
+use crate::pooling;
 use crate::progress::Bars;
 use crate::sources::{self, Source};
 
@@ -28,6 +30,8 @@ pub fn run(args: &SearchArgs) -> Result<(), Failure> {
     if args.query.trim().is_empty() {
         return Err(Failure::invalid("the question is empty"));
     }
+    let embed = args.pooling.options()?;
+    let rerank = args.rerank.as_deref().map(pair_scorer).transpose()?;
     let sources = sources::read(&args.corpus)?;
     let bars = Bars::new();
     let model = load::model(&args.model, &bars)?;
@@ -37,14 +41,28 @@ pub fn run(args: &SearchArgs) -> Result<(), Failure> {
         text: source.text.clone(),
         ..Document::default()
     });
-    let mut index = Index::new(&model, IndexOptions::default())?;
-    let added = block_on(index.add(&model, documents.collect(), Some(ChunkOptions::default()), &bars))?;
+    let options = IndexOptions {
+        pooling: embed.pooling,
+        pooling_weights: embed.pooling_weights,
+        include_prompt: embed.include_prompt,
+        truncate_dim: embed.truncate_dim,
+        late: args.late,
+        ..IndexOptions::default()
+    };
+    let mut index = Index::new(&model, options)?;
+    pooling::warn(index.warning(&model)?.as_deref());
+    let chunk = ChunkOptions { tokens: args.chunk_tokens, overlap: args.chunk_overlap };
+    let added = block_on(index.add(&model, documents.collect(), Some(chunk), &bars))?;
     if added == 0 {
         return Err(Failure::invalid(format!("there is no text in {}", args.corpus.display())));
     }
-    let hits = block_on(index.search(&model, &args.query, args.k, None, &bars))?;
+    let hits = block_on(index.search(&model, &args.query, args.k, rerank.as_ref(), &bars))?;
     bars.clear();
     print(&hits, &sources, args.json)
+}
+
+fn pair_scorer(path: &Path) -> Result<Iem, Failure> {
+    Iem::read(&pooling::params(path)?).map_err(|error| pooling::in_file(path, &error))
 }
 
 fn print(hits: &[Hit], sources: &[Source], json: bool) -> Result<(), Failure> {

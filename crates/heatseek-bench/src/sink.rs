@@ -45,6 +45,27 @@ pub enum Values<'a> {
     U8(&'a [u8]),
 }
 
+impl<'a> Vectors<'a> {
+    /// Gives those of inputs one after another, `counts` of each where they have several; `width` is that of a vector
+    /// as stored.
+    pub fn of_each<'c>(
+        all: &'a Quantized,
+        width: usize,
+        counts: Option<&'c [usize]>,
+    ) -> impl FnMut(usize) -> Self + use<'a, 'c> {
+        let mut next = 0;
+        move |input| {
+            let from = next;
+            let one = |row: usize| Values::of(all, row * width..(row + 1) * width);
+            next += counts.map_or(1, |counts| counts[input]);
+            match counts {
+                None => Self::One(one(from)),
+                Some(_) => Self::Several((from..next).map(one).collect()),
+            }
+        }
+    }
+}
+
 impl<'a> Values<'a> {
     /// Those in `range` of `all`.
     pub fn of(all: &'a Quantized, range: Range<usize>) -> Self {

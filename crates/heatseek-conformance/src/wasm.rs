@@ -46,6 +46,13 @@ pub async fn properties(backend: &str) -> Result<JsValue, JsError> {
     to_js(&crate::check_properties(&*executor).await)
 }
 
+/// Poolers that devices compute.
+#[wasm_bindgen]
+pub async fn pooling(backend: &str) -> Result<JsValue, JsError> {
+    let executor = named(backend)?.executor().await.map_err(|e| JsError::new(&e.0))?;
+    to_js(&crate::check_pooling(&*executor).await)
+}
+
 /// A golden file against the model whose files were added.
 #[wasm_bindgen]
 pub async fn golden(backend: &str, texts: &[u8], tensors: &[u8]) -> Result<JsValue, JsError> {

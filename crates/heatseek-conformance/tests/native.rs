@@ -9,8 +9,8 @@ use heatseek::{ModelFiles, block_on};
 use heatseek_conformance::{
     Backend, Golden, MUTATIONS, PictureGolden, check_attention_properties, check_golden, check_layers,
     check_lost_device, check_mutation, check_norm_choice, check_ops, check_picture_analysis,
-    check_picture_attention, check_properties, check_text_analysis, check_text_attention, check_vision,
-    check_whole_pictures, check_wrong_gpu, read_vision_golden,
+    check_picture_attention, check_pooling, check_properties, check_text_analysis, check_text_attention,
+    check_vision, check_whole_pictures, check_wrong_gpu, read_vision_golden,
 };
 use heatseek_model::synthetic::SyntheticBert;
 
@@ -31,6 +31,14 @@ fn properties(backend: Backend) {
     if available(&backend) {
         let executor = block_on(backend.executor()).unwrap_or_else(|e| panic!("{e}"));
         block_on(check_properties(&*executor)).assert();
+    }
+}
+
+/// Poolers that devices compute, against the same on the host.
+fn pooling(backend: Backend) {
+    if available(&backend) {
+        let executor = block_on(backend.executor()).unwrap_or_else(|e| panic!("{e}"));
+        block_on(check_pooling(&*executor)).assert();
     }
 }
 
@@ -192,6 +200,7 @@ macro_rules! on_every_backend {
         mod op_cases { $(#[test] fn $name() { super::ops($backend); })* use super::Backend; }
         mod batch_properties { $(#[test] fn $name() { super::properties($backend); })* use super::Backend; }
         mod goldens { $(#[test] fn $name() { super::golden($backend); })* use super::Backend; }
+        mod poolers { $(#[test] fn $name() { super::pooling($backend); })* use super::Backend; }
         mod batch_mates { $(#[test] fn $name() { super::mates($backend); })* use super::Backend; }
         mod attention { $(#[test] fn $name() { super::attention($backend); })* use super::Backend; }
         mod analyses { $(#[test] fn $name() { super::analyses($backend); })* use super::Backend; }

@@ -6,7 +6,7 @@ use crate::parallel;
 /// See [`AttentionPool`].
 pub(crate) fn attention_pool(op: &AttentionPool, operands: &mut Operands<'_>) {
     let [keys, values, query] = ["keys", "values", "query"].map(|name| operands.input(name));
-    let sequences = operands.table("sequences");
+    let (residual, sequences) = (operands.input("residual"), operands.table("sequences"));
     let (y, written) = (operands.output("y"), operands.output("weights"));
     let [d_key, d_value] = [op.keys, op.values].map(|width| width / op.num_heads);
     let pooled = parallel::map((0..sequences.len() / 3).collect(), |index| {
@@ -31,6 +31,10 @@ pub(crate) fn attention_pool(op: &AttentionPool, operands: &mut Operands<'_>) {
                 let places = all[skip * op.num_heads..].iter_mut().skip(head).step_by(op.num_heads);
                 places.zip(&weights).for_each(|(place, weight)| *place = *weight);
             }
+        }
+        if op.residual && !rows.is_empty() {
+            let residual = &residual[if op.own_queries { index * op.values } else { 0 }..];
+            y.iter_mut().zip(residual).for_each(|(y, v)| *y += v);
         }
         (y, all)
     });

@@ -59,11 +59,32 @@ impl GpuPlan {
             let selection = plan.select(index, RowClass::of(rows))?;
             plan.device.pipelines().borrow_mut().start(&plan.device, &selection, plan.checked)?;
         }
-        plan.weights = Weights::upload(&plan.device, &plan.program).await?;
+        plan.weights = Weights::upload(&plan.device, &plan.program, &Weights::default()).await?;
         let started = plan.device.pipelines().borrow_mut().take_started();
         started.settle().await;
         plan.warm(rows).await?;
         Ok(plan)
+    }
+
+    /// [`Plan::extended`] with the plan's own type. New pipelines are compiled when they are first needed.
+    ///
+    /// # Errors
+    /// As [`Plan::extended`].
+    pub async fn extend(&self, program: Arc<Program>) -> Result<Self, ExecutorError> {
+        self.device.faults().check()?;
+        program.extends(&self.program)?;
+        let weights = Weights::upload(&self.device, &program, &self.weights).await?;
+        let mut stages = self.stages.clone();
+        stages.resize_with(program.steps().len(), || [OnceCell::new(), OnceCell::new()]);
+        Ok(Self {
+            weights,
+            readbacks: Readbacks::default(),
+            checked: self.checked,
+            arena: RefCell::default(),
+            stages,
+            device: self.device.clone(),
+            program,
+        })
     }
 
     /// Has the pipelines ready for runs of about `rows` rows, tokens or sequences alike; otherwise the
@@ -134,6 +155,10 @@ impl Plan for GpuPlan {
         outputs: &'a [OutputId],
     ) -> LocalFuture<'a, Result<Vec<Vec<f32>>, ExecutorError>> {
         Box::pin(crate::run::run(self, batch, outputs))
+    }
+
+    fn extended(&self, program: Arc<Program>) -> LocalFuture<'_, Result<Box<dyn Plan>, ExecutorError>> {
+        Box::pin(async move { Ok(Box::new(self.extend(program).await?) as Box<dyn Plan>) })
     }
 
     fn preferred_rows(&self) -> usize {

@@ -51,7 +51,7 @@ async fn dispatches<'a>(
     let mut all = Vec::with_capacity(plan.program.steps().len());
     for (index, step) in plan.program.steps().iter().enumerate() {
         let rows = step.rows.count(batch);
-        if rows == 0 || step.only_for.is_some_and(|o| !outputs.contains(&o)) {
+        if rows == 0 || !plan.program.runs(step, outputs) {
             continue;
         }
         let class = RowClass::of(rows);

@@ -1,6 +1,7 @@
 //! Weights on the device: packed as the kernels want them, uploaded once.
 
 use std::collections::HashMap;
+use std::rc::Rc;
 
 use heatseek_ops::{Buffer, BufferId, ExecutorError, Program};
 
@@ -18,13 +19,18 @@ type Layout = (BufferId, &'static str, &'static str);
 /// The weights of a plan, one buffer per weight and layout.
 #[derive(Debug, Default)]
 pub(crate) struct Weights {
-    buffers: HashMap<Layout, DeviceBuffer>,
+    buffers: HashMap<Layout, Rc<DeviceBuffer>>,
 }
 
 impl Weights {
-    /// Lays out and uploads every weight that a step of `program` binds.
-    pub(crate) async fn upload(device: &GpuDevice, program: &Program) -> Result<Self, ExecutorError> {
-        let mut buffers = HashMap::new();
+    /// Lays out and uploads every weight that a step of `program` binds, but for those that are there `already`,
+    /// which are shared.
+    pub(crate) async fn upload(
+        device: &GpuDevice,
+        program: &Program,
+        already: &Self,
+    ) -> Result<Self, ExecutorError> {
+        let mut buffers = already.buffers.clone();
         let (mut verdicts, mut unseen_bytes) = (Vec::new(), 0);
         for step in program.steps() {
             for (binding, id) in step.op.bindings().iter().zip(&step.buffers) {
@@ -37,7 +43,7 @@ impl Weights {
                 let bytes = bytemuck::cast_slice(&values);
                 fits(device, name, bytes.len() as u64)?;
                 let scopes = Scopes::open(device.raw());
-                buffers.insert(layout, upload(device, name, bytes));
+                buffers.insert(layout, Rc::new(upload(device, name, bytes)));
                 verdicts.push((name, scopes.close()));
                 unseen_bytes += bytes.len();
                 if unseen_bytes >= CHUNK_BYTES {
@@ -56,7 +62,7 @@ impl Weights {
 
     /// The buffer of weight `id` as `op` binds it at `binding`.
     pub(crate) fn get(&self, id: BufferId, op: &'static str, binding: &'static str) -> Option<&DeviceBuffer> {
-        self.buffers.get(&(id, op, binding))
+        self.buffers.get(&(id, op, binding)).map(|buffer| &**buffer)
     }
 }
 

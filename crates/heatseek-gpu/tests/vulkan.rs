@@ -1,6 +1,7 @@
 //! The executor on every adapter of this machine. Select software adapters with `VK_DRIVER_FILES`.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::Poll;
 
 use heatseek_gpu::{AdapterChoice, GpuDevice, GpuExecutor, GpuOptions, GpuPlan};
@@ -111,6 +112,72 @@ fn every_case_equals_the_reference_checked_and_unchecked() {
                 Ok(())
             });
         }
+    }
+}
+
+/// A Program of a GEMM whose weights are counted when they are asked for, and the same with a pooling appended
+/// that has a weight and reads an old one.
+fn extended_model(asked: &Arc<AtomicUsize>) -> [Arc<Program>; 2] {
+    let mut program = Program::new();
+    let n = 36;
+    let x = program.input("x", n);
+    let weight = |program: &mut Program, name: &str, shape: &[usize], seed, offset: f32| {
+        let (len, asked) = (shape.iter().product(), asked.clone());
+        let compute = move || {
+            asked.fetch_add(1, Ordering::Relaxed);
+            values(seed, len, 0.5).into_iter().map(|v| v + offset).collect()
+        };
+        program.weight(name, Tensor::computed(shape, compute))
+    };
+    let w = weight(&mut program, "w", &[n, n], 1, 0.0);
+    let b = weight(&mut program, "b", &[n], 2, 0.0);
+    let y = program.activation("y", Rows::Tokens, n);
+    program.push(Gemm::linear(n, n), Rows::Tokens, &[x, w, b, y]).unwrap();
+    program.output(HIDDEN, y);
+    let before = Arc::new(program.clone());
+    let again = program.capture("again", Rows::Tokens, n);
+    let pooled = program.capture("gem", Rows::Sequences, n);
+    let exponents = weight(&mut program, "p", &[n], 3, 3.0);
+    let sequences = program.table(Table::Sequences);
+    let output = program.output("gem", pooled);
+    program.push_for(output, Gemm::linear(n, n), Rows::Tokens, &[y, w, b, again]).unwrap();
+    let pool = Pool { width: n, pooling: Pooling::Gem, norm_in: None, normalize: false };
+    program.push_for(output, pool, Rows::Sequences, &[again, exponents, sequences, pooled]).unwrap();
+    [before, Arc::new(program)]
+}
+
+#[test]
+fn an_extended_plan_uploads_only_what_is_new() {
+    let mut batch = Batch::new();
+    batch.push_rows(5, &[&values(9, 5 * 36, 1.0)]).unwrap();
+    batch.push_rows(70, &[&values(8, 70 * 36, 1.0)]).unwrap();
+    batch.skip_first(3);
+    let asked = Arc::new(AtomicUsize::new(0));
+    let [before, after] = extended_model(&asked);
+    let both = [OutputId(0), OutputId(1)];
+    let expected = expect(&after, &batch, &both);
+    let of_plan = |plan: &dyn Plan, name: &str| {
+        let first = asked.swap(0, Ordering::Relaxed);
+        assert_eq!(first, 2, "{name}");
+        let extended = block_on(plan.extended(after.clone())).unwrap();
+        assert_eq!(asked.swap(0, Ordering::Relaxed), 1, "{name}: only the new weight is made");
+        let actual = block_on(extended.run(&batch, &both)).unwrap();
+        for (actual, expected) in actual.iter().zip(&expected) {
+            compare(actual, expected, &[expected.len() / 36, 36], Tolerance::OP_F32).unwrap();
+        }
+        assert_eq!(
+            block_on(plan.run(&batch, &both[..1])).unwrap()[0],
+            actual[0],
+            "{name}: the old plan stays"
+        );
+        assert!(matches!(block_on(extended.extended(before.clone())), Err(ExecutorError::Invalid { .. })));
+        assert_eq!(asked.load(Ordering::Relaxed), 0);
+    };
+    asked.store(0, Ordering::Relaxed);
+    let host = HostExecutor::new(ReferenceExecutor).plan(before.clone(), CHECKED).unwrap();
+    of_plan(&host, "reference");
+    for device in devices() {
+        of_plan(&plan(&device, &before, CHECKED), "gpu");
     }
 }
 

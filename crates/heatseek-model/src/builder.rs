@@ -8,6 +8,7 @@ use heatseek_ops::{
 use crate::DenseConfig;
 use crate::fold::{affine, fold};
 use crate::modules::{Pipeline, PipelineStep};
+use crate::tail::Tail;
 use crate::weights::{Linear, NormWeights};
 
 /// How LayerNorms are computed.
@@ -107,6 +108,8 @@ pub(crate) struct Builder {
     pub(crate) program: Program,
     pub(crate) sizes: Sizes,
     tiles: BufferId,
+    /// The hidden states kept for those who ask for them, from the embeddings on.
+    kept: Vec<(OutputId, BufferId)>,
     /// The span tables of tokens and of queries.
     spans: [BufferId; 2],
     /// For each fusion that a rollout may have, what each layer adds to it: its switch and its mixed map.
@@ -133,10 +136,10 @@ impl Builder {
         let qkv = program.activation("qkv", Rows::Tokens, 3 * width);
         let attention = program.activation("attention", Rows::Tokens, width);
         let ffn = program.activation("ffn", Rows::Tokens, sizes.intermediate_size);
-        Self { program, sizes, tiles, spans, rollouts, z, z_mid, qkv, attention, ffn }
+        Self { program, sizes, tiles, kept: Vec::new(), spans, rollouts, z, z_mid, qkv, attention, ffn }
     }
 
-    /// Pooling and what follows; declares all outputs.
+    /// Pooling and what follows; declares all outputs. The tail is for poolers to come.
     ///
     /// `dense` holds the Dense layers of `pipeline`, in order.
     pub(crate) fn pool(
@@ -144,7 +147,7 @@ impl Builder {
         pipeline: &Pipeline,
         dense: &[Linear],
         encoded: &Encoded,
-    ) -> Result<(), ProgramError> {
+    ) -> Result<Tail, ProgramError> {
         self.roll_out()?;
         let width = self.sizes.hidden_size;
         match encoded.norm.filter(|_| !encoded.hidden_before_norm) {
@@ -173,7 +176,15 @@ impl Builder {
                 self.vector(name, pipeline, &dense, (pooling, normalize), encoded)?;
             }
         }
-        Ok(())
+        Ok(Tail {
+            rows: encoded.rows,
+            norm: encoded.norm,
+            hidden: std::mem::take(&mut self.kept),
+            hidden_size: width,
+            layer_norm_eps: self.sizes.layer_norm_eps,
+            steps: pipeline.steps.clone(),
+            dense,
+        })
     }
 
     /// One way from rows to vectors, run only when its output is asked for; without a pooling from the head's.
@@ -240,7 +251,7 @@ impl Builder {
             for (switch, layer) in layers.iter().rev() {
                 let op = Rollout { first: false };
                 program.push_for(*switch, op, Rows::Queries, &[state, *layer, spans, next])?;
-                program.push_for(*switch, CopyRows { width: 1 }, Rows::QueryPairs, &[next, state])?;
+                program.push_for(*switch, CopyRows::of_width(1), Rows::QueryPairs, &[next, state])?;
             }
         }
         Ok(())
@@ -271,7 +282,7 @@ impl Builder {
         }
         let kept = self.program.capture(qkv_output(index), Rows::Tokens, 3 * self.sizes.hidden_size);
         let output = self.program.output(qkv_output(index), kept);
-        let op = CopyRows { width: 3 * self.sizes.hidden_size };
+        let op = CopyRows::of_width(3 * self.sizes.hidden_size);
         self.program.push_for(output, op, Rows::Tokens, &[self.qkv, kept])
     }
 
@@ -286,8 +297,9 @@ impl Builder {
         let Sizes { hidden_size: width, layer_norm_eps: eps, .. } = self.sizes;
         let kept = self.program.capture(hidden_output(index), Rows::Tokens, width);
         let output = self.program.output(hidden_output(index), kept);
+        self.kept.push((output, kept));
         match norm {
-            None => self.program.push_for(output, CopyRows { width }, Rows::Tokens, &[rows, kept]),
+            None => self.program.push_for(output, CopyRows::of_width(width), Rows::Tokens, &[rows, kept]),
             Some(norm) => {
                 self.program.push_for(output, LayerNorm { width, eps }, Rows::Tokens, &[rows, norm, kept])
             }

@@ -248,6 +248,24 @@ pub enum ModelError {
         /// The names there are.
         known: String,
     },
+    /// A pooler whose vectors the model's Dense layers do not take.
+    #[error(
+        "the pooler's vectors have {got} elements and the model's Dense layer takes {expected}; use a pooler that gives {expected}"
+    )]
+    PooledWidth {
+        /// Elements of a pooled vector.
+        got: usize,
+        /// `in_features`.
+        expected: usize,
+    },
+    /// A hidden state the model does not have.
+    #[error("hidden state {got} is asked for; the model has 0, the embeddings, to {last}")]
+    NoSuchLayer {
+        /// The one asked for.
+        got: usize,
+        /// The last there is.
+        last: usize,
+    },
     /// A Program that does not fit together.
     #[error("internal error: {0}; please report this with the model's name")]
     Program(#[from] ProgramError),

@@ -11,9 +11,11 @@ use crate::limits::Limits;
 use crate::modules::read_modules;
 use crate::program::{Parts, build, build_ablated};
 use crate::readout::{TOKEN_VECTORS, pool_weights};
+use crate::tail::Tail;
 use crate::weights::{Linear, TextWeights, read_dense};
 use crate::{
-    Config, ModelError, ModelFiles, ModelSpec, Pipeline, PipelineStep, Prompts, Readout, Tail, TextPadding,
+    Config, HostTail, ModelError, ModelFiles, ModelSpec, Pipeline, PipelineStep, Prompts, Readout,
+    TextPadding,
 };
 
 /// How the names of token embeddings end.
@@ -118,6 +120,14 @@ impl TextModel {
     /// # Errors
     /// [`ModelError::Program`], a bug.
     pub fn program(&self, norm: Norm) -> Result<Program, ModelError> {
+        Ok(self.program_and_tail(norm)?.0)
+    }
+
+    /// The same, with what [`append_pooler`](crate::append_pooler) needs to know of it.
+    ///
+    /// # Errors
+    /// [`ModelError::Program`], a bug.
+    pub fn program_and_tail(&self, norm: Norm) -> Result<(Program, Tail), ModelError> {
         let Self { config, pipeline, weights, dense, .. } = self;
         Ok(build(&Parts { config, weights, pipeline, dense }, norm)?)
     }
@@ -176,8 +186,8 @@ impl TextModel {
     }
 
     /// What follows pooling, in host memory; `normalize` as in [`TextModel::vector_output`].
-    pub fn tail(&self, normalize: Option<bool>) -> Tail {
-        Tail::new(&self.pipeline.steps, &self.dense, normalize.unwrap_or(self.spec.normalize))
+    pub fn host_tail(&self, normalize: Option<bool>) -> HostTail {
+        HostTail::new(&self.pipeline.steps, &self.dense, normalize.unwrap_or(self.spec.normalize))
     }
 
     /// How much each of `tokens` tokens weighs in a vector, before whatever follows pooling; `None` of the maximum,
@@ -211,7 +221,7 @@ impl TextModel {
             .collect();
         let weights = TextWeights::outline(&config);
         let parts = Parts { config: &config, weights: &weights, pipeline: &pipeline, dense: &dense };
-        let program = build(&parts, norm)?;
+        let (program, _) = build(&parts, norm)?;
         let pooled = [program.output_named(POOLED)?];
         Ok(program.steps_for(&pooled).map(|step| step.op.clone()).collect())
     }
@@ -272,6 +282,7 @@ fn describe(
         do_lower_case: limits.do_lower_case,
         embedding_dim,
         pooling: pipeline.pooling.name().to_owned(),
+        include_prompt: pipeline.include_prompt,
         normalize: pipeline.ends_normalized(),
         modules,
         prompts: prompts.prompts.clone(),

@@ -19,7 +19,7 @@ pub struct Pipeline {
     pub transformer: String,
     /// How tokens become one vector.
     pub pooling: Pooling,
-    /// Whether the tokens of a prompt count when it is pooled.
+    /// Whether the tokens of a prompt count when a text is pooled.
     pub include_prompt: bool,
     /// What happens to the vector then, in order.
     pub steps: Vec<PipelineStep>,
@@ -189,7 +189,7 @@ const POOLING_FLAGS: [(&str, Pooling); 6] = [
     ("pooling_mode_lasttoken", Pooling::Last),
 ];
 
-/// The pooling, and whether prompts count in it.
+/// How tokens become one vector, and whether those of a prompt count.
 fn read_pooling(files: &ModelFiles, folder: &str, width: usize) -> Result<(Pooling, bool), ModelError> {
     let file = format!("{folder}config.json");
     let value = parse(&file, files.require(&file, "the configuration of the model's pooling")?)?;

@@ -7,6 +7,7 @@ use crate::ablation::Kept;
 use crate::builder::{Builder, Encoded, Norm};
 use crate::fold::stack;
 use crate::modules::Pipeline;
+use crate::tail::Tail;
 use crate::weights::{BertWeights, LayerWeights, Linear, TextWeights};
 
 /// Everything a Program is made of.
@@ -19,15 +20,15 @@ pub(crate) struct Parts<'a> {
 }
 
 /// Builds the Program.
-pub(crate) fn build(parts: &Parts<'_>, norm: Norm) -> Result<Program, ProgramError> {
+pub(crate) fn build(parts: &Parts<'_>, norm: Norm) -> Result<(Program, Tail), ProgramError> {
     let mut builder = Builder::new(parts.config.sizes());
     let encoded = match (parts.weights, norm) {
         (TextWeights::Bert(weights), Norm::Folded) => builder.encode_folded(weights)?,
         (TextWeights::Bert(weights), Norm::Plain) => builder.encode_plain(weights)?,
         (TextWeights::Tower(weights), norm) => builder.encode_tower(weights, norm)?,
     };
-    builder.pool(parts.pipeline, parts.dense, &encoded)?;
-    Ok(builder.program)
+    let tail = builder.pool(parts.pipeline, parts.dense, &encoded)?;
+    Ok((builder.program, tail))
 }
 
 /// Builds the Program of what is kept of the layers.

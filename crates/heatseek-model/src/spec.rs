@@ -35,6 +35,8 @@ pub struct ModelSpec {
     pub embedding_dim: usize,
     /// How tokens become one vector.
     pub pooling: String,
+    /// Whether the tokens of a prompt count when a text is pooled.
+    pub include_prompt: bool,
     /// Whether vectors have unit length.
     pub normalize: bool,
     /// From encoder to vector, e.g. `["Transformer", "Pooling(mean)", "Dense(768 -> 256)", "Normalize"]`.

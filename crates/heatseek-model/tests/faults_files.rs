@@ -258,7 +258,13 @@ fn pooling_and_dense() {
             Invalid,
             ["true or false"]
         ),
-        module_field!("1_Pooling/config.json", "include_prompt" = "no", Field, Invalid, ["true or false"]),
+        module_field!(
+            "1_Pooling/config.json",
+            "include_prompt" = "no",
+            Field,
+            Invalid,
+            ["`include_prompt`", "true or false"]
+        ),
         module_field!("1_Pooling/config.json", "word_embedding_dimension" = 23, Field, Invalid, ["23", "24"]),
         module_field!(
             "2_Dense/config.json",
@@ -384,13 +390,13 @@ fn what_may_differ_does() {
             v[1]["type"] = json!("sentence_transformers.sentence_transformer.modules.pooling.Pooling")
         });
     });
-    assert_eq!((model.spec().pooling.as_str(), model.pipeline().include_prompt), ("last", false));
+    assert_eq!((model.spec().pooling.as_str(), model.spec().include_prompt), ("last", false));
     // Without modules.json: mean pooling and nothing else.
     let model = load(&|f| *f = without(f, "modules.json"));
     assert_eq!((model.spec().pooling.as_str(), model.spec().normalize), ("mean", false));
     // No flag set means the mean, as in sentence-transformers.
     let model = load(&|f| f.insert("1_Pooling/config.json", b"{}".to_vec()));
-    assert_eq!(model.spec().pooling, "mean");
+    assert_eq!((model.spec().pooling.as_str(), model.spec().include_prompt), ("mean", true));
     // A length of its own goes before the tokenizer's, but never beyond the positions.
     for (own, tokenizer, expected) in
         [(Some(8), Some(4.0), 8), (None, Some(4.0), 4), (Some(99), None, 32), (None, Some(1e30), 32)]

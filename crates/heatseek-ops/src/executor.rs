@@ -133,6 +133,14 @@ pub trait Plan {
         outputs: &'a [OutputId],
     ) -> LocalFuture<'a, Result<Vec<Vec<f32>>, ExecutorError>>;
 
+    /// A plan of `program`, which begins as this one's does: buffers, steps and outputs have only been appended
+    /// ([`Program::extends`]). Weights that are ready here are shared, and only new ones laid out and uploaded. This
+    /// plan stays as it is.
+    ///
+    /// # Errors
+    /// As [`Executor::prepare`]; [`ExecutorError::Invalid`] if `program` begins otherwise.
+    fn extended(&self, program: Arc<Program>) -> LocalFuture<'_, Result<Box<dyn Plan>, ExecutorError>>;
+
     /// The most rows (tokens) worth giving to one run: a compromise between speed, memory and how soon a
     /// caller can cancel.
     fn preferred_rows(&self) -> usize;

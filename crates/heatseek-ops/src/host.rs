@@ -114,22 +114,14 @@ impl<K: HostKernels + Clone> HostExecutor<K> {
     /// # Errors
     /// As [`Executor::prepare`].
     pub fn plan(&self, program: Arc<Program>, options: PlanOptions) -> Result<HostPlan<K>, ExecutorError> {
-        let mut packed = Vec::new();
-        let mut plain: HashMap<BufferId, Tensor> = HashMap::new();
-        for step in program.steps() {
-            let mut of_step: Vec<PackedOperand<K::Packed>> = Vec::new();
-            for (binding, id) in step.op.bindings().iter().zip(&step.buffers) {
-                let Buffer::Weight(tensor) = &program.buffers()[id.0].1 else { continue };
-                match self.kernels.pack(&step.op, binding.name, tensor) {
-                    Some(p) => of_step.push((binding.name, Arc::new(p))),
-                    None => {
-                        plain.entry(*id).or_insert_with(|| materialised(tensor));
-                    }
-                }
-            }
-            packed.push(of_step);
-        }
-        Ok(HostPlan { kernels: self.kernels.clone(), program, packed, plain, checked: options.checked })
+        let empty = HostPlan {
+            kernels: self.kernels.clone(),
+            program: Arc::default(),
+            packed: Vec::new(),
+            plain: HashMap::new(),
+            checked: options.checked,
+        };
+        empty.extended_now(program)
     }
 }
 
@@ -165,6 +157,42 @@ pub struct HostPlan<K: HostKernels> {
 }
 
 impl<K: HostKernels> HostPlan<K> {
+    /// [`Plan::extended`] without the future.
+    ///
+    /// # Errors
+    /// As [`Plan::extended`].
+    pub fn extended_now(&self, program: Arc<Program>) -> Result<Self, ExecutorError>
+    where
+        K: Clone,
+    {
+        program.extends(&self.program)?;
+        let (mut packed, mut plain) = (self.packed.clone(), self.plain.clone());
+        for step in &program.steps()[packed.len()..] {
+            let mut of_step: Vec<PackedOperand<K::Packed>> = Vec::new();
+            for (binding, id) in step.op.bindings().iter().zip(&step.buffers) {
+                let Buffer::Weight(tensor) = &program.buffers()[id.0].1 else { continue };
+                match self.packed_before(&step.op, binding.name, *id) {
+                    Some(shared) => of_step.push((binding.name, shared)),
+                    None => match self.kernels.pack(&step.op, binding.name, tensor) {
+                        Some(p) => of_step.push((binding.name, Arc::new(p))),
+                        None => {
+                            plain.entry(*id).or_insert_with(|| materialised(tensor));
+                        }
+                    },
+                }
+            }
+            packed.push(of_step);
+        }
+        Ok(Self { kernels: self.kernels.clone(), program, packed, plain, checked: self.checked })
+    }
+
+    /// What was packed for a step of this plan that binds weight `id` in the same place of the same op.
+    fn packed_before(&self, op: &Op, binding: &str, id: BufferId) -> Option<Arc<K::Packed>> {
+        let mut steps = self.program.steps().iter().zip(&self.packed);
+        let (_, packed) = steps.find(|(step, _)| step.op == *op && step.buffers.contains(&id))?;
+        packed.iter().find(|(name, _)| *name == binding).map(|(_, packed)| packed.clone())
+    }
+
     /// [`Plan::run`] without the future.
     ///
     /// # Errors
@@ -173,7 +201,7 @@ impl<K: HostKernels> HostPlan<K> {
         self.program.accepts(batch)?;
         let mut tables: HashMap<Table, Vec<u32>> = HashMap::new();
         let mut activations: HashMap<BufferId, Vec<f32>> = HashMap::new();
-        let needed = |s: &Step| s.only_for.is_none_or(|o| outputs.contains(&o));
+        let needed = |s: &Step| self.program.runs(s, outputs);
         for (index, step) in self.program.steps().iter().enumerate().filter(|(_, s)| needed(s)) {
             for id in &step.buffers {
                 if let Buffer::Table(table) = &self.program.buffers()[id.0].1 {
@@ -257,13 +285,17 @@ impl<K: HostKernels> HostPlan<K> {
     }
 }
 
-impl<K: HostKernels> Plan for HostPlan<K> {
+impl<K: HostKernels + Clone + 'static> Plan for HostPlan<K> {
     fn run<'a>(
         &'a self,
         batch: &'a Batch,
         outputs: &'a [OutputId],
     ) -> LocalFuture<'a, Result<Vec<Vec<f32>>, ExecutorError>> {
         Box::pin(async move { self.run_now(batch, outputs) })
+    }
+
+    fn extended(&self, program: Arc<Program>) -> LocalFuture<'_, Result<Box<dyn Plan>, ExecutorError>> {
+        Box::pin(async move { Ok(Box::new(self.extended_now(program)?) as Box<dyn Plan>) })
     }
 
     fn preferred_rows(&self) -> usize {

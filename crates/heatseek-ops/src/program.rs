@@ -168,6 +168,8 @@ pub struct Program {
     buffers: Vec<(String, Buffer)>,
     steps: Vec<Step>,
     outputs: Vec<(String, Option<BufferId>)>,
+    /// Outputs that need the steps of others.
+    implied: Vec<(OutputId, OutputId)>,
 }
 
 /// A Program whose parts do not fit together: a bug of whoever builds it, or weights that disagree with
@@ -263,6 +265,11 @@ impl Program {
         OutputId(self.outputs.len() - 1)
     }
 
+    /// Has the steps of output `needed` run for `output` too.
+    pub fn imply(&mut self, output: OutputId, needed: OutputId) {
+        self.implied.push((output, needed));
+    }
+
     /// Appends a step that always runs.
     ///
     /// # Errors
@@ -297,7 +304,13 @@ impl Program {
 
     /// The steps that a run for `outputs` needs.
     pub fn steps_for<'a>(&'a self, outputs: &'a [OutputId]) -> impl Iterator<Item = &'a Step> {
-        self.steps.iter().filter(|s| s.only_for.is_none_or(|o| outputs.contains(&o)))
+        self.steps.iter().filter(|step| self.runs(step, outputs))
+    }
+
+    /// Whether a run for `outputs` needs `step`.
+    pub fn runs(&self, step: &Step, outputs: &[OutputId]) -> bool {
+        let implied = |o| self.implied.iter().any(|(by, needed)| *needed == o && outputs.contains(by));
+        step.only_for.is_none_or(|o| outputs.contains(&o) || implied(o))
     }
 
     /// All outputs with their names and, but for switches, their buffers; [`OutputId`] indexes them.
@@ -347,6 +360,32 @@ impl Program {
             }
         }
         Ok(())
+    }
+
+    /// Fails unless this Program is `earlier` with buffers, steps and outputs appended.
+    ///
+    /// # Errors
+    /// [`ExecutorError::Invalid`].
+    pub fn extends(&self, earlier: &Program) -> Result<(), ExecutorError> {
+        let alike = |(a, b): (&(String, Buffer), &(String, Buffer))| {
+            a.0 == b.0 && std::mem::discriminant(&a.1) == std::mem::discriminant(&b.1)
+        };
+        let same_step = |(a, b): (&Step, &Step)| {
+            (&a.op, a.rows, &a.buffers, a.only_for) == (&b.op, b.rows, &b.buffers, b.only_for)
+        };
+        let begins = self.buffers.len() >= earlier.buffers.len()
+            && self.buffers.iter().zip(&earlier.buffers).all(alike)
+            && self.steps.len() >= earlier.steps.len()
+            && self.steps.iter().zip(&earlier.steps).all(same_step)
+            && self.outputs.starts_with(&earlier.outputs);
+        match begins {
+            true => Ok(()),
+            false => Err(ExecutorError::Invalid {
+                what: "the program that extends a plan".into(),
+                expected: "the plan's own with more appended".into(),
+                got: "one that begins otherwise".into(),
+            }),
+        }
     }
 
     fn inputs(&self) -> impl Iterator<Item = (&str, usize, usize)> {

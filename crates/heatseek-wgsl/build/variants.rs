@@ -42,14 +42,20 @@ pub fn all() -> Vec<Variant> {
     };
     let mut all = vec![
         variant("embed_f32".into(), "embed.wgsl", &[]),
-        variant("attention_pool_f32".into(), "attention_pool.wgsl", &[("weights", 0)]),
-        variant("attention_pool_f32_weights".into(), "attention_pool.wgsl", &[("weights", 1)]),
-        variant("copy_f32".into(), "copy.wgsl", &[]),
+        variant("copy_f32".into(), "copy.wgsl", &[("two", 0)]),
+        variant("copy_f32_two".into(), "copy.wgsl", &[("two", 1)]),
         variant("layer_norm_f32".into(), "layer_norm.wgsl", &[]),
         variant("l2_normalize_f32".into(), "l2_normalize.wgsl", &[]),
         variant("rollout_f32".into(), "rollout.wgsl", &[("first", 0)]),
         variant("rollout_f32_first".into(), "rollout.wgsl", &[("first", 1)]),
     ];
+    for (residual, added) in [("", 0), ("_residual", 1)] {
+        for (written, weights) in [("", 0), ("_weights", 1)] {
+            let parameters = [("residual", added), ("weights", weights)];
+            let name = format!("attention_pool_f32{residual}{written}");
+            all.push(variant(name, "attention_pool.wgsl", &parameters));
+        }
+    }
     for (suffix, [two, learned]) in POOLINGS {
         for (norm, norm_in) in [("", 0), ("_norm_in", 1)] {
             let parameters = [("two", two), ("learned", learned), ("norm_in", norm_in)];

@@ -1,8 +1,8 @@
-//! attention_pool: y = softmax(query keysT * scale) values per head, over the rows of each sequence that are not
+//! attention_pool: y = softmax(query keysT * scale) values + residual per head, over the rows of each sequence that are not
 //! skipped. No such rows give zeros.
 //!
 //! Shapes (row-major): keys [tokens, key_width] f32; values [tokens, value_width] f32; query [key_width] f32, or
-//! [sequences, key_width] if own_queries; sequences [sequences, 3] u32: first row, rows, rows to skip;
+//! [sequences, key_width] if own_queries; residual [value_width] or [sequences, value_width] likewise; sequences [sequences, 3] u32: first row, rows, rows to skip;
 //! y [sequences, value_width] f32; weights [tokens, num_heads] f32 (with weights), 0 of skipped rows.
 //! Who owns what: one workgroup of 64 invocations one head of one sequence, 64 rows at a time: each invocation the
 //! score of a row, then every 64th value of the head.
@@ -21,12 +21,15 @@ override own_queries: u32; // 1: a query for each sequence
 @group(0) @binding(0) var<storage, read> keys: array<f32>;
 @group(0) @binding(1) var<storage, read> values: array<f32>;
 @group(0) @binding(2) var<storage, read> query: array<f32>;
-@group(0) @binding(3) var<storage, read> sequences: array<u32>;
-@group(0) @binding(4) var<storage, read_write> y: array<f32>;
-{% if weights %}
-@group(0) @binding(5) var<storage, read_write> weights: array<f32>;
+{% if residual %}
+@group(0) @binding(3) var<storage, read> residual: array<f32>;
 {% endif %}
-@group(0) @binding({{ 5 + weights }}) var<uniform> params: Params;
+@group(0) @binding({{ 3 + residual }}) var<storage, read> sequences: array<u32>;
+@group(0) @binding({{ 4 + residual }}) var<storage, read_write> y: array<f32>;
+{% if weights %}
+@group(0) @binding({{ 5 + residual }}) var<storage, read_write> weights: array<f32>;
+{% endif %}
+@group(0) @binding({{ 5 + residual + weights }}) var<uniform> params: Params;
 
 var<workgroup> shares: array<f32, 64>; // 256 bytes: scores of 64 rows, then their exponentials
 
@@ -80,7 +83,12 @@ fn attention_pool(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invoca
         workgroupBarrier(); // the next scores must not overwrite what is still being read
     }
     for (var c = lane; c < width; c += 64u) {
-        y[sequence * value_width + head * width + c] = select(0.0, sums[c / 64u] / total, first < end);
+        let column = head * width + c;
+        var v = sums[c / 64u] / total;
+{% if residual %}
+        v += residual[sequence * value_width * own_queries + column];
+{% endif %}
+        y[sequence * value_width + column] = select(0.0, v, first < end);
     }
 {% if weights %}
     for (var row = start + lane; row < end; row += 64u) {

@@ -103,8 +103,13 @@ pub fn select(op: &Op, class: RowClass) -> Result<Selection, Unsupported> {
             ("embed_f32".to_owned(), constants, Work::Elements { per_row: embed.hidden_size / 4 })
         }
         Op::CopyRows(copy) => {
-            let constants = vec![("width", copy.width as f64)];
-            ("copy_f32".to_owned(), constants, Work::Elements { per_row: copy.width })
+            let mut constants = vec![("width", copy.width as f64)];
+            let variant = if copy.behind > 0 { "_two" } else { "" };
+            if copy.behind > 0 {
+                constants.push(("behind_width", copy.behind as f64));
+            }
+            let work = Work::Elements { per_row: copy.width + copy.behind };
+            (format!("copy_f32{variant}"), constants, work)
         }
         Op::LayerNorm(norm) => {
             let constants = vec![("width", norm.width as f64), ("eps", f64::from(norm.eps))];
@@ -170,7 +175,8 @@ pub fn select(op: &Op, class: RowClass) -> Result<Selection, Unsupported> {
             ));
         }
         Op::AttentionPool(pool) => {
-            let variant = if pool.weights { "_weights" } else { "" };
+            let residual = if pool.residual { "_residual" } else { "" };
+            let weights = if pool.weights { "_weights" } else { "" };
             let constants = vec![
                 ("key_width", pool.keys as f64),
                 ("value_width", pool.values as f64),
@@ -179,7 +185,7 @@ pub fn select(op: &Op, class: RowClass) -> Result<Selection, Unsupported> {
                 ("own_queries", f64::from(u8::from(pool.own_queries))),
             ];
             let work = Work::HeadSequence { heads: pool.num_heads };
-            (format!("attention_pool_f32{variant}"), constants, work)
+            (format!("attention_pool_f32{residual}{weights}"), constants, work)
         }
         _ => return no("it has no shader yet".to_owned()),
     };

@@ -126,9 +126,11 @@ fn parsed(source: &str) -> (Module, ModuleInfo) {
 }
 
 /// Kernels that may break a lint, with the reason in the shader.
-const EXCEPTIONS: [(&str, &str); 12] = [
+const EXCEPTIONS: [(&str, &str); 14] = [
     ("attention_pool_f32", "no_private_arrays"),
     ("attention_pool_f32_weights", "no_private_arrays"),
+    ("attention_pool_f32_residual", "no_private_arrays"),
+    ("attention_pool_f32_residual_weights", "no_private_arrays"),
     ("pool_f32_two", "no_private_arrays"),
     ("pool_f32_two_norm_in", "no_private_arrays"),
     ("pool_f32_learned", "no_private_arrays"),

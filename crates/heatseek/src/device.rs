@@ -1,21 +1,28 @@
 //! From a [`DeviceChoice`] to a Program ready on a device that has proved itself.
 
+use std::rc::Rc;
 use std::sync::Arc;
 
 use futures_lite::future;
 use heatseek_gpu::{AdapterChoice, GpuDevice, GpuExecutor, GpuOptions};
-use heatseek_model::{Kept, ModelError, Norm};
+use heatseek_model::{Kept, ModelError, Norm, Tail};
 use heatseek_ops::{
-    Batch, Executor, ExecutorError, HostExecutor, Plan, PlanOptions, Program, ReferenceExecutor,
+    Batch, Executor, ExecutorError, HostExecutor, Plan, PlanOptions, Pooling, Program, ReferenceExecutor,
 };
 
 use crate::self_check::{self, Verdict};
 use crate::{Control, DeviceChoice, DeviceReport, Error, LoadOptions, Progress, Stage};
 
 /// A Program made ready on the device that runs it.
+#[derive(Clone)]
 pub(crate) struct Active {
     pub(crate) program: Arc<Program>,
-    pub(crate) plan: Box<dyn Plan>,
+    pub(crate) plan: Rc<dyn Plan>,
+    /// Those without any pooler appended, and how many are.
+    pub(crate) loaded: (Arc<Program>, Rc<dyn Plan>),
+    pub(crate) appended: usize,
+    /// What poolers that are appended to the Program need to know of it.
+    pub(crate) tail: Tail,
     pub(crate) report: DeviceReport,
     pub(crate) gpu: Option<GpuDevice>,
 }
@@ -23,13 +30,19 @@ pub(crate) struct Active {
 /// What devices need to know about a model, of whatever kind.
 pub(crate) trait Encoder {
     /// What it runs.
-    fn program(&self, norm: Norm) -> Result<Program, ModelError>;
+    fn program(&self, norm: Norm) -> Result<(Program, Tail), ModelError>;
 
     /// The same with parts of the layers left out, and the hidden states as outputs.
     fn ablated(&self, kept: Kept) -> Result<Program, ModelError>;
 
     /// The output of that which holds the hidden state behind `layer` layers.
     fn hidden_output(&self, layer: usize) -> String;
+
+    /// Whether vectors have unit length unless it is said otherwise.
+    fn normalizes(&self) -> bool;
+
+    /// The output of a pooling that the Program has from the start; `None` is the model's own.
+    fn vector_output(&self, pooling: Option<Pooling>, normalize: Option<bool>) -> String;
 
     /// A batch to compare devices with: two sequences of different lengths, so that a kernel that mixes
     /// sequences, rows or columns up is seen.
@@ -103,11 +116,13 @@ async fn prepare(
     options: &LoadOptions,
     fallback: Option<String>,
 ) -> Result<Active, Error> {
-    let program = Arc::new(model.program(norm)?);
+    let (program, tail) = model.program(norm)?;
+    let program = Arc::new(program);
     let plan_options = PlanOptions { expected_rows: model.query_rows(), checked: options.checked };
-    let plan = executor.prepare(program.clone(), plan_options).await?;
+    let plan: Rc<dyn Plan> = executor.prepare(program.clone(), plan_options).await?.into();
     let report = DeviceReport::new(executor.device(), norm, fallback);
-    Ok(Active { program, plan, report, gpu: None })
+    let loaded = (program.clone(), plan.clone());
+    Ok(Active { program, plan, loaded, appended: 0, tail, report, gpu: None })
 }
 
 /// A GPU plan that agrees with the CPU: LayerNorm folded into the GEMMs where that is accurate for these

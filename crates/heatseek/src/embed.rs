@@ -169,6 +169,8 @@ impl Model {
         };
         if ready.way.on_host() {
             input.offsets = characters(&prompted, ready.prompt.len(), &encoding.offsets);
+            let behind = text.chars().enumerate().filter(|(_, c)| *c == '\n').map(|(at, _)| at + 1);
+            input.lines = std::iter::once(0).chain(behind).collect();
         }
         Ok(Encoded { text: prompted, encoding, input })
     }

@@ -250,9 +250,9 @@ impl Side {
         let mut next = || values.next().unwrap_or_default();
         let (states, carried) = (next(), next());
         let skip = batch.sequences().first().map_or(0, |sequence| sequence.skip);
-        let pool_weights = match way.on_host() {
-            true => pooled.weights,
-            false => way.plain_weights(&states, batch.rows(), skip)?,
+        let pool_weights = match pooled.weights {
+            None if !way.on_host() => way.plain_weights(&states, batch.rows(), skip)?,
+            weights => weights,
         };
         let tokens = batch.rows();
         Ok(Self { layout, way, readout, pool_weights, tokens, vector: pooled.vectors, states, carried })

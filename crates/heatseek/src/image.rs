@@ -3,8 +3,8 @@
 use std::rc::Rc;
 
 use heatseek_image::{Picture, Pixels, Preprocessor};
-use heatseek_model::{Kept, ModelError, ModelFiles, Norm, PatchGrid, VisionModel, VisionSpec};
-use heatseek_ops::{Batch, HIDDEN, Program};
+use heatseek_model::{Kept, ModelError, ModelFiles, Norm, PatchGrid, Tail, VisionModel, VisionSpec};
+use heatseek_ops::{Batch, HIDDEN, Pooling, Program};
 use heatseek_pool::{Params, Pooler, PoolerSpec};
 
 use crate::device::{self, Encoder};
@@ -69,8 +69,16 @@ impl ImageEmbeddings {
 }
 
 impl Encoder for VisionModel {
-    fn program(&self, norm: Norm) -> Result<Program, ModelError> {
-        VisionModel::program(self, norm)
+    fn program(&self, norm: Norm) -> Result<(Program, Tail), ModelError> {
+        self.program_and_tail(norm)
+    }
+
+    fn normalizes(&self) -> bool {
+        self.spec().normalize
+    }
+
+    fn vector_output(&self, pooling: Option<Pooling>, normalize: Option<bool>) -> String {
+        VisionModel::vector_output(self, pooling, normalize)
     }
 
     fn ablated(&self, kept: Kept) -> Result<Program, ModelError> {

@@ -17,6 +17,7 @@
 //! layers, normalisation, prompts and lengths come from the model's own files.
 
 mod analysis;
+mod appended;
 mod attention;
 mod chunks;
 mod control;

@@ -1,8 +1,8 @@
 //! From attention options to runs, and from what the device wrote to maps.
 
 use heatseek_attention::{Map, Mixing, Rollout, flow};
-use heatseek_model::{Tail, TextModel, VisionModel};
-use heatseek_ops::{Batch, HeadFusion, Pooling};
+use heatseek_model::{HostTail, TextModel, VisionModel};
+use heatseek_ops::{Batch, HeadFusion};
 
 use crate::attention::{AttentionMaps, AttentionOptions, MapLayout, Reduce};
 use crate::device::Encoder;
@@ -23,10 +23,8 @@ pub(crate) trait Layers: Encoder {
     fn rollout_outputs(&self, layers: &[usize], fusion: HeadFusion) -> Vec<String>;
     /// See [`VisionModel::state_output`].
     fn state_output(&self) -> &'static str;
-    /// See [`TextModel::vector_output`].
-    fn vector_output(&self, pooling: Option<Pooling>, normalize: Option<bool>) -> String;
-    /// See [`TextModel::tail`].
-    fn tail(&self, normalize: Option<bool>) -> Tail;
+    /// See [`TextModel::host_tail`].
+    fn host_tail(&self, normalize: Option<bool>) -> HostTail;
     /// The name of the model's own pooling.
     fn own_pooling(&self) -> &str;
     /// The width of the model's own vectors.
@@ -53,12 +51,8 @@ macro_rules! layers {
                 <$model>::state_output(self)
             }
 
-            fn vector_output(&self, pooling: Option<Pooling>, normalize: Option<bool>) -> String {
-                <$model>::vector_output(self, pooling, normalize)
-            }
-
-            fn tail(&self, normalize: Option<bool>) -> Tail {
-                <$model>::tail(self, normalize)
+            fn host_tail(&self, normalize: Option<bool>) -> HostTail {
+                <$model>::host_tail(self, normalize)
             }
 
             fn own_pooling(&self) -> &str {

@@ -1,8 +1,8 @@
 //! A loaded model of texts.
 
 use heatseek_gpu::GpuExecutor;
-use heatseek_model::{Kept, ModelError, ModelFiles, Norm, TextModel, VisionModel};
-use heatseek_ops::{Batch, ExecutorError, Op, Program};
+use heatseek_model::{Kept, ModelError, ModelFiles, Norm, Tail, TextModel, VisionModel};
+use heatseek_ops::{Batch, ExecutorError, Op, Pooling, Program};
 use heatseek_text::Tokenizer;
 
 use crate::device::{self, Encoder};
@@ -20,8 +20,16 @@ pub struct Loader {
 const QUERY_ROWS: usize = 16;
 
 impl Encoder for TextModel {
-    fn program(&self, norm: Norm) -> Result<Program, ModelError> {
-        TextModel::program(self, norm)
+    fn program(&self, norm: Norm) -> Result<(Program, Tail), ModelError> {
+        self.program_and_tail(norm)
+    }
+
+    fn normalizes(&self) -> bool {
+        self.spec().normalize
+    }
+
+    fn vector_output(&self, pooling: Option<Pooling>, normalize: Option<bool>) -> String {
+        TextModel::vector_output(self, pooling, normalize)
     }
 
     fn ablated(&self, kept: Kept) -> Result<Program, ModelError> {

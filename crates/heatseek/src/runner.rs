@@ -4,9 +4,14 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 use heatseek_ops::{Batch, ExecutorError, OutputId};
+use heatseek_pool::Pooler;
 
+use crate::appended::{VectorOutput, Wanted};
 use crate::device::{self, Active, Encoder};
 use crate::{Control, Error, LoadOptions};
+
+/// Poolers remembered, to be appended again where they are missing: after a loss, or when too many others came.
+const REMEMBERED: usize = 64;
 
 /// A model and the device it runs on.
 pub(crate) struct Runner<E> {
@@ -14,15 +19,81 @@ pub(crate) struct Runner<E> {
     options: LoadOptions,
     active: RefCell<Rc<Active>>,
     recovered: Cell<bool>,
+    /// Those used last at the end.
+    poolers: RefCell<Vec<Wanted>>,
 }
 
 impl<E: Encoder> Runner<E> {
     pub(crate) fn new(encoder: E, options: LoadOptions, active: Active) -> Self {
-        Self { encoder, options, active: RefCell::new(Rc::new(active)), recovered: Cell::new(false) }
+        let active = RefCell::new(Rc::new(active));
+        Self { encoder, options, active, recovered: Cell::new(false), poolers: RefCell::default() }
     }
 
     pub(crate) fn active(&self) -> Rc<Active> {
         self.active.borrow().clone()
+    }
+
+    /// Where a run leaves the vectors of `pooler`, which is made part of the Program if it is not yet; without one, of
+    /// the model's own. `None` if the device does not compute it, so that it has to be pooled from states.
+    ///
+    /// # Errors
+    /// A pooler that does not fit the model's Dense layers; a device that cannot go on.
+    pub(crate) async fn vector_output(
+        &self,
+        pooler: Option<&Pooler>,
+        normalize: Option<bool>,
+        weights: bool,
+        control: &dyn Control,
+    ) -> Result<Option<VectorOutput>, Error> {
+        let Some(pooler) = pooler else {
+            return self.active().vector_output(&self.encoder.vector_output(None, normalize)).map(Some);
+        };
+        let unit = normalize.unwrap_or(self.encoder.normalizes());
+        let Some(wanted) = Wanted::new(pooler, unit, weights) else { return Ok(None) };
+        if let Some(pooling) = wanted.of_models() {
+            let name = self.encoder.vector_output(Some(pooling), normalize);
+            return self.active().vector_output(&name).map(Some);
+        }
+        if !wanted.fits(&self.active())? {
+            return Ok(None);
+        }
+        let name = wanted.name.clone();
+        self.remember(wanted);
+        self.active_for(&[&name], control).await?.vector_output(&name).map(Some)
+    }
+
+    fn remember(&self, wanted: Wanted) {
+        let mut poolers = self.poolers.borrow_mut();
+        poolers.retain(|known| known.name != wanted.name);
+        poolers.push(wanted);
+        let more = poolers.len().saturating_sub(REMEMBERED);
+        poolers.drain(..more);
+    }
+
+    /// The device with every pooler of `outputs` in its Program.
+    async fn active_for(&self, outputs: &[&str], control: &dyn Control) -> Result<Rc<Active>, Error> {
+        loop {
+            let active = self.active();
+            let known = |name: &str| active.program.output_named(name).is_ok();
+            let missing = self
+                .poolers
+                .borrow()
+                .iter()
+                .find(|w| outputs.contains(&&*w.name) && !known(&w.name))
+                .cloned();
+            let Some(wanted) = missing else { return Ok(active) };
+            match active.with(&wanted).await {
+                // Meanwhile another device or another pooler may have come, which must not be undone.
+                Ok(extended) if Rc::ptr_eq(&active, &self.active()) => {
+                    self.active.replace(Rc::new(extended));
+                }
+                Ok(_) => {}
+                Err(Error::Executor(ExecutorError::Lost { device, reason })) => {
+                    self.recover(format!("{device} was lost ({reason})"), control).await?;
+                }
+                Err(error) => return Err(error),
+            }
+        }
     }
 
     /// Runs a batch. A device lost on the way is opened again, once in a model's life; after that, or if it
@@ -34,7 +105,7 @@ impl<E: Encoder> Runner<E> {
         control: &dyn Control,
     ) -> Result<Vec<Vec<f32>>, Error> {
         loop {
-            let active = self.active();
+            let active = self.active_for(outputs, control).await?;
             let ids: Vec<OutputId> =
                 outputs.iter().map(|name| active.program.output_named(name)).collect::<Result<_, _>>()?;
             match active.plan.run(batch, &ids).await {

@@ -1,10 +1,8 @@
 //! From inputs to vectors: pooled by the device where it can, otherwise here, from states that it gives back.
 
-use heatseek_model::Tail;
+use heatseek_model::HostTail;
 use heatseek_ops::{Batch, HeadFusion, Pooling};
-use heatseek_pool::{
-    DeviceForm, Layers as WantedLayers, Map, Params, Pooled, Pooler, PoolerSpec, Sizes, States,
-};
+use heatseek_pool::{Layers as WantedLayers, Map, Needs, Params, Pooled, Pooler, PoolerSpec, Sizes, States};
 
 use crate::look::Layers;
 use crate::runner::Runner;
@@ -30,6 +28,8 @@ pub(crate) struct Wanted<'a> {
 pub(crate) struct Input {
     /// Characters of each token in the text, without its prompt.
     pub(crate) offsets: Vec<(usize, usize)>,
+    /// The first character of each line of the text.
+    pub(crate) lines: Vec<usize>,
     /// Places of landmarks.
     pub(crate) landmarks: Vec<usize>,
     /// Prefix tokens, rows and columns of a picture.
@@ -53,9 +53,10 @@ impl Input {
 pub(crate) struct Way {
     /// `None` is the model's own head.
     pooler: Option<Pooler>,
-    /// The output that holds the vectors, if the device pools.
-    output: Option<String>,
-    tail: Tail,
+    /// Whether the device pools, if it can.
+    fused: bool,
+    normalize: Option<bool>,
+    tail: HostTail,
     /// Elements of a vector, and those that are kept.
     width: usize,
     kept: usize,
@@ -67,17 +68,6 @@ pub(crate) struct Way {
 pub(crate) fn sizes(encoder: &impl Layers) -> Sizes {
     let [num_hidden_layers, num_attention_heads, hidden_size] = encoder.sizes();
     Sizes { hidden_size, num_hidden_layers, num_attention_heads }
-}
-
-/// The pooling of a model that does the same.
-fn plain(pooler: &Pooler) -> Option<Pooling> {
-    match pooler.device_form()? {
-        DeviceForm::Rows(rows) => match rows[..] {
-            [(pooling, None)] => Pooling::OF_MODELS.into_iter().find(|&known| known == pooling),
-            _ => None,
-        },
-        DeviceForm::Attention(_) => None,
-    }
 }
 
 impl Way {
@@ -107,13 +97,9 @@ impl Way {
         let warning = chosen.filter(|pooler| pooler.row().name != own).map(|pooler| {
             format!("the model's own pooling is `{own}`; it was asked for `{}`", pooler.row().name)
         });
-        let output = match &pooler {
-            None => Some(encoder.vector_output(None, wanted.normalize)),
-            Some(pooler) => plain(pooler)
-                .filter(|_| !wanted.weights)
-                .map(|pooling| encoder.vector_output(chosen.map(|_| pooling), wanted.normalize)),
-        };
-        let tail = encoder.tail(wanted.normalize);
+        let on_device = |pooler: &Pooler| !wanted.weights && pooler.device_form().is_some();
+        let fused = pooler.as_ref().is_none_or(on_device);
+        let tail = encoder.host_tail(wanted.normalize);
         let width = match (&pooler, tail.widths()) {
             (None, _) => encoder.embedding_dim(),
             (Some(pooler), None) => pooler.width(),
@@ -134,7 +120,7 @@ impl Way {
                 expected: format!("1 to {width}, the elements of a vector"),
             });
         }
-        Ok(Self { pooler, output, tail, width, kept, warning })
+        Ok(Self { pooler, fused, normalize: wanted.normalize, tail, width, kept, warning })
     }
 
     /// Elements of a vector.
@@ -159,7 +145,7 @@ impl Way {
 
     /// Whether inputs are pooled here, so that an [`Input`] matters.
     pub(crate) fn on_host(&self) -> bool {
-        self.output.is_none()
+        !self.fused
     }
 
     /// Whether a batch may hold one input only: maps are as large as the longest squared.
@@ -172,7 +158,7 @@ impl Way {
         self.tail.normalizes()
     }
 
-    /// What becomes of vectors that were pooled: [`Tail`] and truncation, for each of them.
+    /// What becomes of vectors that were pooled: [`HostTail`] and truncation, for each of them.
     pub(crate) fn finish(&self, pooled: Pooled) -> Pooled {
         let rows = pooled.vectors.chunks_exact(pooled.width.max(1));
         let vectors = rows.flat_map(|row| self.truncated(self.tail.apply(row))).collect();
@@ -186,7 +172,9 @@ impl Way {
         tokens: usize,
         skip: usize,
     ) -> Result<Option<Vec<f32>>, Error> {
-        let Some(pooler) = &self.pooler else { return Ok(None) };
+        let Some(pooler) = self.pooler.as_ref().filter(|pooler| pooler.needs() == Needs::default()) else {
+            return Ok(None);
+        };
         let width = states.len() / tokens.max(1);
         let states = States { hidden: vec![states], tokens, width, skip, ..States::default() };
         Ok(pooler.pool(&states)?.weights)
@@ -215,7 +203,11 @@ impl Way {
     ) -> Result<(Vec<Pooled>, Vec<Vec<f32>>), Error> {
         let mut outputs = Outputs::default();
         let also: Vec<usize> = also.iter().map(|name| outputs.place(name)).collect();
-        let (pooled, values) = match (&self.output, &self.pooler) {
+        let output = match self.fused {
+            true => runner.vector_output(self.pooler.as_ref(), self.normalize, false, control).await?,
+            false => None,
+        };
+        let (pooled, values) = match (output, &self.pooler) {
             (None, Some(pooler)) => {
                 let (states, maps) = outputs.needed(&runner.encoder, pooler);
                 batch.set_residual(RESIDUAL);
@@ -231,6 +223,7 @@ impl Way {
                         skip: sequence.skip,
                         maps: maps.iter().map(|&at| &values[at][..]).collect(),
                         offsets: &input.offsets,
+                        lines: &input.lines,
                         landmarks: &input.landmarks,
                         grid: input.grid,
                     };
@@ -239,7 +232,7 @@ impl Way {
                 (all, values)
             }
             (output, _) => {
-                let at = outputs.place(output.as_deref().unwrap_or_default());
+                let at = outputs.place(&output.map_or_else(String::new, |output| output.vectors));
                 let values = runner.run(batch, &outputs.names(), control).await?;
                 let one = |row: &[f32]| Pooled {
                     vectors: self.truncated(row.to_vec()),

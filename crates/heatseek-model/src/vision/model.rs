@@ -9,12 +9,13 @@ use crate::builder::{
 };
 use crate::modules::{DenseConfig, Pipeline, PipelineStep};
 use crate::readout::{Readout, STATES, TOKEN_VECTORS, pool_weights};
+use crate::tail::Tail;
 use crate::tower::Tower;
 use crate::vision::VisionConfig;
 use crate::vision::positions::interpolate;
 use crate::vision::program::{build, build_ablated};
 use crate::vision::weights::VisionWeights;
-use crate::{ModelError, ModelFiles, Tail};
+use crate::{HostTail, ModelError, ModelFiles};
 
 const CONFIG: &str = "config.json";
 
@@ -98,6 +99,14 @@ impl VisionModel {
     /// # Errors
     /// [`ModelError::Program`], a bug.
     pub fn program(&self, norm: Norm) -> Result<Program, ModelError> {
+        Ok(self.program_and_tail(norm)?.0)
+    }
+
+    /// The same, with what [`append_pooler`](crate::append_pooler) needs to know of it.
+    ///
+    /// # Errors
+    /// [`ModelError::Program`], a bug.
+    pub fn program_and_tail(&self, norm: Norm) -> Result<(Program, Tail), ModelError> {
         Ok(build(&self.config, &self.weights, &self.pipeline, norm)?)
     }
 
@@ -161,9 +170,9 @@ impl VisionModel {
     }
 
     /// What follows pooling, in host memory; `normalize` as in [`VisionModel::vector_output`].
-    pub fn tail(&self, normalize: Option<bool>) -> Tail {
+    pub fn host_tail(&self, normalize: Option<bool>) -> HostTail {
         let normalize = normalize.unwrap_or(self.spec.normalize);
-        Tail::new(&self.pipeline.steps, self.weights.projection.as_slice(), normalize)
+        HostTail::new(&self.pipeline.steps, self.weights.projection.as_slice(), normalize)
     }
 
     /// How much each of `tokens` tokens weighs in a vector, before whatever follows pooling; `None` of the maximum
@@ -191,7 +200,7 @@ impl VisionModel {
     /// [`ModelError`], as far as the files that are there tell.
     pub fn ops(files: &ModelFiles, norm: Norm) -> Result<Vec<Op>, ModelError> {
         let config = read_config(files)?;
-        let program = build(&config, &VisionWeights::outline(&config), &pipeline(&config), norm)?;
+        let (program, _) = build(&config, &VisionWeights::outline(&config), &pipeline(&config), norm)?;
         let pooled = [program.output_named(POOLED)?];
         Ok(program.steps_for(&pooled).map(|step| step.op.clone()).collect())
     }

@@ -5,6 +5,7 @@ use heatseek_ops::{BufferId, Gemm, Program, ProgramError, Residual, Rows};
 use crate::ablation::Kept;
 use crate::builder::{Builder, Encoded, Norm};
 use crate::modules::Pipeline;
+use crate::tail::Tail;
 use crate::tower::Tower;
 use crate::vision::VisionConfig;
 use crate::vision::weights::VisionWeights;
@@ -17,7 +18,7 @@ pub(crate) fn build(
     weights: &VisionWeights,
     pipeline: &Pipeline,
     norm: Norm,
-) -> Result<Program, ProgramError> {
+) -> Result<(Program, Tail), ProgramError> {
     let mut builder = Builder::new(config.sizes());
     let before = builder.norm_before(norm);
     builder.embed_patches(weights)?;
@@ -29,8 +30,8 @@ pub(crate) fn build(
         norm: Some(builder.affine("layernorm", &weights.norm)),
         hidden_before_norm: config.tower() == Some(Tower::Clip),
     };
-    builder.pool(pipeline, weights.projection.as_slice(), &encoded)?;
-    Ok(builder.program)
+    let tail = builder.pool(pipeline, weights.projection.as_slice(), &encoded)?;
+    Ok((builder.program, tail))
 }
 
 /// Builds the Program of what is kept of the layers, with the same inputs.

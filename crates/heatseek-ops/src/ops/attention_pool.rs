@@ -2,7 +2,7 @@
 
 use crate::{Batch, Binding, Dim};
 
-/// `y = softmax(query · keysᵀ · scale) values` per head, over the rows of each sequence that are not skipped, which
+/// `y = softmax(query · keysᵀ · scale) values + residual` per head, over the rows of each sequence that are not skipped, which
 /// give zeros if there are none. Heads split keys and values evenly.
 ///
 /// | binding | shape | when |
@@ -10,6 +10,7 @@ use crate::{Batch, Binding, Dim};
 /// | `keys` | `[tokens, keys]` | always |
 /// | `values` | `[tokens, values]` | always |
 /// | `query` | `[keys]`, or `[sequences, keys]` with `own_queries` | always |
+/// | `residual` | `[values]`, or `[sequences, values]` with `own_queries` | `residual` |
 /// | `sequences` | the sequence table, `[sequences, 3]` u32 | always |
 /// | out `y` | `[sequences, values]` | always |
 /// | out `weights` | `[tokens, num_heads]`: the softmax, 0 of skipped rows | `weights` |
@@ -25,6 +26,8 @@ pub struct AttentionPool {
     pub scale: f32,
     /// Whether each sequence has a query of its own.
     pub own_queries: bool,
+    /// Whether something is added to `y`.
+    pub residual: bool,
     /// Whether the softmax is written too.
     pub weights: bool,
 }
@@ -33,14 +36,18 @@ impl AttentionPool {
     /// The buffers it binds.
     pub fn bindings(&self) -> Vec<Binding> {
         let keys = Dim::Fixed(self.keys);
-        let query = [Dim::Sequences, keys];
+        let own =
+            |width: usize| [Dim::Sequences, Dim::Fixed(width)][usize::from(!self.own_queries)..].to_vec();
         let mut all = vec![
             Binding::input("keys", &[Dim::Tokens, keys]),
             Binding::input("values", &[Dim::Tokens, Dim::Fixed(self.values)]),
-            Binding::input("query", if self.own_queries { &query } else { &query[1..] }),
-            Binding::table("sequences", Dim::Sequences, 3),
-            Binding::output("y", &[Dim::Sequences, Dim::Fixed(self.values)]),
+            Binding::input("query", &own(self.keys)),
         ];
+        if self.residual {
+            all.push(Binding::input("residual", &own(self.values)));
+        }
+        all.push(Binding::table("sequences", Dim::Sequences, 3));
+        all.push(Binding::output("y", &[Dim::Sequences, Dim::Fixed(self.values)]));
         if self.weights {
             all.push(Binding::output("weights", &[Dim::Tokens, Dim::Fixed(self.num_heads)]));
         }
@@ -58,13 +65,21 @@ pub(crate) fn cases() -> Vec<crate::cases::Case> {
     use crate::cases::Case;
     use heatseek_testkit::Tolerance;
     let mut all = Vec::new();
-    let op =
-        AttentionPool { keys: 24, values: 36, num_heads: 1, scale: 0.25, own_queries: false, weights: false };
+    let op = AttentionPool {
+        keys: 24,
+        values: 36,
+        num_heads: 1,
+        scale: 0.25,
+        own_queries: false,
+        residual: false,
+        weights: false,
+    };
     // A chunk holds 64 rows: both sides of it, and sequences that must not see each other.
     for num_heads in [1, 3, 12] {
         for (own_queries, weights) in [(false, true), (true, false), (true, true)] {
             for skip in [0, 2, 64] {
-                let op = AttentionPool { num_heads, own_queries, weights, ..op };
+                let residual = skip == 2;
+                let op = AttentionPool { num_heads, own_queries, residual, weights, ..op };
                 let name = format!("{num_heads}_own_{own_queries}_weights_{weights}_skip_{skip}");
                 let lengths = [0, 1, 2, 63, 64, 65, 200];
                 all.push(Case::new(&name, op, Rows::Sequences, &lengths).with_skip(skip));

@@ -3,7 +3,7 @@ use crate::{AttentionPool, Operands};
 /// See [`AttentionPool`]. Softmax in two passes with the maximum subtracted.
 pub fn attention_pool(op: &AttentionPool, _: usize, operands: &mut Operands<'_>) {
     let [keys, values, query] = ["keys", "values", "query"].map(|name| operands.input(name));
-    let sequences = operands.table("sequences");
+    let (residual, sequences) = (operands.input("residual"), operands.table("sequences"));
     let (y, written) = (operands.output("y"), operands.output("weights"));
     let [d_key, d_value] = [op.keys, op.values].map(|width| width / op.num_heads);
     y.fill(0.0);
@@ -25,7 +25,9 @@ pub fn attention_pool(op: &AttentionPool, _: usize, operands: &mut Operands<'_>)
             for j in 0..if rows.is_empty() { 0 } else { d_value } {
                 let value = |row: usize| f64::from(values[row * op.values + head * d_value + j]);
                 let sum: f64 = rows.clone().zip(&weights).map(|(row, w)| w * value(row)).sum();
-                y[head * d_value + j] = (sum / total) as f32;
+                let column = head * d_value + j + if op.own_queries { index * op.values } else { 0 };
+                let added = residual.get(column).map_or(0.0, |&v| f64::from(v));
+                y[head * d_value + j] = (sum / total + added) as f32;
             }
             if op.weights {
                 for (row, weight) in rows.clone().zip(weights) {
