@@ -73,11 +73,11 @@ function lines(page) {
 
 const done = (page) => page.waitForFunction(() => document.querySelector('[data-testid=compare-progress]')?.textContent === 'Done.');
 
-async function compare() {
-  const page = await visit('pooling');
-  await id(page, 'file-input').setInputFiles(files);
-  await page.waitForFunction((count) => document.querySelector('[data-testid=corpus-count]')?.textContent === `${count} passages`
-    && document.querySelector('.indexing').hidden, files.length);
+async function compare({ count = files.length, ...options } = {}) {
+  const page = await visit('pooling', options);
+  await id(page, 'file-input').setInputFiles(files.slice(0, count));
+  await page.waitForFunction((wanted) => document.querySelector('[data-testid=corpus-count]')?.textContent === `${wanted} passages`
+    && document.querySelector('.indexing').hidden, count);
   await id(page, 'compare-query').fill(QUESTION);
   await done(page);
   return page;
@@ -336,6 +336,20 @@ test('every pooler of the list works, and every position of every knob', async (
     return complaints;
   }, [QUESTION, positions]);
   expect(wrong).toEqual([]);
+});
+
+test('on WebGPU the numbers are the same', async () => {
+  // A software GPU takes its time.
+  const count = 3;
+  const page = await compare({ device: 'gpu', count });
+  expect(await id(page, 'device-line').textContent()).toMatch(/^GPU/);
+  const names = files.slice(0, count).map(({ name }) => name);
+  const shown = await columns(page);
+  for (const [at, pooling] of ['auto', 'cls', 'max', 'gem'].entries()) {
+    const wanted = (await ranking(QUESTION, pooling)).filter(({ name }) => names.includes(name));
+    expect(shown[at].hits.map(({ name }) => name), pooling).toEqual(wanted.map(({ name }) => name));
+    shown[at].hits.forEach(({ score }, place) => expect(Math.abs(score - wanted[place].score)).toBeLessThan(6e-4));
+  }
 });
 
 /** For people to look at. */
