@@ -151,7 +151,7 @@ describe('on the CPU', () => {
     expect(messages).toMatchObject({
       number: 'texts[1] is 7; expected a string',
       nothing: 'texts is undefined; expected a string or an array of strings',
-      unknown: expect.stringMatching(/^embed has no option 'normalise'; there are pooling, normalize/),
+      unknown: expect.stringMatching(/^embed has no option 'normalise'; there are pooling, poolingWeights, normalize/),
       pooling: expect.stringMatching(/^pooling is 'median'; expected one of auto, mean/),
       prompt: expect.stringMatching(/no prompt named `nothing`; it has: .*query/),
       length: expect.stringMatching(/max_length: got 65, expected 1 to 64/),

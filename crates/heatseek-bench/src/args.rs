@@ -31,6 +31,8 @@ pub enum Command {
     Analyze(AnalyzeArgs),
     /// Find the passages of a file or folder that answer a question.
     Search(SearchArgs),
+    /// Measure how well poolers find what they should, on a corpus with known answers.
+    Eval(EvalArgs),
     /// Print the ways to pool there are, with their equations, options and papers.
     Poolers(PoolersArgs),
     /// Get real models into a folder, or list those there are.
@@ -258,6 +260,53 @@ pub struct SearchArgs {
     pub json: bool,
     /// What to look for.
     pub query: String,
+}
+
+/// `heatseek eval`.
+#[derive(Args)]
+pub struct EvalArgs {
+    #[command(flatten)]
+    pub model: ModelArgs,
+    /// The documents, one JSON object a line: {"_id": …, "title": …, "text": …}.
+    #[arg(long, value_name = "FILE.jsonl")]
+    pub corpus: PathBuf,
+    /// The queries, one JSON object a line: {"_id": …, "text": …}.
+    #[arg(long, value_name = "FILE.jsonl")]
+    pub queries: PathBuf,
+    /// Which documents answer which query: query-id, corpus-id and score with tabs between, below such a header.
+    #[arg(long, value_name = "FILE.tsv")]
+    pub qrels: PathBuf,
+    /// A pooler with its options (`gem:p=3`), or several without, with commas between; may be repeated. The model's
+    /// own is always there [default: all that need no training].
+    #[arg(long, value_name = "POOLER")]
+    pub pooling: Vec<String>,
+    /// Learned weights of poolers, a safetensors file.
+    #[arg(long, value_name = "FILE")]
+    pub pooling_weights: Option<PathBuf>,
+    /// Recall is measured of the first so many documents, with commas between.
+    #[arg(short, long, value_delimiter = ',', value_name = "LIST", default_value = "1,5,10,100")]
+    pub k: Vec<usize>,
+    /// Bootstrap resamples of the queries.
+    #[arg(long, value_name = "COUNT", default_value_t = 1000)]
+    pub bootstrap: usize,
+    /// Seed of the bootstrap.
+    #[arg(long, default_value_t = 0)]
+    pub seed: u64,
+    /// A prompt of the model, by name, put before every query.
+    #[arg(long, value_name = "NAME")]
+    pub query_prompt_name: Option<String>,
+    /// A prompt of the model, by name, put before every document.
+    #[arg(long, value_name = "NAME")]
+    pub corpus_prompt_name: Option<String>,
+    /// The most tokens of a text, special ones included [default: the model's own].
+    #[arg(long, value_name = "TOKENS")]
+    pub max_length: Option<usize>,
+    /// Write report.json, report.md and report.svg into this folder.
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+    /// Print JSON instead of a table.
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// Which model, where.

@@ -23,6 +23,14 @@ impl Failure {
         Self::Told { code: "invalid_input", message: message.into() }
     }
 
+    /// A bug of ours.
+    pub fn internal(message: impl Into<String>) -> Self {
+        Self::Told {
+            code: "internal",
+            message: format!("internal error: {}; please report this", message.into()),
+        }
+    }
+
     /// A file that could not be read or written.
     pub fn file(action: &str, path: &std::path::Path, error: &io::Error) -> Self {
         let code = if error.kind() == ErrorKind::NotFound { "not_found" } else { "invalid_input" };

@@ -5,6 +5,7 @@ mod args;
 mod attention;
 mod embed;
 mod embed_images;
+mod eval;
 mod explain;
 mod failure;
 mod info;
@@ -39,6 +40,7 @@ fn main() -> ExitCode {
         Command::Occlude(args) => explain::occlude(&args),
         Command::Analyze(args) => analyze::run(&args),
         Command::Search(args) => search::run(&args),
+        Command::Eval(args) => eval::run(&args),
         Command::Poolers(args) => poolers::run(&args),
         Command::Models { command } => models::run(command),
     };

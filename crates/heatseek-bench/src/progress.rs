@@ -21,6 +21,13 @@ pub fn count_bar(things: &'static str) -> ProgressBar {
     bar("{pos} {msg} {per_sec}").with_message(things)
 }
 
+/// A bar counting things whose number is known.
+pub fn total_bar(doing: &'static str, total: u64) -> ProgressBar {
+    let bar = bar("{msg:>10} {wide_bar} {pos}/{len} {eta}").with_message(doing);
+    bar.set_length(total);
+    bar
+}
+
 fn bar(template: &str) -> ProgressBar {
     let target =
         if someone_is_watching() { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };

@@ -327,3 +327,61 @@ fn an_analysis_says_what_every_head_and_layer_does() {
         heatseek(&["analyze", "--device", "cpu", "--model", &texts, "--text", "a", "--layers", "2"], b"");
     assert_fails(&wrong, 1, &["layers", "got 2", "0 to 1", "invalid_input"]);
 }
+
+#[test]
+fn poolings_have_options_several_vectors_and_weights() {
+    let lines = b"how do bees navigate\nhoney\n";
+    let output = embed(&["--pooling", "gem:p=2", "--truncate-dim", "5"], lines);
+    assert_eq!(vector(&rows(&output)[1]).len(), 5);
+    let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(stderr.matches("warning").count(), 1, "{stderr}");
+    assert!(stderr.contains("`mean`") && stderr.contains("`gem`"), "{stderr}");
+    assert!(embed(&["--pooling", "mean"], lines).stderr.is_empty());
+    for row in rows(&embed(&["--pooling", "none", "--weights"], lines)) {
+        let vectors = row["embedding"].as_array().unwrap();
+        assert_eq!(vectors.len() as u64, row["tokens"].as_u64().unwrap());
+        assert_eq!((vectors[0].as_array().unwrap().len(), row["weights"][1][1].as_f64()), (384, Some(1.0)));
+    }
+    assert_fails(&embed(&["--pooling", "gem:p=no"], lines), 1, &["gem", "`p`", "[invalid_input]"]);
+    assert_fails(&embed(&["--pooling", "meen"], lines), 2, &["meen"]);
+}
+
+#[test]
+fn precisions_are_written_as_numpy_reads_them() {
+    let path = scratch("precision").join("x.npy");
+    let floats: Vec<Vec<f64>> = rows(&embed(&[], b"one\ntwo\n")).iter().map(vector).collect();
+    for (precision, descr, width) in [("ubinary", "|u1", 48), ("binary", "|i1", 48), ("int8", "|i1", 384)] {
+        let output = embed(&["--precision", precision, "--output", path.to_str().unwrap()], b"one\ntwo\n");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let bytes = std::fs::read(&path).unwrap();
+        let header = std::str::from_utf8(&bytes[10..128]).unwrap();
+        assert!(header.contains(descr) && header.contains(&format!("(2, {width})")), "{header}");
+        assert_eq!(bytes.len(), 128 + 2 * width);
+        let first = match precision {
+            "int8" => {
+                if floats[0][0] > floats[1][0] {
+                    127
+                } else {
+                    128
+                }
+            }
+            _ => floats[0][..8].iter().fold(0, |bits, v| 2 * bits + u8::from(*v > 0.0)),
+        };
+        let offset = if precision == "binary" { 128 } else { 0 };
+        let near = (i32::from(bytes[128]) - i32::from(first ^ offset)).abs();
+        assert!(near <= i32::from(precision == "int8"), "{precision}: {} and {first}", bytes[128]);
+    }
+}
+
+#[test]
+fn the_table_of_poolers() {
+    let all = rows(&heatseek(&["poolers", "--json"], b""));
+    let mean = all.iter().find(|row| row["name"] == "mean").unwrap();
+    assert_eq!(
+        (&mean["kind"], &mean["device"], &mean["several"]),
+        (&"training-free".into(), &true.into(), &false.into())
+    );
+    assert!(all.iter().any(|row| row["name"] == "none" && row["several"] == true));
+    let text = String::from_utf8(heatseek(&["poolers"], b"").stdout).unwrap();
+    assert!(all.iter().all(|row| text.contains(row["name"].as_str().unwrap())));
+}

@@ -96,6 +96,63 @@ pub const MUTATIONS: &[Mutation] = &[
         at_load: true,
     },
     Mutation {
+        name: "pool: skipped rows count",
+        kernels: "pool_f32",
+        edits: &[("var first = start + sequences[sequence * 3u + 2u];", "var first = start;")],
+        at_load: false,
+    },
+    Mutation {
+        name: "pool: deviations from the mean that is yet to come",
+        kernels: "pool_f32_two",
+        edits: &[("(value - pair.other) * (value - middle)", "(value - middle) * (value - middle)")],
+        at_load: false,
+    },
+    Mutation {
+        name: "pool: magnitudes instead of the bound",
+        kernels: "pool_f32_learned",
+        edits: &[("max(value, vec4<f32>(1e-6))", "max(abs(value), vec4<f32>(1e-6))")],
+        at_load: false,
+    },
+    Mutation {
+        name: "attention_pool: maximum not subtracted",
+        kernels: "attention_pool_f32",
+        edits: &[
+            ("shares[lane] = exp(own - now);", "shares[lane] = exp(own);"),
+            ("let fade = exp(highest - now);", "let fade = 1.0;"),
+        ],
+        at_load: false,
+    },
+    Mutation {
+        name: "attention_pool: skipped rows count",
+        kernels: "attention_pool_f32",
+        edits: &[("let first = start + sequences[sequence * 3u + 2u];", "let first = start;")],
+        at_load: false,
+    },
+    Mutation {
+        name: "attention_pool: one query for all sequences",
+        kernels: "attention_pool_f32",
+        edits: &[("let asks = sequence * key_width * own_queries;", "let asks = 0u * own_queries;")],
+        at_load: false,
+    },
+    Mutation {
+        name: "attention_pool: earlier chunks not faded",
+        kernels: "attention_pool_f32",
+        edits: &[("var sum = sums[c / 64u] * fade;", "var sum = sums[c / 64u];")],
+        at_load: false,
+    },
+    Mutation {
+        name: "attention_pool: residual of the first sequence",
+        kernels: "attention_pool_f32_residual",
+        edits: &[("residual[sequence * value_width * own_queries + column]", "residual[column]")],
+        at_load: false,
+    },
+    Mutation {
+        name: "copy: what is behind begins too late",
+        kernels: "copy_f32_two",
+        edits: &[("behind_width + column - width]", "behind_width + max(column - width, 1u)]")],
+        at_load: false,
+    },
+    Mutation {
         name: "layer_norm: epsilon outside the root",
         kernels: "layer_norm_f32",
         edits: &[("inverseSqrt(", "1.0 + inverseSqrt(")],

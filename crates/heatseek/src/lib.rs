@@ -22,6 +22,7 @@ mod attention;
 mod chunks;
 mod control;
 mod device;
+mod each;
 mod embed;
 mod error;
 mod explain;
@@ -42,6 +43,7 @@ pub use analysis::{Analysis, AnalysisOptions, Clusters, Plane};
 pub use attention::{AttentionMaps, AttentionOptions, MapLayout, Reduce};
 pub use chunks::ChunkEmbeddings;
 pub use control::{Cancelled, Control, NoControl, Progress, Stage};
+pub use each::Visit;
 pub use embed::Embeddings;
 pub use error::Error;
 pub use explain::{ExplainOptions, ExplainedSide, Explanation};
@@ -52,7 +54,7 @@ pub use heatseek_model::{
     ModelError, ModelFiles, ModelSpec, Norm, PatchGrid, VisionModel, VisionSpec, WantedFile,
 };
 pub use heatseek_ops::{HeadFusion, LocalFuture, Pooling};
-pub use heatseek_pool::{Iem, Kind, Params, PoolError, Pooler, PoolerSpec, Row, Sizes, rows};
+pub use heatseek_pool::{Iem, Kind, Params, PoolError, Pooled, Pooler, PoolerSpec, Row, Sizes, rows};
 pub use heatseek_search::{Metric, Precision, Quantized, Ranges, SearchError, max_sim, quantize};
 pub use image::{ImageEmbeddings, ImageModel, ImageOptions};
 pub use index::{ChunkOptions, Document, Hit, HitChunk, Index, IndexOptions};

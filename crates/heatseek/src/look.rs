@@ -2,7 +2,7 @@
 
 use heatseek_attention::{Map, Mixing, Rollout, flow};
 use heatseek_model::{HostTail, TextModel, VisionModel};
-use heatseek_ops::{Batch, HeadFusion};
+use heatseek_ops::{Batch, HeadFusion, Sequence};
 
 use crate::attention::{AttentionMaps, AttentionOptions, MapLayout, Reduce};
 use crate::device::Encoder;
@@ -67,6 +67,12 @@ macro_rules! layers {
 }
 
 layers!(TextModel, VisionModel);
+
+/// The map of one sequence, `[T, T]`, out of rows that are as wide as the longest sequence.
+pub(crate) fn square(rows: &[f32], sequence: &Sequence, longest: usize) -> Vec<f32> {
+    let of_sequence = rows.chunks_exact(longest).skip(sequence.start).take(sequence.len);
+    of_sequence.flat_map(|row| &row[..sequence.len]).copied().collect()
+}
 
 /// The attention of the one sequence of `batch`.
 pub(crate) async fn look<E: Layers>(

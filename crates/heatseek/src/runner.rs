@@ -145,3 +145,104 @@ impl<E: Encoder> Runner<E> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use futures_lite::future::block_on;
+    use heatseek_model::TextModel;
+    use heatseek_model::synthetic::SyntheticBert;
+    use heatseek_ops::HIDDEN;
+    use heatseek_pool::{PoolerSpec, Sizes, States};
+    use heatseek_testkit::{Tolerance, assert_close};
+
+    use super::*;
+    use crate::{DeviceChoice, NoControl};
+
+    const D: usize = 24;
+
+    fn pooler(spec: &str) -> Pooler {
+        let sizes = Sizes { hidden_size: D, num_hidden_layers: 2, num_attention_heads: 3 };
+        Pooler::new(&PoolerSpec::parse(spec).unwrap(), None, sizes).unwrap()
+    }
+
+    /// `None` where there is no such device.
+    fn runner(device: DeviceChoice) -> Option<Runner<TextModel>> {
+        let model = SyntheticBert { normalize: false, ..SyntheticBert::default() }.model().unwrap();
+        let options = LoadOptions { device, checked: true, ..LoadOptions::default() };
+        let active = block_on(device::open(&model, &options, None, &NoControl)).ok()?;
+        Some(Runner::new(model, options, active))
+    }
+
+    /// Runs the output of a pooler that was asked for earlier.
+    fn assert_pools(runner: &Runner<TextModel>, pooler: &Pooler, output: &VectorOutput) {
+        let mut batch = Batch::new();
+        batch.push(&[1, 2, 3, 4], &[0; 4], 0).unwrap();
+        batch.skip_first(1);
+        let values = block_on(runner.run(&batch, &[&output.vectors, HIDDEN], &NoControl)).unwrap();
+        let hidden = vec![&values[1][..]];
+        let states = States { hidden, tokens: 4, width: D, skip: 1, ..States::default() };
+        let expected = pooler.pool(&states).unwrap().vectors;
+        assert_eq!(output.width, expected.len());
+        assert_close(&values[0], &expected, &[1, output.width], Tolerance::Abs(1e-4));
+    }
+
+    fn output(runner: &Runner<TextModel>, pooler: &Pooler, weights: bool) -> Option<VectorOutput> {
+        block_on(runner.vector_output(Some(pooler), None, weights, &NoControl)).unwrap()
+    }
+
+    #[test]
+    fn poolers_stay_however_many_come_and_whatever_happens_to_the_device() {
+        for device in [DeviceChoice::Cpu, DeviceChoice::Gpu] {
+            let Some(runner) = runner(device) else {
+                eprintln!("no {device:?}: not tested");
+                continue;
+            };
+            let [gem, stats, query] = ["gem", "stats", "qkv_pool"].map(pooler);
+            let first = output(&runner, &gem, true).unwrap();
+            assert_eq!(first.weights, None);
+            assert_pools(&runner, &gem, &first);
+            let before = runner.active();
+            assert_eq!(output(&runner, &gem, true).unwrap(), first);
+            assert!(Rc::ptr_eq(&before, &runner.active()), "what is there is not appended again");
+            for index in 0..40 {
+                let other = pooler(&format!("gem:p={}", 1.0 + f64::from(index) / 8.0));
+                let other_output = output(&runner, &other, false).unwrap();
+                if index % 13 == 0 {
+                    assert_pools(&runner, &other, &other_output);
+                }
+            }
+            assert!(runner.active().appended <= 32);
+            assert_pools(&runner, &gem, &first);
+            let wide = output(&runner, &stats, false).unwrap();
+            assert_eq!(wide.width, 2 * D);
+            let weighed = output(&runner, &query, true).unwrap();
+            assert!(weighed.weights.is_some());
+            runner.lose_device();
+            assert_pools(&runner, &stats, &wide);
+            assert_pools(&runner, &query, &weighed);
+        }
+    }
+
+    #[test]
+    fn the_pooling_of_models_needs_no_steps_of_its_own() {
+        let runner = runner(DeviceChoice::Cpu).unwrap();
+        let before = runner.active();
+        let mean = output(&runner, &pooler("mean"), false).unwrap();
+        let own = block_on(runner.vector_output(None, None, false, &NoControl)).unwrap().unwrap();
+        assert_eq!(mean, own);
+        assert_pools(&runner, &pooler("max"), &output(&runner, &pooler("max"), false).unwrap());
+        assert!(Rc::ptr_eq(&before, &runner.active()));
+    }
+
+    #[test]
+    fn dense_layers_refuse_vectors_of_another_width() {
+        let model = SyntheticBert { dense: Some(8), ..SyntheticBert::default() }.model().unwrap();
+        let options = LoadOptions { device: DeviceChoice::Cpu, ..LoadOptions::default() };
+        let active = block_on(device::open(&model, &options, None, &NoControl)).unwrap();
+        let runner = Runner::new(model, options, active);
+        let wide = block_on(runner.vector_output(Some(&pooler("stats")), None, false, &NoControl));
+        let message = wide.unwrap_err().to_string();
+        assert!(message.contains("48") && message.contains("takes 24"), "{message}");
+        assert_eq!(output(&runner, &pooler("gem"), false).unwrap().width, 8);
+    }
+}

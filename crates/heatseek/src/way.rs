@@ -1,8 +1,10 @@
 //! From inputs to vectors: pooled by the device where it can, otherwise here, from states that it gives back.
 
 use heatseek_model::HostTail;
-use heatseek_ops::{Batch, HeadFusion, Pooling};
-use heatseek_pool::{Layers as WantedLayers, Map, Needs, Params, Pooled, Pooler, PoolerSpec, Sizes, States};
+use heatseek_ops::{Batch, HeadFusion, Pooling, Sequence};
+use heatseek_pool::{
+    DeviceForm, Layers as WantedLayers, Map, Needs, Params, Pooled, Pooler, PoolerSpec, Sizes, States,
+};
 
 use crate::look::Layers;
 use crate::runner::Runner;
@@ -10,7 +12,7 @@ use crate::{Control, Error};
 
 /// The share of the residual connection in rollouts: attention and what it is added to weigh the same (Abnar &
 /// Zuidema, 2020).
-const RESIDUAL: f32 = 0.5;
+pub(crate) const RESIDUAL: f32 = 0.5;
 
 /// What is wanted of vectors.
 #[derive(Clone, Copy)]
@@ -56,9 +58,10 @@ pub(crate) struct Way {
     /// Whether the device pools, if it can.
     fused: bool,
     normalize: Option<bool>,
+    weights: bool,
     tail: HostTail,
-    /// Elements of a vector, and those that are kept.
-    width: usize,
+    /// Elements of a vector before it is truncated, and those that are kept.
+    whole: usize,
     kept: usize,
     /// What is to be told about the choice.
     pub(crate) warning: Option<String>,
@@ -97,10 +100,14 @@ impl Way {
         let warning = chosen.filter(|pooler| pooler.row().name != own).map(|pooler| {
             format!("the model's own pooling is `{own}`; it was asked for `{}`", pooler.row().name)
         });
-        let on_device = |pooler: &Pooler| !wanted.weights && pooler.device_form().is_some();
+        let on_device = |pooler: &Pooler| match pooler.device_form() {
+            None => false,
+            // The op of the others writes no weights.
+            Some(form) => !wanted.weights || matches!(form, DeviceForm::Attention(_)),
+        };
         let fused = pooler.as_ref().is_none_or(on_device);
         let tail = encoder.host_tail(wanted.normalize);
-        let width = match (&pooler, tail.widths()) {
+        let whole = match (&pooler, tail.widths()) {
             (None, _) => encoder.embedding_dim(),
             (Some(pooler), None) => pooler.width(),
             (Some(pooler), Some([takes, gives])) if pooler.width() == takes => gives,
@@ -112,15 +119,16 @@ impl Way {
                 });
             }
         };
-        let kept = wanted.truncate_dim.unwrap_or(width);
-        if kept == 0 || kept > width {
+        let kept = wanted.truncate_dim.unwrap_or(whole);
+        if kept == 0 || kept > whole {
             return Err(Error::InvalidInput {
                 what: "truncate_dim".into(),
                 got: kept.to_string(),
-                expected: format!("1 to {width}, the elements of a vector"),
+                expected: format!("1 to {whole}, the elements of a vector"),
             });
         }
-        Ok(Self { pooler, fused, normalize: wanted.normalize, tail, width, kept, warning })
+        let Wanted { normalize, weights, .. } = wanted;
+        Ok(Self { pooler, fused, normalize, weights, tail, whole, kept, warning })
     }
 
     /// Elements of a vector.
@@ -181,7 +189,7 @@ impl Way {
     }
 
     fn truncated(&self, mut vector: Vec<f32>) -> Vec<f32> {
-        if self.kept < self.width {
+        if self.kept < self.whole {
             vector.truncate(self.kept);
             let length = vector.iter().map(|&v| f64::from(v) * f64::from(v)).sum::<f64>().sqrt();
             if self.normalizes() && length > 0.0 {
@@ -204,7 +212,10 @@ impl Way {
         let mut outputs = Outputs::default();
         let also: Vec<usize> = also.iter().map(|name| outputs.place(name)).collect();
         let output = match self.fused {
-            true => runner.vector_output(self.pooler.as_ref(), self.normalize, false, control).await?,
+            true => {
+                let pooler = self.pooler.as_ref();
+                runner.vector_output(pooler, self.normalize, self.weights, control).await?
+            }
             false => None,
         };
         let (pooled, values) = match (output, &self.pooler) {
@@ -231,24 +242,36 @@ impl Way {
                 }
                 (all, values)
             }
-            (output, _) => {
-                let at = outputs.place(&output.map_or_else(String::new, |output| output.vectors));
+            (Some(output), _) => {
+                let at = outputs.place(&output.vectors);
+                let weights = output.weights.map(|name| outputs.place(&name));
                 let values = runner.run(batch, &outputs.names(), control).await?;
-                let one = |row: &[f32]| Pooled {
+                let one = |(row, sequence): (&[f32], &Sequence)| Pooled {
                     vectors: self.truncated(row.to_vec()),
                     width: self.kept,
-                    weights: None,
+                    weights: weights.map(|at| mean_of_heads(&values[at], batch.rows(), sequence)),
                 };
-                (values[at].chunks_exact(self.width).map(one).collect(), values)
+                let rows = values[at].chunks_exact(self.whole);
+                (rows.zip(batch.sequences()).map(one).collect(), values)
             }
+            // The model's own head is part of its Program.
+            (None, None) => (Vec::new(), Vec::new()),
         };
         Ok((pooled, also.into_iter().map(|at| values[at].clone()).collect()))
     }
 }
 
+/// What the heads gave to each token of `sequence`, of `weights` `[rows, heads]`: the mean.
+fn mean_of_heads(weights: &[f32], rows: usize, sequence: &Sequence) -> Vec<f32> {
+    let heads = weights.len() / rows.max(1);
+    let of_tokens = &weights[sequence.start * heads..][..sequence.len * heads];
+    let mean = |of_token: &[f32]| of_token.iter().map(|&v| f64::from(v)).sum::<f64>() / heads as f64;
+    of_tokens.chunks_exact(heads.max(1)).map(|of_token| mean(of_token) as f32).collect()
+}
+
 /// Outputs to ask for, each once.
 #[derive(Default)]
-struct Outputs(Vec<String>);
+pub(crate) struct Outputs(Vec<String>);
 
 impl Outputs {
     fn place(&mut self, name: &str) -> usize {
@@ -258,12 +281,12 @@ impl Outputs {
         })
     }
 
-    fn names(&self) -> Vec<&str> {
+    pub(crate) fn names(&self) -> Vec<&str> {
         self.0.iter().map(String::as_str).collect()
     }
 
     /// Where the hidden states and the maps are that `pooler` needs.
-    fn needed(&mut self, encoder: &impl Layers, pooler: &Pooler) -> (Vec<usize>, Vec<usize>) {
+    pub(crate) fn needed(&mut self, encoder: &impl Layers, pooler: &Pooler) -> (Vec<usize>, Vec<usize>) {
         let last = encoder.sizes()[0];
         let needs = pooler.needs();
         let states = match needs.layers {

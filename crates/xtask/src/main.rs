@@ -21,11 +21,13 @@ Check it:
   sizes                    lines a file, failing above the limit; budget of the browser build
   layers                   do the crates depend on each other in one direction only?
   docs                     do the commands that the documents name exist?
+  corpus [DIR]             make a corpus to evaluate poolers on (target/corpora/docstrings)
   golden [--write]         are the goldens there and of this version? (--write makes them anew)
 ";
 
 mod commands {
     pub mod build;
+    pub mod corpus;
     pub mod docs;
     pub mod golden;
     pub mod layers;
@@ -54,7 +56,7 @@ use std::process::ExitCode;
 use anyhow::{Result, bail};
 
 use args::Args;
-use commands::{build, docs, golden, layers, serve, setup, sizes, start, test, wasm};
+use commands::{build, corpus, docs, golden, layers, serve, setup, sizes, start, test, wasm};
 
 fn main() -> ExitCode {
     match dispatch() {
@@ -79,6 +81,7 @@ fn dispatch() -> Result<()> {
         Some("sizes") => sizes::run(args),
         Some("layers") => layers::run(args),
         Some("docs") => docs::run(args),
+        Some("corpus") => corpus::run(args),
         Some("golden") => golden::run(args),
         Some("help" | "--help" | "-h") | None => {
             print!("{HELP}");

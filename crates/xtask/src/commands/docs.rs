@@ -9,10 +9,23 @@ use crate::args::Args;
 use crate::{HELP, run, workspace};
 
 /// Commands of the native binary: the variants of `Command` in heatseek-bench/src/args.rs.
-const HEATSEEK_OWN: [&str; 9] =
-    ["info", "embed", "attention", "explain", "occlude", "analyze", "search", "models", "--help"];
+const HEATSEEK_OWN: [&str; 12] = [
+    "info",
+    "embed",
+    "attention",
+    "explain",
+    "occlude",
+    "analyze",
+    "search",
+    "eval",
+    "poolers",
+    "eval",
+    "models",
+    "--help",
+];
 
-const DOCUMENTS: &[&str] = &["README.md", "ARCHITECTURE.md", "pkg/README.md", "web/README.md"];
+const DOCUMENTS: &[&str] =
+    &["README.md", "ARCHITECTURE.md", "docs/pooling.md", "pkg/README.md", "web/README.md"];
 /// What npm itself provides.
 const NPM_OWN: &[&str] = &["install", "ci", "i", "pack", "run", "publish", "exec", "init"];
 

@@ -1,0 +1,108 @@
+//! Many poolings of the same texts, out of one forward.
+
+use std::collections::BTreeMap;
+
+use heatseek_ops::Batch;
+use heatseek_pool::{Pooled, PoolerSpec, States};
+
+use crate::embed::{Encoded, Ready};
+use crate::look::square;
+use crate::way::{Outputs, RESIDUAL};
+use crate::{Control, EmbedOptions, Error, Model, Progress, Stage};
+
+/// What is done with each text under each pooling: the places of the two, and what pools it when called.
+pub type Visit<'a> = dyn FnMut(usize, usize, &dyn Fn() -> Result<Pooled, Error>) -> Result<(), Error> + 'a;
+
+impl Model {
+    /// Embeds `texts` with each of `poolings`, as [`Model::embed`] does with one; `options` say the rest. Poolings
+    /// share a forward, whose states are read back and pooled here; those that put landmarks into the text have one
+    /// for themselves. Texts come in their order.
+    ///
+    /// # Errors
+    /// Those of [`Model::embed`] and of `visit`.
+    pub async fn embed_each<S: AsRef<str>>(
+        &self,
+        texts: &[S],
+        poolings: &[PoolerSpec],
+        options: &EmbedOptions,
+        control: &dyn Control,
+        visit: &mut Visit<'_>,
+    ) -> Result<(), Error> {
+        let mut groups: BTreeMap<Option<usize>, Vec<(usize, Ready)>> = BTreeMap::new();
+        for (place, spec) in poolings.iter().enumerate() {
+            let ready = self.ready(&EmbedOptions { pooling: Some(spec.clone()), ..options.clone() })?;
+            groups.entry(ready.way.landmarks()).or_default().push((place, ready));
+        }
+        let total = texts.len() * groups.len();
+        for (at, group) in groups.values().enumerate() {
+            let progress = |loaded| {
+                control.progress(Progress { stage: Stage::Embed, loaded: at * texts.len() + loaded, total });
+            };
+            self.embed_group(texts, group, control, &progress, visit).await?;
+        }
+        Ok(())
+    }
+
+    async fn embed_group<S: AsRef<str>>(
+        &self,
+        texts: &[S],
+        group: &[(usize, Ready)],
+        control: &dyn Control,
+        progress: &dyn Fn(usize),
+        visit: &mut Visit<'_>,
+    ) -> Result<(), Error> {
+        let encoder = self.text_model();
+        let mut outputs = Outputs::default();
+        // SigLIP's head is no pooler, but no text has it as its own.
+        let poolers =
+            group.iter().filter_map(|(place, ready)| Some((*place, &ready.way, ready.way.pooler()?)));
+        let poolers: Vec<_> = poolers
+            .map(|(place, way, pooler)| (place, way, pooler, outputs.needed(encoder, pooler)))
+            .collect();
+        // They differ in nothing but pooling; one that pools here asks for what others can do without.
+        let Some((_, ready)) = group.iter().find(|(_, ready)| ready.way.on_host()).or(group.first()) else {
+            return Ok(());
+        };
+        let width = encoder.config().hidden_size;
+        progress(0);
+        let mut next = 0;
+        while next < texts.len() {
+            control.checkpoint().await?;
+            let budget = self.runner.active().plan.preferred_rows();
+            let (first, mut batch, mut inputs) = (next, Batch::new(), Vec::new());
+            while next < texts.len() && batch.rows() < budget {
+                let Encoded { encoding, input, .. } = self.encoded(ready, texts[next].as_ref())?;
+                // A batch may exceed its budget only by being a single text.
+                if batch.rows() > 0 && batch.rows() + encoding.ids.len() > budget {
+                    break;
+                }
+                self.push(&mut batch, ready, &encoding)?;
+                inputs.push(input);
+                next += 1;
+            }
+            batch.set_residual(RESIDUAL);
+            let values = self.runner.run(&batch, &outputs.names(), control).await?;
+            for (at, (sequence, input)) in batch.sequences().iter().zip(&inputs).enumerate() {
+                for (place, way, pooler, (hidden, maps)) in &poolers {
+                    let rows = |&at: &usize| &values[at][sequence.start * width..][..sequence.len * width];
+                    let maps: Vec<Vec<f32>> =
+                        maps.iter().map(|&map| square(&values[map], sequence, batch.longest())).collect();
+                    let states = States {
+                        hidden: hidden.iter().map(rows).collect(),
+                        tokens: sequence.len,
+                        width,
+                        skip: sequence.skip,
+                        maps: maps.iter().map(Vec::as_slice).collect(),
+                        offsets: &input.offsets,
+                        lines: &input.lines,
+                        landmarks: &input.landmarks,
+                        grid: input.grid,
+                    };
+                    visit(first + at, *place, &|| Ok(way.finish(pooler.pool(&states)?)))?;
+                }
+            }
+            progress(next);
+        }
+        Ok(())
+    }
+}
