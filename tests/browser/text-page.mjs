@@ -18,9 +18,9 @@ export const STEP = 1.5 / 255;
 
 const REFERENCE = `<!doctype html><meta charset=utf-8><link rel=icon href=data:,><title>numbers</title>
 <script type=module>
-  import { load } from '/pkg/index.js';
+  import { load, maxSim } from '/pkg/index.js';
   const model = await load('/models/all-MiniLM-L6-v2/', { device: 'cpu', cache: false });
-  Object.assign(window, { model, ready: true });
+  Object.assign(window, { model, maxSim, ready: true });
 </script>`;
 
 let server, browser, opened, reference, numbersPage;

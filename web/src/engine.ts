@@ -34,14 +34,19 @@ export class Engine {
     this.#settings = settings;
   }
 
-  /** The text model, once it is loaded. */
   /** Where models run: other models of the page run there too. */
   get device(): EngineSettings['device'] {
     return this.#settings.device;
   }
 
+  /** The text model, once it is loaded. */
   get model(): Model | undefined {
     return this.#model;
+  }
+
+  /** The text that was added, under the model's own pooling; there once the model is. */
+  get index(): Index | undefined {
+    return this.#index;
   }
 
   async loadModel(): Promise<void> {
@@ -183,7 +188,8 @@ export class Engine {
         },
       });
       this.#refresh();
-      const source = { id: `source-${this.#sources++}`, name, documentIds, passages };
+      const texts = documents.map(({ text }) => text);
+      const source = { id: `source-${this.#sources++}`, name, documentIds, texts, passages };
       store.update({ sources: [...store.state.sources, source] });
     } catch (error) {
       if (!isAbort(error)) store.complain(explain(error, `indexing “${name}”`));

@@ -27,6 +27,13 @@ const PAGES: readonly [Page, ...Page[]] = [
     view: async () => (await import('./views/find.ts')).findView,
   },
   {
+    hash: 'pooling',
+    name: 'Compare pooling',
+    lead: 'Ask your own text a question under several poolers, and see where they agree.',
+    textModel: true,
+    view: async () => (await import('./views/pooling.ts')).poolingView,
+  },
+  {
     hash: 'text',
     name: 'Look at text',
     lead: 'See which words a model looked at while it read yours, head by head.',

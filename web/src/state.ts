@@ -21,6 +21,8 @@ export interface Source {
   readonly id: string;
   readonly name: string;
   readonly documentIds: readonly string[];
+  /** The documents' texts, in the order of their ids. */
+  readonly texts: readonly string[];
   readonly passages: number;
 }
 

@@ -1,6 +1,7 @@
 /** The text itself, tinted by what one token looked at. */
 
 import { el, say } from '../dom.ts';
+import { inText } from '../draw/pieces.ts';
 import { legend, tint } from '../draw/tint.ts';
 import { roving } from '../roving.ts';
 import type { Drawing } from '../text/drawing.ts';
@@ -60,22 +61,11 @@ function traceControl(store: TextStore, study: Study): HTMLElement {
   return el('p', { class: 'control' }, el('label', { for: 'trace' }, 'Tint by'), select);
 }
 
-/** Units as buttons, with the text between them. Lines may break between buttons, but not where they touch. */
+/** Units as buttons, with the text between them. */
 function marked(store: TextStore, units: readonly Unit[], text: string): (HTMLElement | string)[] {
-  const parts: (HTMLElement | string)[] = [];
-  let at = 0;
-  units.forEach((unit, index) => {
-    const { special, start, end, label } = unit;
-    const piece = el('button', { type: 'button', tabindex: -1, class: special ? 'special' : '' }, special ? label : text.slice(start, end));
+  return inText(text, units, (shown, _, index) => {
+    const piece = el('button', { type: 'button', tabindex: -1 }, shown);
     piece.addEventListener('click', () => store.update({ pinned: { side: 'from', unit: index }, hovered: undefined }));
-    const before = parts.at(-1);
-    if (special) {
-      parts.push(' ', piece, ' ');
-      return;
-    }
-    if (at === start && before instanceof HTMLElement && before.classList.contains('word')) before.append(piece);
-    else parts.push(text.slice(at, start), el('span', { class: 'word' }, piece));
-    at = end;
+    return piece;
   });
-  return parts;
 }
