@@ -6,10 +6,13 @@
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::rc::Rc;
 use std::time::Instant;
 
 use clap::Parser;
-use heatseek::{DeviceChoice, EmbedOptions, LoadOptions, Model, ModelFiles, NoControl, PoolerSpec, block_on};
+use heatseek::{
+    DeviceChoice, EmbedOptions, LoadOptions, Model, ModelFiles, NoControl, Params, PoolerSpec, block_on,
+};
 use serde_json::{Value, json};
 
 const TEXTS: usize = 32;
@@ -18,7 +21,7 @@ const TOKENS: usize = 32;
 const CLOSE: f32 = 1e-3;
 
 /// Those that run in one dispatch or a few, and those that need several layers.
-const POOLERS: [&str; 14] = [
+const POOLERS: [&str; 15] = [
     "mean",
     "cls",
     "max",
@@ -27,6 +30,7 @@ const POOLERS: [&str; 14] = [
     "gem:p=3,positive=signed",
     "mixed",
     "stats",
+    "score_pool:kind=linear",
     "qkv_pool",
     "cls_mha",
     "group_query",
@@ -85,7 +89,11 @@ fn run(args: &Args) -> Result<(), Box<dyn std::error::Error>> {
     }
     let options: Vec<EmbedOptions> = poolers
         .iter()
-        .map(|text| Ok(EmbedOptions { pooling: Some(PoolerSpec::parse(text)?), ..EmbedOptions::default() }))
+        .map(|text| {
+            let pooling = PoolerSpec::parse(text)?;
+            let pooling_weights = (pooling.name == "score_pool").then(|| Rc::new(scorer(&model)));
+            Ok(EmbedOptions { pooling: Some(pooling), pooling_weights, ..EmbedOptions::default() })
+        })
         .collect::<Result<_, heatseek::PoolError>>()?;
     for (pooler, options) in poolers.iter().zip(&options) {
         let got = block_on(model.embed(&texts, options, &NoControl))?;
@@ -121,6 +129,13 @@ fn run(args: &Args) -> Result<(), Box<dyn std::error::Error>> {
         std::fs::write(path, serde_json::to_string_pretty(&report)?)?;
     }
     Ok(())
+}
+
+/// Weights of `score_pool`, of no use but for its time.
+fn scorer(model: &Model) -> Params {
+    let width = model.info().spec.hidden_size;
+    let values = (0..width).map(|at| ((at * 37 % 101) as f32 - 50.0) / 500.0).collect();
+    Params::from_tensors(vec![("score.weight".into(), vec![1, width], values)])
 }
 
 /// Texts of exactly as many tokens, all different.
