@@ -86,6 +86,9 @@ for (const backend of ['cpu', 'gpu']) {
     test('batch properties', async () =>
       check('properties', await page.evaluate((b) => window.run('properties', b), backend)));
 
+    test('poolers that devices compute equal those on the host', async () =>
+      check('pooling', await page.evaluate((b) => window.run('pooling', b), backend)));
+
     test('all-MiniLM-L6-v2 equals PyTorch', async () => {
       const files = await modelFiles(join(MODELS, 'all-MiniLM-L6-v2'));
       const report = await page.evaluate(
