@@ -3,10 +3,9 @@
 use std::collections::BTreeMap;
 
 use heatseek_ops::Batch;
-use heatseek_pool::{Pooled, PoolerSpec, States};
+use heatseek_pool::{Pooled, PoolerSpec};
 
 use crate::embed::{Encoded, Ready};
-use crate::look::square;
 use crate::way::{Outputs, RESIDUAL};
 use crate::{Control, EmbedOptions, Error, Model, Progress, Stage};
 
@@ -83,22 +82,9 @@ impl Model {
             batch.set_residual(RESIDUAL);
             let values = self.runner.run(&batch, &outputs.names(), control).await?;
             for (at, (sequence, input)) in batch.sequences().iter().zip(&inputs).enumerate() {
-                for (place, way, pooler, (hidden, maps)) in &poolers {
-                    let rows = |&at: &usize| &values[at][sequence.start * width..][..sequence.len * width];
-                    let maps: Vec<Vec<f32>> =
-                        maps.iter().map(|&map| square(&values[map], sequence, batch.longest())).collect();
-                    let states = States {
-                        hidden: hidden.iter().map(rows).collect(),
-                        tokens: sequence.len,
-                        width,
-                        skip: sequence.skip,
-                        maps: maps.iter().map(Vec::as_slice).collect(),
-                        offsets: &input.offsets,
-                        lines: &input.lines,
-                        landmarks: &input.landmarks,
-                        grid: input.grid,
-                    };
-                    visit(first + at, *place, &|| Ok(way.finish(pooler.pool(&states)?)))?;
+                for (place, way, pooler, needed) in &poolers {
+                    let pool = || needed.pool(pooler, (&values, width), &batch, (sequence, input));
+                    visit(first + at, *place, &|| Ok(way.finish(pool()?)))?;
                 }
             }
             progress(next);

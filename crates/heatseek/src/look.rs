@@ -70,7 +70,7 @@ layers!(TextModel, VisionModel);
 
 /// The map of one sequence, `[T, T]`, out of rows that are as wide as the longest sequence.
 pub(crate) fn square(rows: &[f32], sequence: &Sequence, longest: usize) -> Vec<f32> {
-    let of_sequence = rows.chunks_exact(longest).skip(sequence.start).take(sequence.len);
+    let of_sequence = rows.chunks_exact(longest.max(1)).skip(sequence.start).take(sequence.len);
     of_sequence.flat_map(|row| &row[..sequence.len]).copied().collect()
 }
 
@@ -273,4 +273,18 @@ pub(crate) fn chosen(what: &str, wanted: Option<&[usize]>, count: usize) -> Resu
         None => return Ok(wanted.to_vec()),
     };
     Err(invalid(what, got, &format!("one or more of 0 to {}, counted from 0", count - 1)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_map_is_cut_to_its_sequence() {
+        let rows: Vec<f32> = (0..9).map(|v| v as f32).collect();
+        let map = |start, len, longest| square(&rows, &Sequence { start, len, skip: 0 }, longest);
+        assert_eq!(map(0, 1, 3), [0.0]);
+        assert_eq!(map(1, 2, 3), [3.0, 4.0, 6.0, 7.0]);
+        assert!(square(&[], &Sequence { start: 0, len: 0, skip: 0 }, 0).is_empty());
+    }
 }

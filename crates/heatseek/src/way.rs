@@ -6,7 +6,7 @@ use heatseek_pool::{
     DeviceForm, Layers as WantedLayers, Map, Needs, Params, Pooled, Pooler, PoolerSpec, Sizes, States,
 };
 
-use crate::look::Layers;
+use crate::look::{Layers, square};
 use crate::runner::Runner;
 use crate::{Control, Error};
 
@@ -220,27 +220,16 @@ impl Way {
         };
         let (pooled, values) = match (output, &self.pooler) {
             (None, Some(pooler)) => {
-                let (states, maps) = outputs.needed(&runner.encoder, pooler);
+                let needed = outputs.needed(&runner.encoder, pooler);
                 batch.set_residual(RESIDUAL);
                 let values = runner.run(batch, &outputs.names(), control).await?;
                 let width = runner.encoder.sizes()[2];
-                let mut all = Vec::with_capacity(batch.sequences().len());
-                for (sequence, input) in batch.sequences().iter().zip(inputs) {
-                    let rows = |&at: &usize| &values[at][sequence.start * width..][..sequence.len * width];
-                    let states = States {
-                        hidden: states.iter().map(rows).collect(),
-                        tokens: sequence.len,
-                        width,
-                        skip: sequence.skip,
-                        maps: maps.iter().map(|&at| &values[at][..]).collect(),
-                        offsets: &input.offsets,
-                        lines: &input.lines,
-                        landmarks: &input.landmarks,
-                        grid: input.grid,
-                    };
-                    all.push(self.finish(pooler.pool(&states)?));
-                }
-                (all, values)
+                let pooled = batch
+                    .sequences()
+                    .iter()
+                    .zip(inputs)
+                    .map(|of| Ok(self.finish(needed.pool(pooler, (&values, width), batch, of)?)));
+                (pooled.collect::<Result<Vec<_>, Error>>()?, values)
             }
             (Some(output), _) => {
                 let at = outputs.place(&output.vectors);
@@ -311,7 +300,7 @@ impl Outputs {
     }
 
     /// Where the hidden states and the maps are that `pooler` needs.
-    pub(crate) fn needed(&mut self, encoder: &impl Layers, pooler: &Pooler) -> (Vec<usize>, Vec<usize>) {
+    pub(crate) fn needed(&mut self, encoder: &impl Layers, pooler: &Pooler) -> Needed {
         let last = encoder.sizes()[0];
         let needs = pooler.needs();
         let states = match needs.layers {
@@ -336,6 +325,38 @@ impl Outputs {
                 }
             });
         }
-        (states, maps)
+        Needed { states, maps }
+    }
+}
+
+/// Where the states and the maps that a pooler needs are among the values of a run.
+pub(crate) struct Needed {
+    states: Vec<usize>,
+    maps: Vec<usize>,
+}
+
+impl Needed {
+    /// Pools one sequence of `batch` with what is known of it; hidden states are `width` wide.
+    pub(crate) fn pool(
+        &self,
+        pooler: &Pooler,
+        (values, width): (&[Vec<f32>], usize),
+        batch: &Batch,
+        (sequence, input): (&Sequence, &Input),
+    ) -> Result<Pooled, Error> {
+        let rows = |&at: &usize| &values[at][sequence.start * width..][..sequence.len * width];
+        let maps: Vec<Vec<f32>> =
+            self.maps.iter().map(|&at| square(&values[at], sequence, batch.longest())).collect();
+        Ok(pooler.pool(&States {
+            hidden: self.states.iter().map(rows).collect(),
+            tokens: sequence.len,
+            width,
+            skip: sequence.skip,
+            maps: maps.iter().map(Vec::as_slice).collect(),
+            offsets: &input.offsets,
+            lines: &input.lines,
+            landmarks: &input.landmarks,
+            grid: input.grid,
+        })?)
     }
 }
