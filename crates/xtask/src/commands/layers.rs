@@ -11,8 +11,8 @@ use crate::run;
 const LAYERS: &[&[&str]] = &[
     &["heatseek-testkit"],
     &["heatseek-ops"],
-    &["heatseek-wgsl", "heatseek-cpu"],
-    &["heatseek-gpu"],
+    &["heatseek-wgsl", "heatseek-cpu", "heatseek-naga-cuda"],
+    &["heatseek-gpu", "heatseek-cuda"],
     &[
         "heatseek-text",
         "heatseek-image",
