@@ -195,25 +195,41 @@ fn check_folder(
     report.unwrap_or_else(|e| panic!("{}: {e}", dir.display())).assert();
 }
 
-macro_rules! on_every_backend {
-    ($($name:ident: $backend:expr;)*) => {
-        mod op_cases { $(#[test] fn $name() { super::ops($backend); })* use super::Backend; }
-        mod batch_properties { $(#[test] fn $name() { super::properties($backend); })* use super::Backend; }
-        mod goldens { $(#[test] fn $name() { super::golden($backend); })* use super::Backend; }
-        mod poolers { $(#[test] fn $name() { super::pooling($backend); })* use super::Backend; }
-        mod batch_mates { $(#[test] fn $name() { super::mates($backend); })* use super::Backend; }
-        mod attention { $(#[test] fn $name() { super::attention($backend); })* use super::Backend; }
-        mod analyses { $(#[test] fn $name() { super::analyses($backend); })* use super::Backend; }
-        mod layers { $(#[test] fn $name() { super::layers($backend); })* use super::Backend; }
-        mod pictures { $(#[test] fn $name() { super::vision($backend); })* use super::Backend; }
+/// A module of tests, one a backend, for every suite named.
+macro_rules! on_backends {
+    ([$($module:ident: $suite:ident;)*] $backends:tt) => {
+        $(mod $module { on_backends!(@tests $suite $backends); use super::Backend; })*
+    };
+    (@tests $suite:ident { $($name:ident: $backend:expr;)* }) => {
+        $(#[test] fn $name() { super::$suite($backend); })*
     };
 }
 
-on_every_backend! {
-    reference: Backend::Reference;
-    cpu: Backend::Cpu;
-    lavapipe: Backend::lavapipe();
-    swiftshader: Backend::swiftshader();
+// SwiftShader takes minutes to compile what lavapipe compiles in seconds, and the browser tests run these suites on it.
+on_backends! {
+    [
+        batch_properties: properties;
+        goldens: golden;
+        poolers: pooling;
+        batch_mates: mates;
+        attention: attention;
+        analyses: analyses;
+        layers: layers;
+        pictures: vision;
+    ] {
+        reference: Backend::Reference;
+        cpu: Backend::Cpu;
+        lavapipe: Backend::lavapipe();
+    }
+}
+
+on_backends! {
+    [op_cases: ops;] {
+        reference: Backend::Reference;
+        cpu: Backend::Cpu;
+        lavapipe: Backend::lavapipe();
+        swiftshader: Backend::swiftshader();
+    }
 }
 
 /// Each planted kernel fault must make the op suite fail.
