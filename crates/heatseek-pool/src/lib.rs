@@ -6,8 +6,10 @@
 //!
 //! Tokens that do not count (a prompt left out) never change a vector; neither does anything outside the text.
 
+mod additive;
 mod attn;
 mod device;
+mod dyrelu;
 mod error;
 mod iem;
 mod info;
