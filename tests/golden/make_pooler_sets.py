@@ -25,6 +25,9 @@ GRAM = {
     "ln_1.weight": (WIDTH,),
 }
 SOURCES = {"W": (WIDTH, 5), "U": (WIDTH, 5), "v": (5,), "W_b": (WIDTH, 4), "U_b": (WIDTH, 4), "v_b": (4,)}
+# The same of two sources that have each their own, and what their contexts are projected with.
+OWN_SOURCES = {name: (2, *shape) for name, shape in SOURCES.items()} | {"U_c": (2, WIDTH, 7)}
+TASK = {"fc.0.weight": (3, WIDTH), "fc.0.bias": (3,), "fc.2.weight": (4 * WIDTH, 3), "fc.2.bias": (4 * WIDTH,)}
 TOKENS = {"short": 3, "text": 11, "long": 26}
 
 random = np.random.default_rng(SEED)
@@ -185,10 +188,24 @@ def several_layers(text, skip):
     gates = [np.clip((max(m @ f64("gate.w") + f64("gate.b")[0], 0) + 3) / 6, 0, 1) for m in z[1:, skip:].mean(axis=1)]
     case(text, skip, {"name": "levels"}, (np.array(gates)[:, None] * z[1:, skip:].mean(axis=1)).mean(axis=0),
          layers=range(1, 7), params={"w": "gate.w", "b": "gate.b"})
-    f = sigmoid(z[4:, skip:] * f64("scales.W")[:, None]) * z[4:, skip:]
-    a = softmax(np.einsum("std,sd->st", f, f64("scales.w")), axis=0)
-    case(text, skip, {"name": "levels", "kind": "scales", "layers": "last_3"}, (a[..., None] * f).sum(axis=0).mean(axis=0),
-         layers=[4, 5, 6], params={"W": "scales.W", "w": "scales.w"})
+    # The task gate, alone and behind the level gate.
+    for kind, levels in [("task", np.ones(LAYERS)), ("gate_task", np.array(gates))]:
+        f = np.tensordot(levels, z[1:, skip:], axes=1) / LAYERS
+        hidden = np.maximum(f64("fc.0.weight") @ f.mean(axis=0) + f64("fc.0.bias"), 0)
+        theta = np.clip((f64("fc.2.weight") @ hidden + f64("fc.2.bias") + 3) / 6, 0, 1)
+        a1, b1, a2, b2 = theta.reshape(4, WIDTH) - 0.5
+        out = np.maximum((2 * a1 + 1) * f + b1, 2 * a2 * f + b2)
+        params = {name: name for name in TASK} | ({"w": "gate.w", "b": "gate.b"} if kind == "gate_task" else {})
+        case(text, skip, {"name": "levels", "kind": kind}, out.mean(axis=0), layers=range(1, 7), params=params)
+    for full in [False, True]:
+        x = z[4:, skip:]
+        inner = np.einsum("std,sde->ste", x, f64("scales.full")) + f64("scales.b")[:, None] if full else (
+            x * f64("scales.W")[:, None])
+        f = sigmoid(inner) * x
+        a = softmax(np.einsum("std,sd->st", f, f64("scales.w")) + (f64("scales.k")[:, None] if full else 0), axis=0)
+        names = {"W": "scales.full", "b": "scales.b", "k": "scales.k"} if full else {"W": "scales.W"}
+        case(text, skip, {"name": "levels", "kind": "scales", "layers": "last_3"},
+             (a[..., None] * f).sum(axis=0).mean(axis=0), layers=[4, 5, 6], params={**names, "w": "scales.w"})
 
 
 def second_order(text, skip):
@@ -241,6 +258,36 @@ def sources(text, skip):
             deep[group] = a * b
         case(text, skip, {**spec, "kind": "hierarchical"}, deep @ x, deep, offsets=f"{text}.offsets",
              params=params)
+    own_sources(text, skip, x, groups, query, [[0, middle], [middle, end]])
+
+
+def own_sources(text, skip, x, groups, query, ranges):
+    """Each source with parameters of its own; the first of two may have no tokens."""
+    p = {name: f64(f"own.{name}") for name in OWN_SOURCES}
+    offsets = f64(f"{text}.offsets")
+    numbers = [0 if offsets[group[0], 0] < ranges[0][1] else 1 for group in groups]
+
+    def additive(rows, k, end=""):
+        return np.tanh(query @ p["W" + end][k] + rows @ p["U" + end][k]) @ p["v" + end][k]
+
+    products = lambda rows, k, end="": rows @ query / np.sqrt(WIDTH)
+    for energy, names in [(additive, list(OWN_SOURCES)), (products, ["U_c"])]:
+        params = {n: f"own.{n}" for n in names}
+        energies = [energy(x[group], k) for k, group in zip(numbers, groups)]
+        inner = [softmax(e) for e in energies]
+        centres = [a @ x[group] for a, group in zip(inner, groups)]
+        between = softmax(np.array([energy(c, k, "_b") for c, k in zip(centres, numbers)]))
+        joint = softmax(np.concatenate(energies))
+        parts = np.split(joint, np.cumsum([len(group) for group in groups])[:-1])
+        for kind, shares in [("flat", parts), ("hierarchical", [a * b for a, b in zip(inner, between)]),
+                             ("concat", inner)]:
+            weights, vectors = np.zeros(len(x)), np.zeros((2, 7))
+            for k, group, share in zip(numbers, groups, shares):
+                weights[group] = share / 2 if kind == "concat" else share
+                vectors[k] = share @ x[group] @ p["U_c"][k]
+            vector = vectors.ravel() if kind == "concat" else vectors.sum(axis=0)
+            case(text, skip, {"name": "multi_source", "ranges": ranges, "kind": kind}, vector, weights,
+                 offsets=f"{text}.offsets", params=params)
 
 
 def layer_norm(x, weight=1, bias=0):
@@ -316,11 +363,18 @@ def main():
     put("gate.b", 1)
     put("scales.W", 3, WIDTH)
     put("scales.w", 3, WIDTH)
+    put("scales.full", 3, WIDTH, WIDTH, scale=0.3)
+    put("scales.b", 3, WIDTH)
+    put("scales.k", 3)
+    for name, shape in TASK.items():
+        put(name, *shape, scale=2.0 if name.startswith("fc.2") else 0.5)
     for name, shape in [("R", (3, WIDTH)), ("E", (LAYERS, WIDTH)), ("W_q", (WIDTH, 8)), ("W_kv", (WIDTH, 16)),
                         ("W_o", (8, WIDTH)), ("W_1", (WIDTH, 8 * WIDTH)), ("W_2", (4 * WIDTH, WIDTH))]:
         put(f"latent.{name}", *shape, scale=1 if name in "RE" else shape[0] ** -0.5)
     for name, shape in SOURCES.items():
         put(f"source.{name}", *shape)
+    for name, shape in OWN_SOURCES.items():
+        put(f"own.{name}", *shape)
     for name, shape in GRAM.items():
         put(f"gram.{name}", *shape, scale=0.5)
     tensors["gram.zero"] = np.zeros(WIDTH, np.float32)

@@ -223,11 +223,17 @@ def scores(cases):
     many = cases.learned("score.many", branches, h, scale=2.0)
     value, output = cases.learned("score.value", 9, WIDTH), cases.learned("score.output", 7, 9)
 
-    def pool(score, hide=0, concat=False, v=None, o=None):
+    def pool(score, hide=0, concat=False, v=None, o=None, norm=None, each=False):
         def compute(x, skip):
             y = x[skip:]
             a = hidden_softmax(score(y), hide)
             values = y if v is None else y @ v.T
+            if norm is not None or each:
+                z = (a if each else a.mean(0, keepdims=True)) @ values
+                z = z if o is None else z @ o.T
+                z = z if norm is None else layer_norm(z, *norm, 1e-6)
+                front_each = np.hstack([np.zeros((len(a), skip)), a])
+                return z, front_each if each else front(a.mean(0), skip)
             parts = np.split(values, len(a), 1) if concat else [values] * len(a)
             z = np.concatenate([ai @ p for ai, p in zip(a, parts)]) if concat else a.mean(0) @ values
             return z if o is None else o @ z, front(a.mean(0), skip)
@@ -246,6 +252,16 @@ def scores(cases):
     cases.add({"name": "score_pool", "combine": "concat"}, pool(own, 0, True, value, output),
               {"score.weight": "score.many", "hidden.weight": "score.own", "value.weight": "score.value",
                "output.weight": "score.output"})
+
+    norm = cases.learned("score.norm", 7, scale=1.0), cases.learned("score.norm.bias", 7)
+    projected = {"value.weight": "score.value", "output.weight": "score.output"}
+    normed = {"norm.weight": "score.norm", "norm.bias": "score.norm.bias"}
+    cases.add("score_pool", pool(lambda y: one @ tanh(y).T, 0, False, value, output, norm),
+              {"score.weight": "score.one", **hidden, **projected, **normed})
+    cases.add({"name": "branches", "kind": "gated", "combine": "each", "hide_top": 1},
+              pool(gated, 1, False, value, output, norm, True),
+              {"score.weight": "score.many", **hidden, **gate, **projected, **normed})
+    branch_attention(cases)
 
     def statistics(score, segment, combine, alpha=1, beta=1):
         def compute(x, skip):
@@ -292,6 +308,50 @@ def scores(cases):
     # Of one token e^-u^2 is 0 / 0 where delta is not 0.
     cases.add("gaam", gauss(cases.tensors["gauss.delta"], cases.tensors["gauss.c"]),
               {"delta": "gauss.delta", "c": "gauss.c"}, states=long)
+
+
+def branch_attention(cases):
+    """Two branches of three heads: their maps averaged on values of all, or each on its own values."""
+    heads, inner, wide = 3, 6, 9
+    parts = {"q_proj": (inner, WIDTH), "k_proj": (inner, WIDTH), "v_proj": (wide, WIDTH), "out_proj": (WIDTH, wide)}
+    files, p = {"q": "mha.q"}, {"q": cases.learned("mha.q", 2, WIDTH, scale=1.0)}
+    for owner in ("sub_attention.0", "sub_attention.1", "bag_attention"):
+        for part, shape in {**parts, "layer_norm": (WIDTH,)}.items():
+            if owner == "bag_attention" and part[0] in "qk":
+                continue
+            for kind, size in (("weight", shape), ("bias", shape[:1])):
+                name = f"{owner}.{part}.{kind}"
+                p[name], files[name] = cases.learned(f"mha.{name}", *size, scale=0.6), f"mha.{name}"
+
+    def linear(owner, part, x):
+        return x @ p[f"{owner}.{part}.weight"].T + p[f"{owner}.{part}.bias"]
+
+    def head(x, h):
+        return x[..., h * x.shape[-1] // heads:(h + 1) * x.shape[-1] // heads]
+
+    def pool(owner, a, y):
+        v = linear(owner, "v_proj", y)
+        o = linear(owner, "out_proj", np.concatenate([a[h] @ head(v, h) for h in range(heads)]))
+        return layer_norm(o, p[f"{owner}.layer_norm.weight"], p[f"{owner}.layer_norm.bias"], 1e-6)
+
+    def compute(each, hide):
+        def of(x, skip):
+            y, maps = x[skip:], []
+            for b in range(2):
+                q, k = linear(f"sub_attention.{b}", "q_proj", p["q"][b]), linear(f"sub_attention.{b}", "k_proj", y)
+                e = np.stack([head(k, h) @ head(q, h) / np.sqrt(inner // heads) for h in range(heads)])
+                maps.append(hidden_softmax(e, hide))
+            if each:
+                return (np.stack([pool(f"sub_attention.{b}", a, y) for b, a in enumerate(maps)]),
+                        np.stack([front(a.mean(0), skip) for a in maps]))
+            mean = (maps[0] + maps[1]) / 2
+            return pool("bag_attention", mean, y), front(mean.mean(0), skip)
+        return of
+
+    for each in (False, True):
+        for hide in (0, 2):
+            spec = {"name": "score_pool", "kind": "mha", "heads": heads, "combine": "each" if each else "mean"}
+            cases.add({**spec, "hide_top": hide}, compute(each, hide), files)
 
 
 def attentions(cases):
