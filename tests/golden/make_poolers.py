@@ -142,6 +142,9 @@ def power_means(cases):
     for positive in ("clamp", "shift", "signed"):
         for p in ([1.0], [3.0], [2.0, 5.0, 1.5]):
             cases.add({"name": "gem", "p": p if len(p) > 1 else p[0], "positive": positive}, gem(p, positive))
+    drop = gem([3.0], "signed")
+    cases.add({"name": "gem", "positive": "signed", "class": "drop"}, lambda x, skip: drop(x, max(skip, 1)),
+              states=["two", "seven", "long"])
     learned = np.abs(cases.learned("gem.p", 4, scale=1.0)) + 0.5
     cases.tensors["gem.p"] = learned.astype(np.float32)
     cases.add("ggem", gem(cases.tensors["gem.p"].astype(float), "clamp"), {"p": "gem.p"})
@@ -186,6 +189,27 @@ def mixtures(cases):
     one, each = cases.learned("gated.one", 1, WIDTH), cases.learned("gated.each", WIDTH, WIDTH)
     cases.add("gated_mix", mix(lambda m: sigmoid(one @ m)), {"gate.weight": "gated.one"})
     cases.add("gated_mix", mix(lambda m: sigmoid(each @ m)), {"gate.weight": "gated.each"})
+
+    def gated(w, bias, side, picture):
+        def compute(x, skip):
+            regions = windows(x, skip, side, picture)
+            n, z, weights = sum(map(len, regions)), np.zeros(WIDTH), np.zeros_like(x)
+            for region in regions:
+                y = x[region]
+                full = np.vstack([y, np.repeat(y.mean(0, keepdims=True), 4 - len(y), 0)])
+                a = sigmoid((w * full.T).sum(1) + bias)
+                z += (a * y.max(0) + (1 - a) * y.mean(0)) * len(region) / n
+                weights[region] += (1 - a) / n
+                weights[np.asarray(region)[y.argmax(0)], np.arange(WIDTH)] += a * len(region) / n
+            return z, weights.mean(1)
+        return compute
+
+    for name, outputs in (("gated.window", 1), ("gated.windows", WIDTH)):
+        w, b = cases.learned(name, outputs, 4, scale=1.0), cases.learned(f"{name}.bias", outputs)
+        params = {"gate.weight": name, "gate.bias": f"{name}.bias"}
+        spec = {"name": "gated_mix", "gate": "window"}
+        cases.add(spec, gated(w, b, 4, False), params, states=texts)
+        cases.add(spec, gated(w, b, 2, True), params, states=["picture"])
 
     v, w = cases.learned("tree.leaves", 4, 4), cases.learned("tree.nodes", 3, 4)
 

@@ -8,7 +8,9 @@
 
 mod additive;
 mod attn;
+mod deform;
 mod device;
+mod downcast;
 mod dyrelu;
 mod error;
 mod iem;
@@ -17,6 +19,7 @@ mod linear;
 mod math;
 mod matrix;
 mod norm;
+mod of_layer;
 mod options;
 mod params;
 mod pooler;

@@ -11,6 +11,8 @@ fn rows_3_4_and_106_one_query() {
     let sum: Vec<f32> = mean.iter().zip(&first).map(|(a, b)| a + b).collect();
     same(&of("adapool:query=cls", zero), &sum);
     same(&of("adapool:query=0,residual=false", zero), &mean);
+    // One head that asks with the mean is the same in both papers, and so is it of more by the one's scale.
+    same(&of("adapool:query=mean,scale=sqrt_width,residual=false", &[]), &of("qkv_pool:query=mean", &[]));
     // The two scales are one for one head, and two for more.
     same(&of("qkv_pool:scale=sqrt_width", &[]), &of("qkv_pool:scale=sqrt_head", &[]));
     differ(&of("qkv_pool:scale=sqrt_width,heads=2", &[]), &of("qkv_pool:scale=sqrt_head,heads=2", &[]));
@@ -65,6 +67,13 @@ fn row_35_bottleneck() {
     same(&of("bottleneck:edit=0+0+1+0+0", &[]), &x[2 * D..3 * D]);
     same(&of("bottleneck:edit=0+0+3+0+0", &[]), &x[2 * D..3 * D].iter().map(|v| 3.0 * v).collect::<Vec<_>>());
     let query: Tensors<'_> = &[("query.weight", SQUARE, &NONE)];
+    // A class token that gives itself nothing: an ordinary attention.
+    let far = [&[1e3f32; D][..], &x[D..]].concat();
+    let away: Tensors<'_> = &[("query.weight", SQUARE, &ONE.map(|v| -1e-3 * v))];
+    let ordinary = pool("qkv_pool:query=cls,residual=false", away, &far, D);
+    let gated = pool("bottleneck", away, &far, D);
+    same(&gated.vectors, &ordinary.vectors);
+    assert!(gated.weights.unwrap()[0] == 0.0 && ordinary.weights.unwrap()[1] < 0.9);
     // Uniform weights of 1 / 5, of which the gate lets 4 / 5 through.
     let got = pool("bottleneck", query, &x, D).weights.unwrap();
     same(&got, &[0.16; T]);

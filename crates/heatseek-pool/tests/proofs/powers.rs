@@ -15,6 +15,9 @@ fn row_2_generalised_means() {
     same(&pool("gem:p=1,positive=signed", &[], &x, 2).vectors, &[1.0, 0.0]);
     same(&pool("gem:p=1,positive=clamp", &[], &x, 2).vectors, &[1.5, 1.0]);
     same(&of("gem:p=1,positive=shift", &[]), &of("mean", &[]));
+    // Without the class token, as if it were not there.
+    let x = values(3, T * D, 1.0);
+    same(&of("gem:positive=signed,class=drop", &[]), &pool("gem:positive=signed", &[], &x[D..], D).vectors);
     assert!(make("gem:p=0", &[], D).is_err());
     assert!(make("gem:groups=3", &[], D).is_err());
 }
@@ -28,6 +31,23 @@ fn row_63_mixtures() {
     let (up, none) = ([1e4], [0.0; D]);
     let gate: Tensors<'_> = &[("gate.weight", &[1, D], &none), ("gate.bias", &[1], &up)];
     same(&of("gated_mix", gate), &of("max", &[]));
+    // Within windows: no gate is a half, and without doubt the maximum or the mean.
+    for (bias, a) in [(0.0, 0.5), (1e4, 1.0), (-1e4, 0.0)] {
+        for outputs in [1, D] {
+            let (weight, bias) = (vec![0.0; outputs * 2], vec![bias; outputs]);
+            let gate: Tensors<'_> =
+                &[("gate.weight", &[outputs, 2], &weight), ("gate.bias", &[outputs], &bias)];
+            same(&of("gated_mix:gate=window", gate), &of(&format!("mixed:a={a},window=2"), &[]));
+        }
+    }
+    // By the first token of each window alone, and of 5 and of the mean it is filled with.
+    let got = pool(
+        "gated_mix:gate=window",
+        &[("gate.weight", &[1, 2], &[1e4, 0.0])],
+        &[-1.0, 2.0, 1.0, 3.0, 5.0],
+        1,
+    );
+    same(&got.vectors, &[(2.0 * 0.5 + 2.0 * 3.0 + 5.0) / 5.0]);
     // Leaves that are all the mean of their window, whatever the nodes say.
     let (leaves, nodes) = ([0.5; 8], values(4, 6, 3.0));
     let tree: Tensors<'_> = &[("leaves", &[4, 2], &leaves), ("nodes", &[3, 2], &nodes)];
@@ -54,6 +74,10 @@ fn rows_70_and_103_statistics() {
     same(&one, &[&of("mean", &[])[..], &[0.0; D]].concat());
     same(&of("group_query:groups=2", &[("query", &[2, 2], &[0.0; 4])]), &of("mean", &[]));
     same(&of("group_query:groups=2", &[]), &of("qkv_pool:heads=2", &[]));
+    // One group is the softmax of products with one query.
+    let (query, scaled) = (values(21, D, 1.0), values(21, D, 1.0 / (D as f32).sqrt()));
+    let scored = of("score_pool:kind=linear", &[("score.weight", &[1, D], &scaled)]);
+    same(&of("group_query:groups=1", &[("query", &[1, D], &query)]), &scored);
 }
 
 #[test]
@@ -65,4 +89,8 @@ fn row_100_gauss() {
     let (delta, c) = ([0.2; 2], [0.7; 2]);
     let tensors: Tensors<'_> = &[("delta", &[2, 1], &delta), ("c", &[2, 1], &c)];
     same(&of("gauss", tensors), &of("gauss:delta=0.2,c=0.7", &[]));
+    // Each group of channels has its own.
+    let tensors: Tensors<'_> = &[("delta", &[2, 1], &[0.2, -0.5]), ("c", &[2, 1], &[0.7, 2.0])];
+    let halves = [&of("gauss:delta=0.2,c=0.7", &[])[..2], &of("gauss:delta=-0.5,c=2", &[])[2..]];
+    same(&of("gauss", tensors), &halves.concat());
 }

@@ -1,6 +1,8 @@
 //! What poolers of sets promise: tokens that do not count are as if they were not there, order is nothing, and the
 //! special cases that equations fall back to.
 
+mod levels;
+
 use heatseek_pool::{Layers, Params, Pooled, Pooler, PoolerSpec, Sizes, States};
 use heatseek_testkit::{Tolerance, assert_close, values};
 
@@ -129,76 +131,6 @@ fn gates_of_zeros_are_means() {
     let even = params(&[("W", &[2, WIDTH], 0.0), ("w", &[2, WIDTH], 0.0)]);
     let scales = pooled("levels:kind=scales,layers=first_last", Some(&even), &whole, 1).vectors;
     assert_close(&scales, &half, &[WIDTH], CLOSE);
-}
-
-/// The network of the task gate says nothing but these four, of all channels.
-fn task(theta: [f32; 4], more: &[(&str, &[usize], f32)]) -> Params {
-    let zeros: [(&str, &[usize], f32); 2] =
-        [("fc.0.weight", &[2, WIDTH], 0.0), ("fc.2.weight", &[4 * WIDTH, 2], 0.0)];
-    let named = |(name, shape, value): &(&str, &[usize], f32)| {
-        ((*name).to_owned(), shape.to_vec(), vec![*value; shape.iter().product()])
-    };
-    let mut tensors: Vec<_> = zeros.iter().chain(more).map(named).collect();
-    let bias = theta.iter().flat_map(|v| [*v; WIDTH]).collect();
-    tensors.push(("fc.2.bias".into(), vec![4 * WIDTH], bias));
-    Params::from_tensors(tensors)
-}
-
-#[test]
-fn row_112_task_gates() {
-    let whole = layers(8);
-    let levels = |kind: &str, params: &Params| {
-        pooled(&format!("levels:layers=first_last,kind={kind}"), Some(params), &whole, 1).vectors
-    };
-    let mean = pooled("layer", None, &whole, 1).vectors;
-    let affine = |a: f32, b: f32| mean.iter().map(|v| a * v + b).collect::<Vec<_>>();
-    let same = |got: &[f32], expected: &[f32]| assert_close(got, expected, &[WIDTH], CLOSE);
-    // hσ(0) = ½ and hσ(3) = 1: α = (1, 1), β = 0 is the identity.
-    same(&levels("task", &task([0.0, 0.0, 3.0, 0.0], &[])), &mean);
-    // A network that says nothing is ReLU: α = (1, 0), β = 0.
-    let relu = pooled("levels:layers=4,kind=task", Some(&task([0.0; 4], &[])), &whole, 1).vectors;
-    let plain: Vec<f32> = (0..WIDTH)
-        .map(|c| whole[4].chunks(WIDTH).skip(1).map(|row| row[c].max(0.0)).sum::<f32>() / 7.0)
-        .collect();
-    same(&relu, &plain);
-    // α and β go no further than from −1 to 1 (α_1 from 0 to 2) and −½ to ½.
-    same(&levels("task", &task([99.0, 99.0, 99.0, -99.0], &[])), &{
-        let map = |t: usize, c: usize| (whole[1][t * WIDTH + c] + whole[4][t * WIDTH + c]) / 2.0;
-        let most = |t: usize, c: usize| (2.0 * map(t, c) + 0.5).max(map(t, c) - 0.5);
-        (0..WIDTH).map(|c| (1..8).map(|t| most(t, c)).sum::<f32>() / 7.0).collect::<Vec<_>>()
-    });
-    // The level gate of ½ comes first: β is not halved.
-    let half: [(&str, &[usize], f32); 1] = [("w", &[WIDTH], 0.0)];
-    same(&levels("gate_task", &task([0.0, 0.0, 3.0, 0.0], &half)), &levels("gate", &params(&half)));
-    same(&levels("gate_task", &task([0.0, 99.0, 3.0, 99.0], &half)), &affine(0.5, 0.5));
-    for kind in ["gate_task", "gate"] {
-        let spec = PoolerSpec::parse(&format!("levels:kind={kind}")).unwrap();
-        assert!(Pooler::new(&spec, Some(&task([0.0; 4], &[])), SIZES).is_err(), "{kind}: no w");
-    }
-}
-
-#[test]
-fn row_28_masks() {
-    let whole = layers(8);
-    let scales = |spec: &str, open: f32, shape: &[usize], scores: [f32; 2]| {
-        let mut tensors = vec![
-            ("W".to_owned(), shape.to_vec(), vec![0.0; shape.iter().product()]),
-            ("b".to_owned(), vec![2, WIDTH], vec![open; 2 * WIDTH]),
-            ("w".to_owned(), vec![2, WIDTH], vec![0.0; 2 * WIDTH]),
-        ];
-        tensors.push(("k".to_owned(), vec![2], scores.to_vec()));
-        pooled(&format!("levels:kind=scales,layers={spec}"), Some(&Params::from_tensors(tensors)), &whole, 1)
-            .vectors
-    };
-    for shape in [&[2, WIDTH][..], &[2, WIDTH, WIDTH]] {
-        let same = |got: &[f32], expected: &[f32]| assert_close(got, expected, &[WIDTH], CLOSE);
-        // Masks wide open and no scores are the mean of the layers; one score far above, that layer.
-        same(&scales("first_last", 1e4, shape, [0.0; 2]), &pooled("layer", None, &whole, 1).vectors);
-        same(&scales("2+4", 1e4, shape, [0.0, 1e4]), &pooled("mean", None, &whole, 1).vectors);
-        let third: Vec<f32> =
-            pooled("mean", None, &whole, 1).vectors.iter().map(|v| v / (1.0 + 0.5f32.exp())).collect();
-        same(&scales("2+4", -0.5, shape, [0.0, 1e4]), &third);
-    }
 }
 
 #[test]
