@@ -441,7 +441,24 @@ def attentions(cases):
             return np.stack(vectors), np.stack(weights)
         return compute
 
+    sab = {f"sab.{n}.{t}": f"sab.{n}.{t}" for n in w for t in ("weight", "bias")}
+    p = {name: cases.learned(name, *(d, d)[:2 if name.endswith("weight") else 1], scale=0.5) for name in sab}
+
+    def decoded(kind):
+        before = pma(kind, True)
+
+        def compute(x, skip):
+            rows, weights = before(x, skip)
+            q, k, v = (rows @ p[f"sab.{n}.weight"].T + p[f"sab.{n}.bias"] for n in ("query", "key", "value"))
+            z = np.stack([one + heads_attention(one, k, v, 4, d ** -0.5)[0] for one in q])
+            z = layer_norm(z, norms["norm1.weight"], norms["norm1.bias"], 1e-5)
+            return z + np.maximum(z @ p["sab.output.weight"].T + p["sab.output.bias"], 0), weights
+        return compute
+
+    after = {"sab.norm0.weight": "pma.norm1.weight", "sab.norm0.bias": "pma.norm1.bias"}
     for kind in ("set", "d2llm"):
+        cases.add({"name": "pma", "kind": kind}, decoded(kind),
+                  {"seeds": "pma.seeds", **files, **{n: f"pma.{n}" for n in norms}, **sab, **after})
         cases.add({"name": "pma", "kind": kind}, pma(kind, False), {"seeds": "pma.seeds", **files})
         cases.add({"name": "pma", "kind": kind}, pma(kind, True),
                   {"seeds": "pma.seeds", **files, **{n: f"pma.{n}" for n in norms}})
@@ -509,6 +526,13 @@ def random_attention(cases):
                 weights += np.maximum(y @ (np.outer(am, bm) / WIDTH).T @ y.mean(0), 0)
             return over(x[skip:], weights / features / len(y), 0)[0], front(weights / features / len(y), skip)
         cases.add({"name": "random_attention", "seed": seed, "features": features}, compute)
+
+        def soft(x, skip):
+            y = x[skip:]
+            scores = [y @ (np.outer(am, bm) / WIDTH).T @ y.mean(0) for am, bm in zip(a, b)]
+            weights = front(softmax(np.array(scores), axis=1).mean(0), skip)
+            return weights @ x, weights
+        cases.add({"name": "random_attention", "seed": seed, "features": features, "activation": "softmax"}, soft)
 
 
 def main():

@@ -14,7 +14,7 @@ pub(crate) const ROWS: &[Row] = &[Row {
     aliases: &["maxseq_mha"],
     papers: &[(3, "MaxPoolBERT: Enhancing BERT Classification via Layer- and Token-Wise Aggregation")],
     equation: "X_t = max (or mean, sum) over the last k layers of Z_l[t]; MHA(q = X_cls, K = V = X), scale 1/√d",
-    options: "k=3, over=max (or mean, sum: of the layers), heads=4 (1 where 4 does not divide D)",
+    options: "k=3, over=max (or mean, sum: of the layers), heads=4 (1 where 4 does not divide D), hide_top: the largest scores of each head hidden (0)",
     tensors: "in_proj_weight [3D, D], in_proj_bias [3D], out_proj.weight [D, D], out_proj.bias [D], as PyTorch's MultiheadAttention",
     kind: Kind::Either,
     expect: "without weights, a mean of the tokens like the class token",
@@ -36,7 +36,8 @@ pub(crate) const ROWS: &[Row] = &[Row {
                 }
             }
         };
-        let attention = Attention { projections, heads, scale: Scale::SqrtHead, hide_top: 0 };
+        let hide_top = options.whole("hide_top", 0)?;
+        let attention = Attention { projections, heads, scale: Scale::SqrtHead, hide_top };
         Ok(Box::new(MaxSeq { layers, share, attention }))
     },
 }];

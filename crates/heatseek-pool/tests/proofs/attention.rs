@@ -44,6 +44,28 @@ fn rows_1_and_55_seeds() {
     assert!(matches!(make("pma", &[], D), Err(PoolError::NeedsWeights { .. })));
 }
 
+/// Vectors of seeds in another order are the same vectors in that order, also behind a set attention block.
+#[test]
+fn row_55_seeds_in_another_order() {
+    let (seeds, maps) = (values(31, 3 * D, 1.0), values(32, 8 * D * D, 0.7));
+    let names = ["query", "key", "value", "output"];
+    let names: Vec<String> =
+        ["", "sab."].iter().flat_map(|at| names.map(|name| format!("{at}{name}.weight"))).collect();
+    let of_seeds = |seeds: &[f32], blocks: usize| {
+        let maps = names.iter().zip(maps.chunks(D * D)).take(4 * blocks);
+        let mut tensors: Vec<(&str, &[usize], &[f32])> =
+            maps.map(|(name, map)| (&name[..], SQUARE, map)).collect();
+        tensors.push(("seeds", &[3, D], seeds));
+        of("pma:heads=2", &tensors)
+    };
+    let turned: Vec<f32> = seeds.chunks(D).rev().flatten().copied().collect();
+    for blocks in [1, 2] {
+        let back: Vec<f32> = of_seeds(&turned, blocks).chunks(D).rev().flatten().copied().collect();
+        same(&of_seeds(&seeds, blocks), &back);
+    }
+    differ(&of_seeds(&seeds, 1), &of_seeds(&seeds, 2));
+}
+
 #[test]
 fn row_37_simpool() {
     let got = pool("simpool", &[("query.weight", SQUARE, &NONE)], &values(3, T * D, 1.0), D).weights.unwrap();
@@ -83,6 +105,14 @@ fn row_35_bottleneck() {
 fn row_36_random() {
     assert_eq!(of("random_attention:seed=5", &[]), of("random_attention:seed=5", &[]));
     differ(&of("random_attention:seed=5", &[]), &of("random_attention:seed=6", &[]));
+    // Of one token there is nothing to choose; of many, weights sum to 1 with softmax alone.
+    same(
+        &pool("random_attention:activation=softmax", &[], &[1.0, -2.0, 3.0, 4.0], D).vectors,
+        &[1.0, -2.0, 3.0, 4.0],
+    );
+    let sum = |spec: &str| pool(spec, &[], &values(3, T * D, 1.0), D).weights.unwrap().iter().sum::<f32>();
+    assert!((sum("random_attention:activation=softmax") - 1.0).abs() < 1e-6);
+    assert!((sum("random_attention") - 1.0).abs() > 1e-2);
     let spread = |features: usize| {
         let all: Vec<f32> = (0..64)
             .map(|seed| of(&format!("random_attention:seed={seed},features={features}"), &[])[0])

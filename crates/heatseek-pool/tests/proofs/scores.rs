@@ -25,6 +25,39 @@ fn rows_4_and_83_scores() {
     assert!((weights.iter().sum::<f32>() - 1.0).abs() < 1e-6 && weights[order[2]] > 0.0);
 }
 
+/// The hottest tokens hidden, for any attention of one head: the others weigh what they did, made to sum to 1.
+#[test]
+fn row_83_hottest_tokens_hidden() {
+    let (x, query) = (values(3, T * D, 1.0), values(15, D, 1.0));
+    let seeds: Tensors<'_> = &[
+        ("seeds", &[1, D], &query),
+        ("query.weight", SQUARE, &ONE),
+        ("key.weight", SQUARE, &ONE),
+        ("value.weight", SQUARE, &ONE),
+        ("output.weight", SQUARE, &NONE),
+    ];
+    for (name, tensors) in [
+        ("qkv_pool:heads=1", &[][..]),
+        ("cls_mha:heads=1", &[]),
+        ("group_query:groups=1", &[]),
+        ("simpool:heads=1", &[]),
+        ("max_seq_mha:k=1,heads=1", &[]),
+        ("pma:heads=1", seeds),
+    ] {
+        let weights =
+            |hidden: usize| pool(&format!("{name},hide_top={hidden}"), tensors, &x, D).weights.unwrap();
+        let whole = pool(name, tensors, &x, D).weights.unwrap();
+        assert_eq!(weights(0), whole, "{name}");
+        let mut order: Vec<usize> = (0..T).collect();
+        order.sort_by(|&a, &b| whole[b].total_cmp(&whole[a]));
+        let mut left = whole.clone();
+        order[..2].iter().for_each(|token| left[*token] = 0.0);
+        let sum: f32 = left.iter().sum();
+        same(&weights(2), &left.iter().map(|weight| weight / sum).collect::<Vec<_>>());
+        assert!(make(&format!("{name},hide_top=1"), tensors, D).unwrap().device_form().is_none(), "{name}");
+    }
+}
+
 #[test]
 fn row_83_branches() {
     let (hidden, scores) = (values(5, 2 * D, 1.0), values(6, 3 * 2, 3.0));
