@@ -34,6 +34,7 @@ mod model;
 mod neuron;
 mod occlusion;
 mod options;
+mod packer;
 mod rank;
 mod runner;
 mod self_check;
