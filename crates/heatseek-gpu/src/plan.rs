@@ -5,11 +5,11 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use heatseek_ops::{
-    Batch, Buffer, ExecutorError, LocalFuture, OutputId, POOLED, Plan, PlanOptions, Program, Step,
+    Batch, Buffer, Capacity, ExecutorError, LocalFuture, OutputId, POOLED, Plan, PlanOptions, Program, Step,
 };
 use heatseek_wgsl::{RowClass, Selection, select};
 
-use crate::arena::{Arena, Capacity};
+use crate::arena::Arena;
 use crate::device::GpuDevice;
 use crate::pipeline::Pipeline;
 use crate::readback::Readbacks;

@@ -20,6 +20,8 @@ pub enum DeviceKind {
     Cpu,
     /// A GPU through wgpu (Vulkan, Metal, DX12, or the browser's WebGPU).
     Gpu,
+    /// An NVIDIA GPU through CUDA.
+    Cuda,
 }
 
 /// What runs a Program, in words for people and programs.
@@ -29,7 +31,7 @@ pub struct DeviceInfo {
     pub kind: DeviceKind,
     /// The device's own name, e.g. the adapter's.
     pub name: String,
-    /// The API it is driven through, e.g. `Vulkan`, `BrowserWebGpu`, `rayon`, `wasm-simd128`.
+    /// The API it is driven through, e.g. `Vulkan`, `BrowserWebGpu`, `CUDA`, `rayon`, `wasm-simd128`.
     pub backend: String,
     /// The kernel set, e.g. `wgsl-f32` or `rten-gemm avx512`.
     pub kernels: String,
