@@ -315,7 +315,7 @@ pub struct ModelArgs {
     /// The model: a folder as Hugging Face lays it out.
     #[arg(long = "model", value_name = "DIR")]
     pub dir: PathBuf,
-    /// Where to compute: auto, cpu, gpu or reference.
+    /// Where to compute: auto, cpu, gpu, cuda or reference.
     #[arg(long, default_value = "auto", value_parser = device)]
     pub device: DeviceChoice,
 }

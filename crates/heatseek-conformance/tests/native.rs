@@ -14,10 +14,20 @@ use heatseek_conformance::{
 };
 use heatseek_model::synthetic::SyntheticBert;
 
-use here::{available, missing, models, real_model};
+use here::{available, missing, models, real_model, root};
 
-fn root() -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../..")
+/// The real GPU to test through Vulkan, Metal or DX12: `HEATSEEK_GPU` is part of its name.
+fn named_gpu() -> Option<Backend> {
+    let name = std::env::var("HEATSEEK_GPU").ok().filter(|name| !name.is_empty());
+    name.map(Backend::Gpu)
+}
+
+/// Runs `suite` on a backend, if there is one.
+fn on(backend: impl Into<Option<Backend>>, suite: fn(Backend)) {
+    match backend.into() {
+        Some(backend) => suite(backend),
+        None => println!("NOT RUN: no GPU is named by HEATSEEK_GPU"),
+    }
 }
 
 fn ops(backend: Backend) {
@@ -197,15 +207,15 @@ fn check_folder(
 
 macro_rules! on_every_backend {
     ($($name:ident: $backend:expr;)*) => {
-        mod op_cases { $(#[test] fn $name() { super::ops($backend); })* use super::Backend; }
-        mod batch_properties { $(#[test] fn $name() { super::properties($backend); })* use super::Backend; }
-        mod goldens { $(#[test] fn $name() { super::golden($backend); })* use super::Backend; }
-        mod poolers { $(#[test] fn $name() { super::pooling($backend); })* use super::Backend; }
-        mod batch_mates { $(#[test] fn $name() { super::mates($backend); })* use super::Backend; }
-        mod attention { $(#[test] fn $name() { super::attention($backend); })* use super::Backend; }
-        mod analyses { $(#[test] fn $name() { super::analyses($backend); })* use super::Backend; }
-        mod layers { $(#[test] fn $name() { super::layers($backend); })* use super::Backend; }
-        mod pictures { $(#[test] fn $name() { super::vision($backend); })* use super::Backend; }
+        mod op_cases { $(#[test] fn $name() { super::on($backend, super::ops); })* use super::*; }
+        mod batch_properties { $(#[test] fn $name() { super::on($backend, super::properties); })* use super::*; }
+        mod goldens { $(#[test] fn $name() { super::on($backend, super::golden); })* use super::*; }
+        mod poolers { $(#[test] fn $name() { super::on($backend, super::pooling); })* use super::*; }
+        mod batch_mates { $(#[test] fn $name() { super::on($backend, super::mates); })* use super::*; }
+        mod attention { $(#[test] fn $name() { super::on($backend, super::attention); })* use super::*; }
+        mod analyses { $(#[test] fn $name() { super::on($backend, super::analyses); })* use super::*; }
+        mod layers { $(#[test] fn $name() { super::on($backend, super::layers); })* use super::*; }
+        mod pictures { $(#[test] fn $name() { super::on($backend, super::vision); })* use super::*; }
     };
 }
 
@@ -214,15 +224,20 @@ on_every_backend! {
     cpu: Backend::Cpu;
     lavapipe: Backend::lavapipe();
     swiftshader: Backend::swiftshader();
+    cuda: Backend::cuda();
+    named: super::named_gpu();
+}
+
+/// The backends whose kernels can be spoiled.
+fn spoiled() -> Vec<Backend> {
+    let all = [Backend::lavapipe(), Backend::swiftshader(), Backend::cuda()];
+    all.into_iter().chain(named_gpu()).filter(available).collect()
 }
 
 /// Each planted kernel fault must make the op suite fail.
 #[test]
 fn planted_kernel_faults_are_caught() {
-    for backend in [Backend::lavapipe(), Backend::swiftshader()] {
-        if !available(&backend) {
-            continue;
-        }
+    for backend in spoiled() {
         for mutation in MUTATIONS {
             let caught = block_on(check_mutation(&backend, mutation));
             let how = caught.unwrap_or_else(|e| panic!("{} on {backend}: {e}", mutation.name));
@@ -233,8 +248,7 @@ fn planted_kernel_faults_are_caught() {
 
 #[test]
 fn a_wrong_gpu_is_found_at_load() {
-    let backend = Backend::lavapipe();
-    if available(&backend) {
+    for backend in [Backend::lavapipe(), Backend::cuda()].into_iter().filter(available) {
         let files = || SyntheticBert::default().files();
         for mutation in MUTATIONS.iter().filter(|m| m.at_load) {
             let report = block_on(check_wrong_gpu(&files, &backend.load_options(), mutation));
@@ -245,8 +259,7 @@ fn a_wrong_gpu_is_found_at_load() {
 
 #[test]
 fn a_lost_device_never_loses_a_batch() {
-    let backend = Backend::lavapipe();
-    if available(&backend) {
+    for backend in [Backend::lavapipe(), Backend::cuda()].into_iter().filter(available) {
         let report = block_on(check_lost_device(SyntheticBert::default().files(), backend.load_options()));
         report.unwrap_or_else(|e| panic!("{e}")).assert();
     }
@@ -254,8 +267,7 @@ fn a_lost_device_never_loses_a_batch() {
 
 #[test]
 fn layer_norm_is_folded_only_where_that_is_accurate() {
-    let backend = Backend::lavapipe();
-    if available(&backend) {
+    for backend in [Backend::lavapipe(), Backend::cuda()].into_iter().filter(available) {
         let harmless = || SyntheticBert::default().files();
         let outliers = || SyntheticBert { offset: 3e2, ..SyntheticBert::default() }.files();
         let report = block_on(check_norm_choice(&harmless, &outliers, &backend.load_options()));

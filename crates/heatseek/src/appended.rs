@@ -63,7 +63,7 @@ impl Wanted {
         let (before, _) = &active.loaded;
         let program = self.appended_to(before, active)?;
         let mut new = program.steps()[before.steps().len()..].iter();
-        Ok(active.gpu.is_none() || new.all(|step| select(&step.op, RowClass::Small).is_ok()))
+        Ok(active.lose.is_none() || new.all(|step| select(&step.op, RowClass::Small).is_ok()))
     }
 
     fn appended_to(&self, before: &Program, active: &Active) -> Result<Program, Error> {

@@ -4,6 +4,8 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use futures_lite::future;
+#[cfg(not(target_arch = "wasm32"))]
+use heatseek_cuda::{CudaDevice, CudaExecutor, CudaOptions};
 use heatseek_gpu::{AdapterChoice, GpuDevice, GpuExecutor, GpuOptions};
 use heatseek_model::{Kept, ModelError, Norm, Tail};
 use heatseek_ops::{
@@ -12,6 +14,9 @@ use heatseek_ops::{
 
 use crate::self_check::{self, Verdict};
 use crate::{Control, DeviceChoice, DeviceReport, Error, LoadOptions, Progress, Stage};
+
+/// Makes a device fail.
+pub(crate) type Lose = Rc<dyn Fn()>;
 
 /// A Program made ready on the device that runs it.
 #[derive(Clone)]
@@ -24,7 +29,8 @@ pub(crate) struct Active {
     /// What poolers that are appended to the Program need to know of it.
     pub(crate) tail: Tail,
     pub(crate) report: DeviceReport,
-    pub(crate) gpu: Option<GpuDevice>,
+    /// Of a GPU, for tests: makes it fail as a driver reset would.
+    pub(crate) lose: Option<Lose>,
 }
 
 /// What devices need to know about a model, of whatever kind.
@@ -68,12 +74,33 @@ pub(crate) async fn open(
                 None => request_gpu(options).await,
             };
             match (executor, options.device) {
-                (Ok(executor), _) => checked_gpu(model, &executor, options, control).await,
+                (Ok(executor), _) => {
+                    let gpu = executor.gpu().clone();
+                    checked_gpu(model, &executor, Rc::new(move || gpu.destroy()), options, control).await
+                }
                 (Err(error), DeviceChoice::Gpu) => Err(error.into()),
                 (Err(error), _) => cpu(model, options, Some(error.to_string())).await,
             }
         }
+        #[cfg(not(target_arch = "wasm32"))]
+        DeviceChoice::Cuda => {
+            let executor = request_cuda(options)?;
+            let gpu = executor.cuda().clone();
+            checked_gpu(model, &executor, Rc::new(move || gpu.destroy()), options, control).await
+        }
     }
+}
+
+/// The NVIDIA GPU the options ask for.
+#[cfg(not(target_arch = "wasm32"))]
+fn request_cuda(options: &LoadOptions) -> Result<CudaExecutor, ExecutorError> {
+    let device = CudaDevice::request(&CudaOptions { name: options.adapter.clone() })?;
+    Ok(CudaExecutor::new(match options.source_transform.clone() {
+        Some(transform) => {
+            device.with_source_transform(Box::new(move |kernel, source| transform(kernel, source)))
+        }
+        None => device,
+    }))
 }
 
 /// The GPU the options ask for.
@@ -122,14 +149,15 @@ async fn prepare(
     let plan: Rc<dyn Plan> = executor.prepare(program.clone(), plan_options).await?.into();
     let report = DeviceReport::new(executor.device(), norm, fallback);
     let loaded = (program.clone(), plan.clone());
-    Ok(Active { program, plan, loaded, appended: 0, tail, report, gpu: None })
+    Ok(Active { program, plan, loaded, appended: 0, tail, report, lose: None })
 }
 
 /// A GPU plan that agrees with the CPU: LayerNorm folded into the GEMMs where that is accurate for these
 /// weights, as an op of its own where it is not, and the CPU instead where the GPU is simply wrong.
 async fn checked_gpu(
     model: &dyn Encoder,
-    executor: &GpuExecutor,
+    executor: &dyn Executor,
+    lose: Lose,
     options: &LoadOptions,
     control: &dyn Control,
 ) -> Result<Active, Error> {
@@ -163,7 +191,7 @@ async fn checked_gpu(
         };
         control.progress(Progress { stage: Stage::SelfCheck, loaded: 1, total: 1 });
         match verdict {
-            Verdict::Right => return Ok(Active { gpu: Some(executor.gpu().clone()), ..active }),
+            Verdict::Right => return Ok(Active { lose: Some(lose), ..active }),
             Verdict::Wrong(reason) => why = reason,
         }
         expected = Some(truth);

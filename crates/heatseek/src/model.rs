@@ -79,7 +79,7 @@ impl Loader {
     async fn open(ops: Result<Vec<Op>, ModelError>, rows: usize, options: LoadOptions) -> Self {
         let gpu = match options.device {
             DeviceChoice::Auto | DeviceChoice::Gpu => Some(device::request_gpu(&options).await),
-            DeviceChoice::Cpu | DeviceChoice::Reference => None,
+            _ => None,
         };
         if let (Some(Ok(gpu)), Ok(ops)) = (&gpu, ops) {
             // An op this device cannot run is told when the plan is made.

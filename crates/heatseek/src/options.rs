@@ -21,6 +21,9 @@ pub enum DeviceChoice {
     Cpu,
     /// A GPU, software adapters included; an error if there is none.
     Gpu,
+    /// An NVIDIA GPU through CUDA; an error if there is none, or no NVRTC.
+    #[cfg(not(target_arch = "wasm32"))]
+    Cuda,
 }
 
 impl DeviceChoice {
@@ -34,16 +37,25 @@ impl DeviceChoice {
             "reference" => Self::Reference,
             "cpu" => Self::Cpu,
             "gpu" => Self::Gpu,
+            #[cfg(not(target_arch = "wasm32"))]
+            "cuda" => Self::Cuda,
             other => {
                 return Err(Error::InvalidInput {
                     what: "device".into(),
                     got: format!("`{other}`"),
-                    expected: "auto, cpu, gpu or reference".into(),
+                    expected: DEVICES.into(),
                 });
             }
         })
     }
 }
+
+/// The names of [`DeviceChoice`].
+const DEVICES: &str = if cfg!(target_arch = "wasm32") {
+    "auto, cpu, gpu or reference"
+} else {
+    "auto, cpu, gpu, cuda or reference"
+};
 
 /// For tests: rewrites the source of a kernel before it is compiled.
 pub type SourceTransform = Rc<dyn Fn(&Kernel, &str) -> String>;
