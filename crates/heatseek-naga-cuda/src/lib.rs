@@ -1,5 +1,26 @@
 //! CUDA C++ from WGSL compute shaders, through naga's IR.
 
+mod constants;
+mod control_flow;
+mod entry_point;
+mod error;
+mod expressions;
+mod function;
 mod kernel;
+mod lines;
+mod math;
+mod matrix;
+mod memory;
+mod names;
+#[cfg(feature = "nvrtc")]
+pub mod nvrtc;
+mod operators;
+mod parse;
+mod prelude;
+mod statements;
+mod subgroup;
+mod types;
+mod writer;
 
-pub use kernel::{Argument, CudaKernel, TranslateError, translate};
+pub use error::TranslateError;
+pub use kernel::{Argument, CudaKernel, Options, translate, translate_with};
