@@ -6,6 +6,8 @@ mod entry_point;
 mod error;
 mod expressions;
 mod function;
+#[cfg(feature = "host")]
+pub mod host;
 mod kernel;
 mod lines;
 mod math;

@@ -14,14 +14,14 @@ impl FunctionWriter<'_> {
     ) -> Result<String, TranslateError> {
         use BinaryOperator::*;
         let kind = self.inner(left).scalar_kind();
-        let (signed, float) = (kind == Some(ScalarKind::Sint), kind == Some(ScalarKind::Float));
+        let signed = kind == Some(ScalarKind::Sint);
         let (left, right) = (self.value(left)?, self.value(right)?);
         // Overflow of signed integers is undefined in C++; so is a shift by 32 and a division by zero.
         let function = match op {
             Add if signed => "wrap_add",
             Subtract if signed => "wrap_sub",
             Multiply if signed => "wrap_mul",
-            Divide if !float => "divide",
+            Divide => "divide",
             Modulo => "modulo",
             ShiftLeft => "shift_left",
             ShiftRight => "shift_right",
@@ -32,7 +32,6 @@ impl FunctionWriter<'_> {
                     Add => "+",
                     Subtract => "-",
                     Multiply => "*",
-                    Divide => "/",
                     Equal => "==",
                     NotEqual => "!=",
                     Less => "<",
@@ -44,7 +43,7 @@ impl FunctionWriter<'_> {
                     InclusiveOr => "|",
                     LogicalAnd => "&&",
                     LogicalOr => "||",
-                    Modulo | ShiftLeft | ShiftRight => unreachable!("functions, above"),
+                    Divide | Modulo | ShiftLeft | ShiftRight => unreachable!("functions, above"),
                 };
                 return Ok(format!("({left} {symbol} {right})"));
             }

@@ -17,6 +17,9 @@ const MATRIX: &str = include_str!("prelude/matrix.cuh");
 /// What PTX alone can do, which only a GPU has.
 const DEVICE: &str = include_str!("prelude/device.cuh");
 
+/// What follows is the kernel.
+const END: &str = "// The kernel.\n";
+
 /// A kernel's body after the prelude that it needs.
 pub(crate) fn before(body: &str) -> String {
     let mut files = vec![DEVICE];
@@ -27,6 +30,20 @@ pub(crate) fn before(body: &str) -> String {
     if body.contains("Matrix") {
         files.push(MATRIX);
     }
-    files.push(body);
+    files.push(END);
+    files.join("\n") + body
+}
+
+/// All of the prelude, but for what only a GPU has.
+#[cfg(feature = "host")]
+pub(crate) fn whole() -> String {
+    let mut files = ALWAYS.to_vec();
+    files.extend([SUBGROUP, MATRIX]);
     files.join("\n")
+}
+
+/// A kernel's source without its prelude.
+#[cfg(feature = "host")]
+pub(crate) fn without(source: &str) -> &str {
+    source.rsplit_once(END).map_or(source, |(_, body)| body)
 }

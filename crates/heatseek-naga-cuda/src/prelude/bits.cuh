@@ -79,13 +79,13 @@ DEVICE u32 wgsl_pack2x16unorm(vec2<f32> a) {
     return u32(scaled(a.x, 0, 65535)) | u32(scaled(a.y, 0, 65535)) << 16;
 }
 DEVICE vec4<f32> wgsl_unpack4x8snorm(u32 a) {
-    return wgsl_max(convert<f32>(wgsl_unpack4xI8(a)) / 127.0f, splat4(-1.0f));
+    return wgsl_max(divide(convert<f32>(wgsl_unpack4xI8(a)), 127.0f), splat4(-1.0f));
 }
-DEVICE vec4<f32> wgsl_unpack4x8unorm(u32 a) { return convert<f32>(wgsl_unpack4xU8(a)) / 255.0f; }
+DEVICE vec4<f32> wgsl_unpack4x8unorm(u32 a) { return divide(convert<f32>(wgsl_unpack4xU8(a)), 255.0f); }
 DEVICE vec2<f32> wgsl_unpack2x16snorm(u32 a) {
-    return wgsl_max(vec2<f32>{f32(i32(a << 16) >> 16), f32(i32(a) >> 16)} / 32767.0f, splat2(-1.0f));
+    return wgsl_max(divide(vec2<f32>{f32(i32(a << 16) >> 16), f32(i32(a) >> 16)}, 32767.0f), splat2(-1.0f));
 }
-DEVICE vec2<f32> wgsl_unpack2x16unorm(u32 a) { return vec2<f32>{f32(a & 0xffffu), f32(a >> 16)} / 65535.0f; }
+DEVICE vec2<f32> wgsl_unpack2x16unorm(u32 a) { return divide(vec2<f32>{f32(a & 0xffffu), f32(a >> 16)}, 65535.0f); }
 DEVICE u32 wgsl_pack2x16float(vec2<f32> a) { return u32(float_to_half(a.x)) | u32(float_to_half(a.y)) << 16; }
 DEVICE vec2<f32> wgsl_unpack2x16float(u32 a) { return {half_to_float(u16(a)), half_to_float(u16(a >> 16))}; }
 

@@ -1,4 +1,5 @@
-// Builtin functions of numbers. Of CUDA's functions the accurate ones, which is closer than WGSL asks.
+// Builtin functions of numbers. Of CUDA's functions the accurate ones, but where WGSL asks no more of a
+// fast one.
 #ifndef NAGA_CUDA_MATH
 #define NAGA_CUDA_MATH
 
@@ -37,7 +38,7 @@ NAGA_CUDA_FLOAT_1(wgsl_exp, expf(a))
 NAGA_CUDA_FLOAT_1(wgsl_exp2, exp2f(a))
 NAGA_CUDA_FLOAT_1(wgsl_log, logf(a))
 NAGA_CUDA_FLOAT_1(wgsl_log2, log2f(a))
-NAGA_CUDA_FLOAT_1(wgsl_sqrt, sqrtf(a))
+NAGA_CUDA_FLOAT_1(wgsl_sqrt, fast_sqrt(a))
 NAGA_CUDA_FLOAT_1(wgsl_inverseSqrt, rsqrtf(a))
 NAGA_CUDA_FLOAT_1(wgsl_sin, sinf(a))
 NAGA_CUDA_FLOAT_1(wgsl_cos, cosf(a))
@@ -80,7 +81,7 @@ template<class T> DEVICE vec4<T> wgsl_mix(vec4<T> a, vec4<T> b, T t) { return wg
 
 // From 0 at a to 1 at b, at c.
 DEVICE f32 wgsl_smoothstep(f32 a, f32 b, f32 c) {
-    const f32 t = wgsl_saturate((c - a) / (b - a));
+    const f32 t = wgsl_saturate(divide(c - a, b - a));
     return t * t * (3.0f - 2.0f * t);
 }
 DEVICE f16 wgsl_smoothstep(f16 a, f16 b, f16 c) {
@@ -123,6 +124,6 @@ template<class V> DEVICE auto wgsl_length(V a) { return wgsl_sqrt(wgsl_dot(a, a)
 DEVICE f32 wgsl_length(f32 a) { return fabsf(a); }
 DEVICE f16 wgsl_length(f16 a) { return wgsl_abs(a); }
 template<class V> DEVICE auto wgsl_distance(V a, V b) { return wgsl_length(a - b); }
-template<class V> DEVICE V wgsl_normalize(V a) { return a / wgsl_length(a); }
+template<class V> DEVICE V wgsl_normalize(V a) { return divide(a, wgsl_length(a)); }
 
 #endif

@@ -31,6 +31,7 @@ DEVICE u32 modulo(u32 a, u32 b) { return b == 0u ? 0u : a % b; }
 DEVICE i32 divide(i32 a, i32 b) {
     return b == 0 ? a : b == -1 ? wrap_neg(a) : a / b;
 }
+DEVICE f32 divide(f32 a, f32 b) { return fast_divide(a, b); }
 DEVICE i32 modulo(i32 a, i32 b) { return b == 0 || b == -1 ? 0 : a % b; }
 // Of the sign of a.
 DEVICE f32 modulo(f32 a, f32 b) { return fmodf(a, b); }
