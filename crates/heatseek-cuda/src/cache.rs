@@ -38,6 +38,12 @@ impl Cache {
         Self { folder: base.map(|base| base.join("cuda")) }
     }
 
+    /// None at all.
+    #[cfg(feature = "host")]
+    pub(crate) fn none() -> Self {
+        Self { folder: None }
+    }
+
     /// This folder.
     #[cfg(test)]
     pub(crate) fn at(folder: PathBuf) -> Self {

@@ -70,8 +70,8 @@ impl CudaDevice {
     /// [`ExecutorError::Unsupported`], with what to install, if there is no driver, no such GPU or no NVRTC.
     pub fn request(options: &CudaOptions) -> Result<Self, ExecutorError> {
         #[cfg(feature = "host")]
-        if options.name.as_deref() == Some(crate::host::NAME) {
-            return crate::host::device();
+        if options.name.as_deref() == Some(crate::host::HOST) {
+            return Ok(crate::host::device());
         }
         let functions = Rc::new(functions()?);
         let all = Cuda::enumerate(&functions).map_err(|error| unavailable(error.to_string()))?;

@@ -19,7 +19,11 @@ mod device;
 mod driver;
 mod executor;
 mod faults;
+#[cfg(all(test, feature = "host"))]
+mod faulty;
 mod graphs;
+#[cfg(feature = "host")]
+mod host;
 mod kernels;
 mod library;
 mod memory;
@@ -31,4 +35,6 @@ mod weights;
 
 pub use device::{CudaDevice, CudaOptions, CudaReport, SourceTransform};
 pub use executor::CudaExecutor;
+#[cfg(feature = "host")]
+pub use host::HOST;
 pub use plan::CudaPlan;
