@@ -4,6 +4,7 @@
 mod here;
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use heatseek::{ModelFiles, block_on};
 use heatseek_conformance::{
@@ -13,6 +14,7 @@ use heatseek_conformance::{
     check_vision, check_whole_pictures, check_wrong_gpu, read_vision_golden,
 };
 use heatseek_model::synthetic::SyntheticBert;
+use heatseek_ops::{PlanOptions, cases};
 
 use here::{available, missing, models, real_model, root};
 
@@ -226,6 +228,38 @@ on_every_backend! {
     swiftshader: Backend::swiftshader();
     cuda: Backend::cuda();
     named: super::named_gpu();
+}
+
+/// The CUDA executor with its kernels compiled for the CPU, in place of a GPU; `None` without a C++ compiler.
+fn cuda_on_cpu() -> Option<Backend> {
+    let compiler = std::env::var("CXX").unwrap_or_else(|_| "c++".into());
+    match std::process::Command::new(&compiler).arg("--version").output() {
+        Ok(_) => Some(Backend::Cuda(heatseek_cuda::HOST.into())),
+        Err(why) => {
+            missing("cuda on the CPU", &format!("{compiler}: {why}"));
+            None
+        }
+    }
+}
+
+/// Every op on CUDA's kernels, and a model: what the executor makes of Programs, and what translation makes of WGSL.
+#[test]
+fn cuda_kernels_compute_the_same_on_the_cpu() {
+    let Some(backend) = cuda_on_cpu() else { return };
+    let executor = block_on(backend.executor()).unwrap_or_else(|e| panic!("{e}"));
+    // First what kernels there are: compiled at once, they take a fraction of the time.
+    for case in cases::all() {
+        let options = PlanOptions { expected_rows: 0, checked: true };
+        drop(block_on(executor.prepare(Arc::new(case.program()), options)).unwrap_or_else(|e| panic!("{e}")));
+    }
+    block_on(check_ops(&*executor)).assert();
+}
+
+#[test]
+fn cuda_kernels_run_a_model_on_the_cpu() {
+    let Some(backend) = cuda_on_cpu() else { return };
+    let dir = root().join("tests/golden/models/bert-no-st");
+    check_folder(&backend, &dir, &dir.join("texts.json"), &dir.join("golden.safetensors"));
 }
 
 /// The backends whose kernels can be spoiled.

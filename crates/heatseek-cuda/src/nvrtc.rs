@@ -56,3 +56,40 @@ impl Compiler for NvrtcCompiler {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use heatseek_naga_cuda::translate;
+
+    use super::*;
+
+    const COPY: &str = "
+        @group(0) @binding(0) var<storage, read> x: array<f32>;
+        @group(0) @binding(1) var<storage, read_write> y: array<f32>;
+        @compute @workgroup_size(64) fn copy(@builtin(global_invocation_id) id: vec3<u32>) {
+            if (id.x < arrayLength(&x)) { y[id.x] = x[id.x]; }
+        }";
+
+    fn compiler(capability: (u32, u32)) -> Option<NvrtcCompiler> {
+        let compiler = NvrtcCompiler::new(capability);
+        compiler.inspect_err(|why| println!("NOT RUN: {why}")).ok()
+    }
+
+    #[test]
+    fn a_kernel_becomes_machine_code_of_the_architecture() {
+        let Some(compiler) = compiler((9, 0)) else { return };
+        let kernel = translate(COPY, "copy", &[]).unwrap();
+        let image = compiler.compile(&kernel).unwrap();
+        assert!(image.starts_with(b"\x7fELF"), "a cubin is an ELF file");
+        assert!(compiler.identity().ends_with("sm_90"), "{}", compiler.identity());
+    }
+
+    #[test]
+    fn gpus_that_are_too_old_or_too_new_are_told_so() {
+        let old = NvrtcCompiler::new((5, 2)).err().unwrap();
+        assert!(old.contains("5.2 is below 7.0"), "{old}");
+        let Some(compiler) = compiler((99, 0)) else { return };
+        let new = compiler.compile(&translate(COPY, "copy", &[]).unwrap()).unwrap_err();
+        assert!(new.contains("does not know sm_990") && new.contains("install a newer"), "{new}");
+    }
+}
