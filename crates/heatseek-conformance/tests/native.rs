@@ -207,27 +207,45 @@ fn check_folder(
     report.unwrap_or_else(|e| panic!("{}: {e}", dir.display())).assert();
 }
 
-macro_rules! on_every_backend {
-    ($($name:ident: $backend:expr;)*) => {
-        mod op_cases { $(#[test] fn $name() { super::on($backend, super::ops); })* use super::*; }
-        mod batch_properties { $(#[test] fn $name() { super::on($backend, super::properties); })* use super::*; }
-        mod goldens { $(#[test] fn $name() { super::on($backend, super::golden); })* use super::*; }
-        mod poolers { $(#[test] fn $name() { super::on($backend, super::pooling); })* use super::*; }
-        mod batch_mates { $(#[test] fn $name() { super::on($backend, super::mates); })* use super::*; }
-        mod attention { $(#[test] fn $name() { super::on($backend, super::attention); })* use super::*; }
-        mod analyses { $(#[test] fn $name() { super::on($backend, super::analyses); })* use super::*; }
-        mod layers { $(#[test] fn $name() { super::on($backend, super::layers); })* use super::*; }
-        mod pictures { $(#[test] fn $name() { super::on($backend, super::vision); })* use super::*; }
+/// A module of tests, one a backend, for every suite named.
+macro_rules! on_backends {
+    ([$($module:ident: $suite:ident;)*] $backends:tt) => {
+        $(mod $module { on_backends!(@tests $suite $backends); use super::Backend; })*
+    };
+    (@tests $suite:ident { $($name:ident: $backend:expr;)* }) => {
+        $(#[test] fn $name() { super::on($backend, super::$suite); })*
     };
 }
 
-on_every_backend! {
-    reference: Backend::Reference;
-    cpu: Backend::Cpu;
-    lavapipe: Backend::lavapipe();
-    swiftshader: Backend::swiftshader();
-    cuda: Backend::cuda();
-    named: super::named_gpu();
+// SwiftShader takes minutes to compile what lavapipe compiles in seconds, and the browser tests run these suites on it.
+on_backends! {
+    [
+        batch_properties: properties;
+        goldens: golden;
+        poolers: pooling;
+        batch_mates: mates;
+        attention: attention;
+        analyses: analyses;
+        layers: layers;
+        pictures: vision;
+    ] {
+        reference: Backend::Reference;
+        cpu: Backend::Cpu;
+        lavapipe: Backend::lavapipe();
+        cuda: Backend::cuda();
+        named: super::named_gpu();
+    }
+}
+
+on_backends! {
+    [op_cases: ops;] {
+        reference: Backend::Reference;
+        cpu: Backend::Cpu;
+        lavapipe: Backend::lavapipe();
+        swiftshader: Backend::swiftshader();
+        cuda: Backend::cuda();
+        named: super::named_gpu();
+    }
 }
 
 /// The CUDA executor with its kernels compiled for the CPU, in place of a GPU; `None` without a C++ compiler.
