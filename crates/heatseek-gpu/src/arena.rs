@@ -4,10 +4,11 @@ use std::cell::OnceCell;
 use std::collections::HashMap;
 
 use heatseek_ops::{
-    ATTENTION_TILE_QUERIES, Batch, Buffer, BufferId, ExecutorError, OutputId, Program, Rows, Step, Table,
+    ATTENTION_TILE_QUERIES, Batch, Buffer, BufferId, Dtype, ExecutorError, OutputId, Program, Rows, Step,
+    Table,
 };
 
-use heatseek_wgsl::Params;
+use heatseek_wgsl::{Params, RowClass, Storage};
 
 use crate::buffer::{DeviceBuffer, storage_bytes};
 use crate::checked::GUARD_BYTES;
@@ -58,10 +59,10 @@ impl Capacity {
         }
     }
 
-    /// Bytes of the data of `buffer` at this capacity; 0 for weights, which do not grow, and for what a run
+    /// Bytes of the data of `buffer`, stored as `dtype`, at this capacity; 0 for weights, which do not grow, and for what a run
     /// allocates.
-    fn bytes(self, buffer: &Buffer) -> u64 {
-        let words = match buffer {
+    fn bytes(self, buffer: &Buffer, dtype: Dtype) -> u64 {
+        let elements = match buffer {
             Buffer::Weight(_) | Buffer::Capture { .. } => 0,
             Buffer::Activation { rows, width } => self.count(*rows) as u64 * *width as u64,
             Buffer::Input { width, .. } => self.rows as u64 * *width as u64,
@@ -73,14 +74,24 @@ impl Capacity {
             }
             Buffer::Table(Table::TokenSpans | Table::QuerySpans) => 0,
         };
-        4 * words
+        dtype.size_bytes() as u64 * elements
     }
 
-    /// Fails if a buffer of `program` would be too large for `device`.
-    fn fits(self, device: &GpuDevice, program: &Program) -> Result<(), ExecutorError> {
+    /// The buffers of a Program with their names and the bytes of their data.
+    fn sizes<'a>(
+        self,
+        (program, storage): (&'a Program, &'a Storage),
+    ) -> impl Iterator<Item = (&'a str, &'a Buffer, u64)> {
+        program.buffers().iter().enumerate().map(move |(index, (name, buffer))| {
+            (name.as_str(), buffer, self.bytes(buffer, storage.dtype(BufferId(index))))
+        })
+    }
+
+    /// Fails if a buffer of the Program would be too large for `device`.
+    fn fits(self, device: &GpuDevice, stored: (&Program, &Storage)) -> Result<(), ExecutorError> {
         let most = device.largest_binding();
-        let sizes = program.buffers().iter().map(|(name, buffer)| (name, storage_bytes(self.bytes(buffer))));
-        let Some((name, needed)) = sizes.into_iter().find(|(_, bytes)| *bytes > most) else { return Ok(()) };
+        let mut sizes = self.sizes(stored).map(|(name, _, bytes)| (name, storage_bytes(bytes)));
+        let Some((name, needed)) = sizes.find(|(_, bytes)| *bytes > most) else { return Ok(()) };
         let what = format!("a batch of {} rows and {} sequences", self.rows, self.sequences);
         let why =
             format!("`{name}` takes {needed} bytes and the device binds at most {most}; split the batch");
@@ -95,39 +106,36 @@ pub(crate) struct Arena {
     buffers: Vec<Option<DeviceBuffer>>,
     params: DeviceBuffer,
     params_stride: u64,
-    groups: Vec<[OnceCell<wgpu::BindGroup>; 2]>,
+    groups: Vec<[OnceCell<wgpu::BindGroup>; RowClass::ALL.len()]>,
 }
 
 impl Arena {
     /// Allocates for `needed` and `previous`, with room to grow if the device has it.
     pub(crate) async fn new(
         device: &GpuDevice,
-        program: &Program,
+        stored: (&Program, &Storage),
         needed: Capacity,
         previous: Option<Capacity>,
         checked: bool,
     ) -> Result<Self, ExecutorError> {
         let grown = needed.grown(previous);
-        let capacity = if grown.fits(device, program).is_ok() { grown } else { needed };
-        capacity.fits(device, program)?;
+        let capacity = if grown.fits(device, stored).is_ok() { grown } else { needed };
+        capacity.fits(device, stored)?;
         let guard = if checked { GUARD_BYTES } else { 0 };
         let scopes = Scopes::open(device.raw());
-        let make = |(name, buffer): &(String, Buffer)| match buffer {
+        let make = |(name, buffer, bytes): (&str, &Buffer, u64)| match buffer {
             Buffer::Weight(_) => None,
             on_demand if on_demand.is_on_demand() => None,
-            _ => {
-                let bytes = capacity.bytes(buffer) + guard;
-                Some(DeviceBuffer::new(device.raw(), name, bytes, usage()))
-            }
+            _ => Some(DeviceBuffer::new(device.raw(), name, bytes + guard, usage())),
         };
-        let buffers = program.buffers().iter().map(make).collect();
+        let buffers = capacity.sizes(stored).map(make).collect();
         let params_stride = PARAMS_BYTES.next_multiple_of(device.uniform_alignment().max(1));
         let params_usage = wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST;
         let params_bytes = PARAMS_OF.len() as u64 * params_stride;
         let params = DeviceBuffer::new(device.raw(), "params", params_bytes, params_usage);
         let doing = format!("making room for {} rows", capacity.rows);
         device.faults().explain(scopes.close().await, &doing)?;
-        let groups = program.steps().iter().map(|_| [OnceCell::new(), OnceCell::new()]).collect();
+        let groups = stored.0.steps().iter().map(|_| Default::default()).collect();
         Ok(Self { capacity, buffers, params, params_stride, groups })
     }
 
@@ -161,23 +169,26 @@ impl Arena {
         &self,
         device: &GpuDevice,
         step: (usize, &Step),
-        class: usize,
+        class: RowClass,
         stage: &Stage,
         weights: &Weights,
         captures: &Captures,
     ) -> Result<wgpu::BindGroup, ExecutorError> {
         let (index, step) = step;
         let kernel = stage.selection.kernel;
-        let cell = &self.groups[index][class];
+        let cell = &self.groups[index][class.index()];
         if let Some(group) = cell.get() {
             return Ok(group.clone());
         }
         let mut entries = Vec::with_capacity(kernel.bindings.len());
         for (binding, at) in kernel.bindings.iter().zip(0..) {
-            let resource = self.resource(step, binding.name, weights, captures).ok_or_else(|| {
-                let what = format!("kernel `{}` binds `{}`, which its op lacks", kernel.name, binding.name);
-                device.faults().internal(what)
-            })?;
+            let dtype = if kernel.halves.contains(&binding.name) { Dtype::F16 } else { Dtype::F32 };
+            let resource =
+                self.resource(step, (binding.name, dtype), weights, captures).ok_or_else(|| {
+                    let what =
+                        format!("kernel `{}` binds `{}`, which its op lacks", kernel.name, binding.name);
+                    device.faults().internal(what)
+                })?;
             entries.push(wgpu::BindGroupEntry { binding: at, resource });
         }
         let group = device.raw().create_bind_group(&wgpu::BindGroupDescriptor {
@@ -194,7 +205,7 @@ impl Arena {
     fn resource<'a>(
         &'a self,
         step: &Step,
-        name: &str,
+        (name, dtype): (&str, Dtype),
         weights: &'a Weights,
         captures: &'a Captures,
     ) -> Option<wgpu::BindingResource<'a>> {
@@ -210,7 +221,7 @@ impl Arena {
         }
         let bindings = step.op.bindings();
         let (binding, id) = bindings.iter().zip(&step.buffers).find(|(b, _)| b.name == name)?;
-        let weight = || weights.get(*id, step.op.name(), binding.name).map(|b| &b.0);
+        let weight = || weights.get(*id, step.op.name(), binding.name, dtype).map(|b| &b.0);
         let capture = || captures.get(*id);
         self.buffer(*id).or_else(weight).or_else(capture).map(wgpu::Buffer::as_entire_binding)
     }
@@ -291,7 +302,7 @@ mod tests {
     fn the_tile_table_has_room_for_every_batch_of_its_capacity() {
         for lengths in [&[65; 16][..], &[1; 16], &[64, 65, 129, 0], &[256]] {
             let batch = Batch::of_lengths(lengths);
-            let bytes = Capacity::of(&batch).bytes(&Buffer::Table(Table::AttentionTiles));
+            let bytes = Capacity::of(&batch).bytes(&Buffer::Table(Table::AttentionTiles), Dtype::F32);
             assert!(bytes >= 16 * batch.attention_tiles().len() as u64, "{lengths:?}");
         }
     }
