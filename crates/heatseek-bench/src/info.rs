@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use heatseek::{DeviceChoice, ImageModel, LoadOptions, Model, ModelFiles, NoControl, block_on};
-use heatseek_cuda::{CudaDevice, CudaOptions, CudaReport};
+use heatseek_cuda::{CudaDevice, CudaExecutor, CudaOptions, CudaReport};
 use heatseek_gpu::GpuDevice;
 use heatseek_ops::{Executor, HostExecutor, ReferenceExecutor};
 use serde::Serialize;
@@ -87,7 +87,7 @@ fn devices() -> Vec<Value> {
 fn cuda(report: CudaReport) -> Value {
     let opened = CudaDevice::request(&CudaOptions { name: Some(report.name.clone()) });
     let (backend, unavailable) = match opened {
-        Ok(device) => (device.info().backend, None),
+        Ok(device) => (CudaExecutor::new(device).device().backend, None),
         Err(error) => (report.backend, Some(error.to_string())),
     };
     let mut value = json!({

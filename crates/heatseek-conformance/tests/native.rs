@@ -14,7 +14,7 @@ use heatseek_conformance::{
     check_vision, check_whole_pictures, check_wrong_gpu, read_vision_golden,
 };
 use heatseek_model::synthetic::SyntheticBert;
-use heatseek_ops::{PlanOptions, cases};
+use heatseek_ops::{Dtype, PlanOptions, cases};
 
 use here::{available, missing, models, real_model, root};
 
@@ -267,7 +267,7 @@ fn cuda_kernels_compute_the_same_on_the_cpu() {
     let executor = block_on(backend.executor()).unwrap_or_else(|e| panic!("{e}"));
     // First what kernels there are: compiled at once, they take a fraction of the time.
     for case in cases::all() {
-        let options = PlanOptions { expected_rows: 0, checked: true };
+        let options = PlanOptions { expected_rows: 0, checked: true, dtype: Dtype::F32 };
         drop(block_on(executor.prepare(Arc::new(case.program()), options)).unwrap_or_else(|e| panic!("{e}")));
     }
     block_on(check_ops(&*executor)).assert();

@@ -5,14 +5,15 @@ use std::collections::HashMap;
 use std::rc::Rc;
 
 use heatseek_naga_cuda::Argument;
-use heatseek_ops::{Batch, Buffer, BufferId, Capacity, ExecutorError, OutputId, Program, Step};
+use heatseek_ops::{Batch, Buffer, BufferId, Capacity, Dtype, ExecutorError, OutputId, Program, Step};
+use heatseek_wgsl::{RowClass, Storage};
 
 use crate::checked::GUARD_BYTES;
 use crate::device::CudaDevice;
 use crate::driver::Address;
 use crate::graphs::Graphs;
 use crate::memory::DeviceBuffer;
-use crate::plan::Stage;
+use crate::plan::{CudaPlan, Stage};
 use crate::tables::Tables;
 use crate::weights::Weights;
 
@@ -29,22 +30,22 @@ pub(crate) struct Arena {
     pub(crate) graphs: RefCell<Graphs>,
     pub(crate) tables: Tables,
     activations: Vec<Option<DeviceBuffer>>,
-    arguments: Vec<[OnceCell<Rc<[u64]>>; 2]>,
+    arguments: Vec<[OnceCell<Rc<[u64]>>; RowClass::ALL.len()]>,
 }
 
 impl Arena {
     /// Allocates for `needed` and `previous`, with room to grow if the device has it.
     pub(crate) fn new(
         device: &CudaDevice,
-        program: &Program,
+        stored: (&Program, &Storage),
         needed: Capacity,
         previous: Option<Capacity>,
         checked: bool,
     ) -> Result<Self, ExecutorError> {
         let grown = needed.grown(previous);
-        match Self::with_capacity(device, program, grown, checked) {
+        match Self::with_capacity(device, stored, grown, checked) {
             Err(ExecutorError::OutOfMemory { .. }) if grown != needed => {
-                Self::with_capacity(device, program, needed, checked)
+                Self::with_capacity(device, stored, needed, checked)
             }
             made => made,
         }
@@ -52,24 +53,26 @@ impl Arena {
 
     fn with_capacity(
         device: &CudaDevice,
-        program: &Program,
+        (program, storage): (&Program, &Storage),
         capacity: Capacity,
         checked: bool,
     ) -> Result<Self, ExecutorError> {
         let doing = format!("making room for {} rows", capacity.rows);
         let explain = |error| device.faults().explain(&error, &doing);
         let guard = if checked { GUARD_BYTES } else { 0 };
-        let make = |(_, buffer): &(String, Buffer)| match buffer {
+        let make = |(index, (_, buffer)): (usize, &(String, Buffer))| match buffer {
             Buffer::Activation { .. } => {
-                DeviceBuffer::new(device.driver(), capacity.bytes(buffer) as usize + guard).map(Some)
+                let bytes = capacity.bytes(buffer, storage.dtype(BufferId(index))) as usize;
+                DeviceBuffer::new(device.driver(), bytes + guard).map(Some)
             }
             _ => Ok(None),
         };
-        let activations = program.buffers().iter().map(make).collect::<Result<_, _>>().map_err(explain)?;
+        let buffers = program.buffers().iter().enumerate();
+        let activations = buffers.map(make).collect::<Result<_, _>>().map_err(explain)?;
         Ok(Self {
             tables: Tables::new(device.driver(), program, capacity).map_err(explain)?,
             graphs: RefCell::new(Graphs::new(device.driver())),
-            arguments: program.steps().iter().map(|_| [OnceCell::new(), OnceCell::new()]).collect(),
+            arguments: program.steps().iter().map(|_| Default::default()).collect(),
             activations,
             capacity,
         })
@@ -84,23 +87,23 @@ impl Arena {
     /// `captures`.
     pub(crate) fn arguments(
         &self,
-        device: &CudaDevice,
+        plan: &CudaPlan,
         (index, step): (usize, &Step),
-        class: usize,
+        class: RowClass,
         stage: &Stage,
-        weights: &Weights,
         captures: &Captures,
     ) -> Result<Rc<[u64]>, ExecutorError> {
-        let cell = &self.arguments[index][class];
+        let cell = &self.arguments[index][class.index()];
         if let Some(arguments) = cell.get() {
             return Ok(arguments.clone());
         }
         let kernel = stage.selection.kernel;
         let bound = |binding: u32| {
             let name = kernel.bindings.get(binding as usize).map_or("", |b| b.name);
-            self.bound(step, name, weights, captures).ok_or_else(|| {
+            let dtype = if kernel.halves.contains(&name) { Dtype::F16 } else { Dtype::F32 };
+            self.bound(step, (name, dtype), &plan.weights, captures).ok_or_else(|| {
                 let what = format!("kernel `{}` binds `{name}`, which its op lacks", kernel.name);
-                device.faults().internal(what)
+                plan.device.faults().internal(what)
             })
         };
         let value = |argument: &Argument| match *argument {
@@ -114,13 +117,19 @@ impl Arena {
         Ok(arguments)
     }
 
-    fn bound(&self, step: &Step, name: &str, weights: &Weights, captures: &Captures) -> Option<Span> {
+    fn bound(
+        &self,
+        step: &Step,
+        (name, dtype): (&str, Dtype),
+        weights: &Weights,
+        captures: &Captures,
+    ) -> Option<Span> {
         if name == "params" {
             return self.tables.params(step.rows);
         }
         let bindings = step.op.bindings();
         let (binding, id) = bindings.iter().zip(&step.buffers).find(|(b, _)| b.name == name)?;
-        let weight = || weights.get(*id, step.op.name(), binding.name).map(span);
+        let weight = || weights.get(*id, step.op.name(), binding.name, dtype).map(span);
         self.activation(*id).or_else(|| self.tables.get(*id)).or_else(weight).or_else(|| captures.get(*id))
     }
 }

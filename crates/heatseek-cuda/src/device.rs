@@ -5,8 +5,8 @@ use std::fmt;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use heatseek_ops::{DeviceInfo, DeviceKind, ExecutorError};
-use heatseek_wgsl::Kernel;
+use heatseek_ops::{DeviceInfo, DeviceKind, Dtype, ExecutorError};
+use heatseek_wgsl::{AdapterClass, Kernel, Target};
 
 use crate::compiler::Compiler;
 use crate::cuda::Cuda;
@@ -22,6 +22,9 @@ const ROWS: usize = 8192;
 const ROWS_EMULATED: usize = 128;
 /// The share of the free memory that the widest activation of a run may take: a plan has about ten.
 const MEMORY_SHARE: u64 = 32;
+
+/// The first GPUs that multiply f16 matrices of 16 by 8 by 16, which the kernels' are made of: Ampere.
+const MATRIX_UNITS: (u32, u32) = (8, 0);
 
 /// Rewrites a kernel's WGSL before it is translated.
 pub type SourceTransform = Box<dyn Fn(&Kernel, &str) -> String>;
@@ -126,14 +129,18 @@ impl CudaDevice {
     }
 
     /// What it is, as executors describe themselves.
-    pub fn info(&self) -> DeviceInfo {
+    pub(crate) fn info(&self, dtype: Dtype) -> DeviceInfo {
         let facts = self.driver().facts();
         DeviceInfo {
             kind: DeviceKind::Cuda,
             name: facts.name.clone(),
             backend: format!("{}, {}", facts.backend, self.compiler().identity()),
-            kernels: "wgsl-f32".into(),
-            dtype: "f32",
+            kernels: format!(
+                "wgsl-{}{}",
+                dtype.name(),
+                if dtype == Dtype::F16 && self.has_matrix_units() { " matrix units" } else { "" }
+            ),
+            dtype: dtype.name(),
             features: vec![
                 architecture(facts),
                 format!("{} multiprocessors", facts.multiprocessors),
@@ -145,6 +152,18 @@ impl CudaDevice {
     /// What it is, for `heatseek info`.
     pub fn report(&self) -> CudaReport {
         report(self.driver().facts().clone())
+    }
+
+    /// What kernels for plans of `dtype` are chosen by.
+    pub(crate) fn target(&self, dtype: Dtype) -> Target {
+        let class =
+            if self.driver().facts().emulated { AdapterClass::Software } else { AdapterClass::Discrete };
+        Target { matrix_units: self.has_matrix_units(), ..Target::new(dtype, class) }
+    }
+
+    fn has_matrix_units(&self) -> bool {
+        let facts = self.driver().facts();
+        facts.emulated || facts.capability >= MATRIX_UNITS
     }
 
     /// Most rows worth giving to one run if the widest activation has `width` elements a row.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use heatseek_ops::{DeviceInfo, Executor, ExecutorError, LocalFuture, Plan, PlanOptions, Program};
+use heatseek_ops::{DeviceInfo, Dtype, Executor, ExecutorError, LocalFuture, Plan, PlanOptions, Program};
 
 use crate::device::CudaDevice;
 use crate::plan::CudaPlan;
@@ -35,7 +35,15 @@ impl CudaExecutor {
 
 impl Executor for CudaExecutor {
     fn device(&self) -> DeviceInfo {
-        self.device.info()
+        self.device.info(Dtype::F32)
+    }
+
+    fn device_for(&self, dtype: Dtype) -> DeviceInfo {
+        self.device.info(dtype)
+    }
+
+    fn stores(&self, _: Dtype) -> bool {
+        true
     }
 
     fn prepare(

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use heatseek_ops::{
     Batch, Buffer, Capacity, ExecutorError, LocalFuture, OutputId, POOLED, Plan, PlanOptions, Program, Step,
 };
-use heatseek_wgsl::{RowClass, Selection, select};
+use heatseek_wgsl::{RowClass, Selection, Storage, Target, select};
 
 use crate::arena::Arena;
 use crate::device::CudaDevice;
@@ -23,9 +23,14 @@ pub struct CudaPlan {
     pub(crate) weights: Weights,
     pub(crate) stagings: Stagings,
     pub(crate) checked: bool,
-    stages: Vec<[OnceCell<Rc<Stage>>; 2]>,
+    pub(crate) target: Target,
+    pub(crate) storage: Storage,
+    stages: Vec<Stages>,
     arena: RefCell<Option<Rc<Arena>>>,
 }
+
+/// How a step runs at each row class, once it is ready.
+type Stages = [OnceCell<Rc<Stage>>; RowClass::ALL.len()];
 
 /// How a step runs at a row class.
 pub(crate) struct Stage {
@@ -40,13 +45,15 @@ impl CudaPlan {
         options: PlanOptions,
     ) -> Result<Self, ExecutorError> {
         device.faults().check()?;
-        let stages = program.steps().iter().map(|_| [OnceCell::new(), OnceCell::new()]).collect();
+        let target = device.target(options.dtype);
         let mut plan = Self {
             weights: Weights::default(),
             stagings: Stagings::default(),
             checked: options.checked,
             arena: RefCell::default(),
-            stages,
+            stages: program.steps().iter().map(|_| Stages::default()).collect(),
+            storage: Storage::new(&program, &target),
+            target,
             device,
             program,
         };
@@ -55,7 +62,7 @@ impl CudaPlan {
             rows => rows,
         };
         plan.warm(rows)?;
-        plan.weights = Weights::upload(&plan.device, &plan.program, &Weights::default())?;
+        plan.weights = Weights::upload(&plan.device, &plan.program, &plan.storage, &Weights::default())?;
         Ok(plan)
     }
 
@@ -66,13 +73,22 @@ impl CudaPlan {
     pub fn extend(&self, program: Arc<Program>) -> Result<Self, ExecutorError> {
         self.device.faults().check()?;
         program.extends(&self.program)?;
-        let weights = Weights::upload(&self.device, &program, &self.weights)?;
-        let mut stages = self.stages.clone();
-        stages.resize_with(program.steps().len(), || [OnceCell::new(), OnceCell::new()]);
+        let storage = Storage::new(&program, &self.target);
+        let weights = Weights::upload(&self.device, &program, &storage, &self.weights)?;
+        // A new step may read what was stored as f16 and cannot be any more.
+        let kept = |(step, stages): (&Step, &Stages)| match storage.halves(step) == self.storage.halves(step)
+        {
+            true => stages.clone(),
+            false => Stages::default(),
+        };
+        let mut stages: Vec<_> = self.program.steps().iter().zip(&self.stages).map(kept).collect();
+        stages.resize_with(program.steps().len(), Stages::default);
         Ok(Self {
             weights,
             stagings: Stagings::default(),
             checked: self.checked,
+            target: self.target,
+            storage,
             arena: RefCell::default(),
             stages,
             device: self.device.clone(),
@@ -90,7 +106,7 @@ impl CudaPlan {
         let outputs = self.program.outputs();
         let wanted = |step: &Step| step.only_for.is_none_or(|output| outputs[output.0].0 == POOLED);
         let steps = self.program.steps().iter().enumerate().filter(|(_, step)| wanted(step));
-        let class = RowClass::of(rows);
+        let class = self.target.row_class(rows);
         self.ready(&steps.map(|(index, _)| (index, class)).collect::<Vec<_>>())
     }
 
@@ -99,9 +115,9 @@ impl CudaPlan {
         let new = |&&(index, class): &&(usize, RowClass)| self.stage(index, class).is_none();
         let mut selections = Vec::new();
         for &(index, class) in stages.iter().filter(new) {
-            let op = &self.program.steps()[index].op;
-            let selection = select(op, class)
-                .map_err(|why| self.device.faults().unsupported(op.name(), why.to_string()))?;
+            let step = &self.program.steps()[index];
+            let selection = select(&step.op, class, &self.target, &self.storage.halves(step))
+                .map_err(|why| self.device.faults().unsupported(step.op.name(), why.to_string()))?;
             selections.push((index, class, selection));
         }
         if selections.is_empty() {
@@ -110,14 +126,14 @@ impl CudaPlan {
         let wanted: Vec<_> = selections.iter().map(|(.., selection)| selection).collect();
         let kernels = self.device.kernels().borrow_mut().get(&self.device, &wanted, self.checked)?;
         for ((index, class, selection), loaded) in selections.into_iter().zip(kernels) {
-            self.stages[index][class_index(class)].get_or_init(|| Rc::new(Stage { selection, loaded }));
+            self.stages[index][class.index()].get_or_init(|| Rc::new(Stage { selection, loaded }));
         }
         Ok(())
     }
 
     /// How step `index` runs at `class`, once it is ready.
     pub(crate) fn stage(&self, index: usize, class: RowClass) -> Option<&Rc<Stage>> {
-        self.stages[index][class_index(class)].get()
+        self.stages[index][class.index()].get()
     }
 
     /// An arena that holds `batch`: the one there is, or a larger one from now on.
@@ -129,18 +145,10 @@ impl CudaPlan {
         };
         // The old one first, so that both need not fit; runs under way keep it until they end.
         self.arena.take();
-        let arena = Arena::new(&self.device, &self.program, needed, previous, self.checked)?;
+        let arena = Arena::new(&self.device, (&self.program, &self.storage), needed, previous, self.checked)?;
         let arena = Rc::new(arena);
         self.arena.replace(Some(arena.clone()));
         Ok(arena)
-    }
-}
-
-/// Where the stages and arguments of a row class are.
-pub(crate) fn class_index(class: RowClass) -> usize {
-    match class {
-        RowClass::Small => 0,
-        RowClass::Large => 1,
     }
 }
 

@@ -11,12 +11,12 @@ use crate::checked;
 use crate::device::CudaDevice;
 use crate::driver::{DriverError, Launch};
 use crate::memory::Staging;
-use crate::plan::{CudaPlan, Stage, class_index};
+use crate::plan::{CudaPlan, Stage};
 
 /// A launch of a run.
 struct Dispatch<'a> {
     step: (usize, &'a Step),
-    class: usize,
+    class: RowClass,
     stage: &'a Stage,
     grid: [u32; 3],
 }
@@ -64,7 +64,7 @@ pub(crate) async fn run(
     let explain = |error: DriverError| plan.device.faults().explain(&error, "running a batch");
 
     let guards = match plan.checked {
-        true => checked::fill(&plan.device, &plan.program, &arena, &captures, batch).map_err(explain)?,
+        true => checked::fill(plan, &arena, &captures, batch).map_err(explain)?,
         false => Vec::new(),
     };
     let mut segments = Vec::with_capacity(outputs.len() + guards.len());
@@ -140,17 +140,18 @@ fn dispatches<'a>(
         .map(|(index, step)| (index, step, step.rows.count(batch)))
         .filter(|(_, step, rows)| *rows > 0 && plan.program.runs(step, outputs))
         .collect();
-    let stages: Vec<_> = needed.iter().map(|(index, _, rows)| (*index, RowClass::of(*rows))).collect();
+    let stages: Vec<_> =
+        needed.iter().map(|(index, _, rows)| (*index, plan.target.row_class(*rows))).collect();
     plan.ready(&stages)?;
     let mut all = Vec::with_capacity(needed.len());
     for (index, step, rows) in needed {
-        let class = RowClass::of(rows);
+        let class = plan.target.row_class(rows);
         let Some(stage) = plan.stage(index, class) else {
             return Err(plan.device.faults().internal(format!("{} is not ready", step.op.name())));
         };
         let grid = stage.selection.grid(rows, batch);
         if !grid.contains(&0) {
-            all.push(Dispatch { step: (index, step), class: class_index(class), stage, grid });
+            all.push(Dispatch { step: (index, step), class, stage, grid });
         }
     }
     Ok(all)
@@ -182,7 +183,7 @@ fn launch(
     let device = &plan.device;
     let mut arguments = Vec::with_capacity(dispatches.len());
     for Dispatch { step, class, stage, .. } in dispatches {
-        arguments.push(arena.arguments(device, *step, *class, stage, &plan.weights, captures)?);
+        arguments.push(arena.arguments(plan, *step, *class, stage, captures)?);
     }
     let one = |dispatch: &Dispatch<'_>, arguments: &[u64]| {
         let loaded = &dispatch.stage.loaded;
@@ -206,7 +207,7 @@ fn launch(
         }
         return Ok(());
     }
-    let shape = dispatches.iter().map(|d| (d.step.0, d.class, d.grid)).collect();
+    let shape = dispatches.iter().map(|d| (d.step.0, d.class.index(), d.grid)).collect();
     let mut all =
         || dispatches.iter().zip(&arguments).try_for_each(|(dispatch, arguments)| one(dispatch, arguments));
     arena

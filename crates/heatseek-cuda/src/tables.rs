@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use heatseek_ops::{Batch, Buffer, BufferId, Capacity, Program, Rows, Table};
+use heatseek_ops::{Batch, Buffer, BufferId, Capacity, Dtype, Program, Rows, Table};
 use heatseek_wgsl::Params;
 
 use crate::arena::Span;
@@ -30,7 +30,7 @@ impl Tables {
         let mut tables = Vec::new();
         let mut inputs = Vec::new();
         for (index, (_, buffer)) in program.buffers().iter().enumerate() {
-            let bytes = capacity.bytes(buffer) as usize;
+            let bytes = capacity.bytes(buffer, Dtype::F32) as usize;
             match buffer {
                 Buffer::Table(table) if !buffer.is_on_demand() => {
                     tables.push((BufferId(index), *table, storage_bytes(bytes)));

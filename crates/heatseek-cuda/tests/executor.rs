@@ -6,14 +6,15 @@ use std::task::Poll;
 
 use heatseek_cuda::{CudaDevice, CudaExecutor, CudaOptions, CudaPlan, HOST};
 use heatseek_ops::{
-    Attention, AttentionMap, Batch, Buffer, Executor, ExecutorError, Gemm, HIDDEN, HeadFusion, HostExecutor,
-    OutputId, POOLED, Plan, PlanOptions, Pool, Pooling, Program, ReferenceExecutor, Rows, Table, Tensor,
+    Attention, AttentionMap, Batch, Buffer, Dtype, Executor, ExecutorError, Gemm, HIDDEN, HeadFusion,
+    HostExecutor, OutputId, POOLED, Plan, PlanOptions, Pool, Pooling, Program, ReferenceExecutor, Rows,
+    Table, Tensor,
 };
 use heatseek_testkit::{Tolerance, compare, values};
 use pollster::block_on;
 
-const CHECKED: PlanOptions = PlanOptions { expected_rows: 0, checked: true };
-const UNCHECKED: PlanOptions = PlanOptions { expected_rows: 0, checked: false };
+const CHECKED: PlanOptions = PlanOptions { expected_rows: 0, checked: true, dtype: Dtype::F32 };
+const UNCHECKED: PlanOptions = PlanOptions { expected_rows: 0, checked: false, dtype: Dtype::F32 };
 
 fn host() -> CudaDevice {
     CudaDevice::request(&CudaOptions { name: Some(HOST.into()) }).unwrap()

@@ -3,9 +3,9 @@
 use std::cell::OnceCell;
 use std::collections::HashMap;
 
-use heatseek_ops::{Batch, Buffer, BufferId, Capacity, ExecutorError, OutputId, Program, Step};
+use heatseek_ops::{Batch, Buffer, BufferId, Capacity, Dtype, ExecutorError, OutputId, Program, Step};
 
-use heatseek_wgsl::Params;
+use heatseek_wgsl::{Params, RowClass, Storage};
 
 use crate::buffer::{DeviceBuffer, storage_bytes};
 use crate::checked::GUARD_BYTES;
@@ -15,11 +15,22 @@ use crate::plan::Stage;
 use crate::weights::Weights;
 
 const PARAMS_BYTES: u64 = size_of::<Params>() as u64;
-/// Fails if a buffer of `program` would be too large for `device` at `capacity`.
-fn fits(capacity: Capacity, device: &GpuDevice, program: &Program) -> Result<(), ExecutorError> {
+
+/// The buffers of a Program with their names and the bytes of their data at `capacity`.
+fn sizes<'a>(
+    capacity: Capacity,
+    (program, storage): (&'a Program, &'a Storage),
+) -> impl Iterator<Item = (&'a str, &'a Buffer, u64)> {
+    program.buffers().iter().enumerate().map(move |(index, (name, buffer))| {
+        (name.as_str(), buffer, capacity.bytes(buffer, storage.dtype(BufferId(index))))
+    })
+}
+
+/// Fails if a buffer of the Program would be too large for `device` at `capacity`.
+fn fits(capacity: Capacity, device: &GpuDevice, stored: (&Program, &Storage)) -> Result<(), ExecutorError> {
     let most = device.largest_binding();
-    let sizes = program.buffers().iter().map(|(name, buffer)| (name, storage_bytes(capacity.bytes(buffer))));
-    let Some((name, needed)) = sizes.into_iter().find(|(_, bytes)| *bytes > most) else { return Ok(()) };
+    let mut sizes = sizes(capacity, stored).map(|(name, _, bytes)| (name, storage_bytes(bytes)));
+    let Some((name, needed)) = sizes.find(|(_, bytes)| *bytes > most) else { return Ok(()) };
     let what = format!("a batch of {} rows and {} sequences", capacity.rows, capacity.sequences);
     let why = format!("`{name}` takes {needed} bytes and the device binds at most {most}; split the batch");
     Err(device.faults().unsupported(what, why))
@@ -32,39 +43,36 @@ pub(crate) struct Arena {
     buffers: Vec<Option<DeviceBuffer>>,
     params: DeviceBuffer,
     params_stride: u64,
-    groups: Vec<[OnceCell<wgpu::BindGroup>; 2]>,
+    groups: Vec<[OnceCell<wgpu::BindGroup>; RowClass::ALL.len()]>,
 }
 
 impl Arena {
     /// Allocates for `needed` and `previous`, with room to grow if the device has it.
     pub(crate) async fn new(
         device: &GpuDevice,
-        program: &Program,
+        stored: (&Program, &Storage),
         needed: Capacity,
         previous: Option<Capacity>,
         checked: bool,
     ) -> Result<Self, ExecutorError> {
         let grown = needed.grown(previous);
-        let capacity = if fits(grown, device, program).is_ok() { grown } else { needed };
-        fits(capacity, device, program)?;
+        let capacity = if fits(grown, device, stored).is_ok() { grown } else { needed };
+        fits(capacity, device, stored)?;
         let guard = if checked { GUARD_BYTES } else { 0 };
         let scopes = Scopes::open(device.raw());
-        let make = |(name, buffer): &(String, Buffer)| match buffer {
+        let make = |(name, buffer, bytes): (&str, &Buffer, u64)| match buffer {
             Buffer::Weight(_) => None,
             on_demand if on_demand.is_on_demand() => None,
-            _ => {
-                let bytes = capacity.bytes(buffer) + guard;
-                Some(DeviceBuffer::new(device.raw(), name, bytes, usage()))
-            }
+            _ => Some(DeviceBuffer::new(device.raw(), name, bytes + guard, usage())),
         };
-        let buffers = program.buffers().iter().map(make).collect();
+        let buffers = sizes(capacity, stored).map(make).collect();
         let params_stride = PARAMS_BYTES.next_multiple_of(device.uniform_alignment().max(1));
         let params_usage = wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST;
         let params_bytes = Params::OF.len() as u64 * params_stride;
         let params = DeviceBuffer::new(device.raw(), "params", params_bytes, params_usage);
         let doing = format!("making room for {} rows", capacity.rows);
         device.faults().explain(scopes.close().await, &doing)?;
-        let groups = program.steps().iter().map(|_| [OnceCell::new(), OnceCell::new()]).collect();
+        let groups = stored.0.steps().iter().map(|_| Default::default()).collect();
         Ok(Self { capacity, buffers, params, params_stride, groups })
     }
 
@@ -97,23 +105,26 @@ impl Arena {
         &self,
         device: &GpuDevice,
         step: (usize, &Step),
-        class: usize,
+        class: RowClass,
         stage: &Stage,
         weights: &Weights,
         captures: &Captures,
     ) -> Result<wgpu::BindGroup, ExecutorError> {
         let (index, step) = step;
         let kernel = stage.selection.kernel;
-        let cell = &self.groups[index][class];
+        let cell = &self.groups[index][class.index()];
         if let Some(group) = cell.get() {
             return Ok(group.clone());
         }
         let mut entries = Vec::with_capacity(kernel.bindings.len());
         for (binding, at) in kernel.bindings.iter().zip(0..) {
-            let resource = self.resource(step, binding.name, weights, captures).ok_or_else(|| {
-                let what = format!("kernel `{}` binds `{}`, which its op lacks", kernel.name, binding.name);
-                device.faults().internal(what)
-            })?;
+            let dtype = if kernel.halves.contains(&binding.name) { Dtype::F16 } else { Dtype::F32 };
+            let resource =
+                self.resource(step, (binding.name, dtype), weights, captures).ok_or_else(|| {
+                    let what =
+                        format!("kernel `{}` binds `{}`, which its op lacks", kernel.name, binding.name);
+                    device.faults().internal(what)
+                })?;
             entries.push(wgpu::BindGroupEntry { binding: at, resource });
         }
         let group = device.raw().create_bind_group(&wgpu::BindGroupDescriptor {
@@ -130,7 +141,7 @@ impl Arena {
     fn resource<'a>(
         &'a self,
         step: &Step,
-        name: &str,
+        (name, dtype): (&str, Dtype),
         weights: &'a Weights,
         captures: &'a Captures,
     ) -> Option<wgpu::BindingResource<'a>> {
@@ -146,7 +157,7 @@ impl Arena {
         }
         let bindings = step.op.bindings();
         let (binding, id) = bindings.iter().zip(&step.buffers).find(|(b, _)| b.name == name)?;
-        let weight = || weights.get(*id, step.op.name(), binding.name).map(|b| &b.0);
+        let weight = || weights.get(*id, step.op.name(), binding.name, dtype).map(|b| &b.0);
         let capture = || captures.get(*id);
         self.buffer(*id).or_else(weight).or_else(capture).map(wgpu::Buffer::as_entire_binding)
     }

@@ -1,6 +1,6 @@
 //! How large the batches of a plan may be, and what its buffers take then.
 
-use crate::{ATTENTION_TILE_QUERIES, Batch, Buffer, Rows, Table};
+use crate::{ATTENTION_TILE_QUERIES, Batch, Buffer, Dtype, Rows, Table};
 
 /// The smallest capacity, rows and sequences: growing from one by one would reallocate for nothing.
 const MIN_CAPACITY: usize = 16;
@@ -43,10 +43,10 @@ impl Capacity {
         }
     }
 
-    /// Bytes of the data of `buffer` at this capacity; 0 for weights, which do not grow, and for what a run
-    /// allocates.
-    pub fn bytes(self, buffer: &Buffer) -> u64 {
-        let words = match buffer {
+    /// Bytes of the data of `buffer`, stored as `dtype`, at this capacity; 0 for weights, which do not grow, and for
+    /// what a run allocates.
+    pub fn bytes(self, buffer: &Buffer, dtype: Dtype) -> u64 {
+        let elements = match buffer {
             Buffer::Weight(_) | Buffer::Capture { .. } => 0,
             Buffer::Activation { rows, width } => self.count(*rows) as u64 * *width as u64,
             Buffer::Input { width, .. } => self.rows as u64 * *width as u64,
@@ -58,7 +58,7 @@ impl Capacity {
             }
             Buffer::Table(Table::TokenSpans | Table::QuerySpans) => 0,
         };
-        4 * words
+        dtype.size_bytes() as u64 * elements
     }
 }
 
@@ -80,7 +80,7 @@ mod tests {
     fn the_tile_table_has_room_for_every_batch_of_its_capacity() {
         for lengths in [&[65; 16][..], &[1; 16], &[64, 65, 129, 0], &[256]] {
             let batch = Batch::of_lengths(lengths);
-            let bytes = Capacity::of(&batch).bytes(&Buffer::Table(Table::AttentionTiles));
+            let bytes = Capacity::of(&batch).bytes(&Buffer::Table(Table::AttentionTiles), Dtype::F32);
             assert!(bytes >= 16 * batch.attention_tiles().len() as u64, "{lengths:?}");
         }
     }
