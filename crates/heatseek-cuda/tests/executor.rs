@@ -5,12 +5,13 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::Poll;
 
 use heatseek_cuda::{CudaDevice, CudaExecutor, CudaOptions, CudaPlan, HOST};
+use heatseek_ops::cases;
 use heatseek_ops::{
     Attention, AttentionMap, Batch, Buffer, Dtype, Executor, ExecutorError, Gemm, HIDDEN, HeadFusion,
     HostExecutor, OutputId, POOLED, Plan, PlanOptions, Pool, Pooling, Program, ReferenceExecutor, Rows,
     Table, Tensor,
 };
-use heatseek_testkit::{Tolerance, compare, values};
+use heatseek_testkit::{Tolerance, compare, run_all, values};
 use pollster::block_on;
 
 const CHECKED: PlanOptions = PlanOptions { expected_rows: 0, checked: true, dtype: Dtype::F32 };
@@ -306,4 +307,28 @@ fn what_a_program_cannot_have_is_refused() {
     odd.push(heatseek_ops::L2Normalize { width: 6 }, Rows::Tokens, &[x, y]).unwrap();
     let error = CudaExecutor::new(host()).plan(Arc::new(odd), UNCHECKED).err().unwrap();
     assert!(matches!(error, ExecutorError::Unsupported { .. }), "{error}");
+}
+
+/// f16 storage, with matrix units where they fit: every case that a device stores as f16.
+#[test]
+fn what_is_stored_as_f16_equals_the_reference_of_what_is_stored() {
+    for device in devices() {
+        let executor = CudaExecutor::new(device);
+        assert!(executor.stores(Dtype::F16) && executor.device_for(Dtype::F16).kernels.contains("matrix"));
+        let options = PlanOptions { dtype: Dtype::F16, ..CHECKED };
+        let halved = cases::halved();
+        // First what kernels there are: compiled at once, they take a fraction of the time.
+        halved.iter().for_each(|case| drop(executor.plan(Arc::new(case.program()), options).unwrap()));
+        run_all(&halved, |case| {
+            let program = Arc::new(case.program());
+            let outputs = case.outputs(&program);
+            let plan = executor.plan(program.clone(), options).map_err(|e| e.to_string())?;
+            let actual = block_on(plan.run(&case.batch(), &outputs)).map_err(|e| e.to_string())?;
+            for ((actual, expected), id) in actual.iter().zip(case.expected()).zip(outputs) {
+                let shape = case.output_shape(&program, id);
+                compare(actual, &expected, &shape, case.tolerance).map_err(|e| e.to_string())?;
+            }
+            Ok(())
+        });
+    }
 }
