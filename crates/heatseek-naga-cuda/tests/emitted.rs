@@ -94,7 +94,8 @@ fn count() -> u32 { return arrayLength(&x); }
 fn what_c_plus_plus_leaves_open_is_a_function() {
     let kernel = kernel("let a = i32(id.x) - 3; y[id.x] = f32(a * a / (a << (id.x & 31u)) % 7);");
     let body = body(&kernel);
-    for call in ["wrap_sub(convert<i32>(", "wrap_mul(", "divide(", "shift_left(", "modulo(", "convert<f32>("] {
+    for call in ["wrap_sub(convert<i32>(", "wrap_mul(", "divide(", "shift_left(", "modulo(", "convert<f32>("]
+    {
         assert!(body.contains(call), "{call} is not in\n{body}");
     }
 }

@@ -29,9 +29,10 @@ fn kernel(threads: u32, types: [&str; 2], body: &str) -> String {
         {}",
         types[0],
         types[1],
-        body.replace("MAIN", &format!(
-            "@compute @workgroup_size({threads}) fn main(@builtin(local_invocation_index) i: u32)"
-        ))
+        body.replace(
+            "MAIN",
+            &format!("@compute @workgroup_size({threads}) fn main(@builtin(local_invocation_index) i: u32)")
+        )
     )
 }
 
@@ -45,12 +46,16 @@ fn numbers(words: &[u32]) -> Vec<f32> {
 
 #[test]
 fn integers_divide_and_shift_as_wgsl_says() {
-    let wgsl = kernel(1, ["i32", "i32"], "MAIN {
+    let wgsl = kernel(
+        1,
+        ["i32", "i32"],
+        "MAIN {
         y[0] = x[0] / x[1]; y[1] = x[0] % x[1];         // by zero
         y[2] = x[2] / x[3]; y[3] = x[2] % x[3];         // the lowest by -1
         y[4] = x[0] << u32(x[4]); y[5] = x[2] >> u32(x[4]); // by 33
         y[6] = -7 % (x[1] + 3); y[7] = x[2] - 1; y[8] = -x[2]; y[9] = abs(x[2]);
-    }");
+    }",
+    );
     let x = [5, 0, i32::MIN, -1, 33].map(|value| value as u32);
     let y: Vec<i32> = run(&wgsl, &x, 10).iter().map(|&word| word as i32).collect();
     assert_eq!(y, [5, 0, i32::MIN, 0, 10, i32::MIN / 2, -1, i32::MAX, i32::MIN, i32::MIN]);
@@ -58,21 +63,36 @@ fn integers_divide_and_shift_as_wgsl_says() {
 
 #[test]
 fn floats_become_integers_within_their_range() {
-    let wgsl = kernel(6, ["f32", "i32"], "MAIN { y[2u * i] = i32(x[i]); y[2u * i + 1u] = bitcast<i32>(u32(x[i])); }");
+    let wgsl = kernel(
+        6,
+        ["f32", "i32"],
+        "MAIN { y[2u * i] = i32(x[i]); y[2u * i + 1u] = bitcast<i32>(u32(x[i])); }",
+    );
     let y = run(&wgsl, &floats(&[1.9, -1.9, 3e9, -3e9, 1e20, f32::NEG_INFINITY]), 12);
     let pairs: Vec<(i32, u32)> = y.chunks(2).map(|pair| (pair[0] as i32, pair[1])).collect();
     let (highest_i32, highest_u32) = (2_147_483_520, 4_294_967_040);
     assert_eq!(
         pairs,
-        [(1, 1), (-1, 0), (highest_i32, 3_000_000_000), (i32::MIN, 0), (highest_i32, highest_u32), (i32::MIN, 0)]
+        [
+            (1, 1),
+            (-1, 0),
+            (highest_i32, 3_000_000_000),
+            (i32::MIN, 0),
+            (highest_i32, highest_u32),
+            (i32::MIN, 0)
+        ]
     );
 }
 
 #[test]
 fn of_a_number_and_none_the_number_is_the_smaller_and_the_larger() {
-    let wgsl = kernel(1, ["f32", "f32"], "MAIN {
+    let wgsl = kernel(
+        1,
+        ["f32", "f32"],
+        "MAIN {
         y[0] = min(x[0], x[1]); y[1] = max(x[1], x[0]); y[2] = clamp(x[1], -2.0, 2.0); y[3] = saturate(x[1]);
-    }");
+    }",
+    );
     assert_eq!(numbers(&run(&wgsl, &floats(&[3.0, f32::NAN]), 4)), [3.0, 3.0, -2.0, 0.0]);
 }
 
@@ -109,7 +129,11 @@ fn builtin_functions_are_close() {
         ("normalize(v)", |v| v / 55.0_f64.sqrt(), [1.0, -2.0, 5.0, 5.0]),
         ("vec4(length(v))", |_| 55.0_f64.sqrt(), [1.0, -2.0, 5.0, 5.0]),
         ("vec4(distance(v, vec4(1.0)))", |_| 41.0_f64.sqrt(), [1.0, -2.0, 5.0, 5.0]),
-        ("vec4(cross(v.xyz, vec3(0.0, 0.0, 2.0)).xy, cross(v.xyz, vec3(1.0)).z, 1.0 / v.w)", |v| v, [-4.0, 2.0, 3.0, 1.0]),
+        (
+            "vec4(cross(v.xyz, vec3(0.0, 0.0, 2.0)).xy, cross(v.xyz, vec3(1.0)).z, 1.0 / v.w)",
+            |v| v,
+            [-4.0, 2.0, 3.0, 1.0],
+        ),
     ];
     let mut body = String::from("MAIN {");
     let (mut x, mut expected) = (Vec::new(), Vec::new());
@@ -126,7 +150,11 @@ fn builtin_functions_are_close() {
     let y = numbers(&run(&wgsl, &floats(&x), x.len()));
     for (i, (&actual, expected)) in y.iter().zip(expected).enumerate() {
         let error = (f64::from(actual) - expected).abs();
-        assert!(error <= 1e-6 * expected.abs().max(1e-3), "{}: {actual} is not {expected}", functions[i / 4].0);
+        assert!(
+            error <= 1e-6 * expected.abs().max(1e-3),
+            "{}: {actual} is not {expected}",
+            functions[i / 4].0
+        );
     }
 }
 
@@ -285,14 +313,18 @@ fn matrices_multiply_from_shared_and_global_memory_in_both_orders() {
     ] {
         let of = if shared { ["&sa[0], 24u", "&sb[0], 24u"] } else { ["&x[0], 16u", "&x[256], 16u"] };
         let name = |base: &str, rows: bool| format!("{base}{}", if rows { "T" } else { "" });
-        let wgsl = kernel(32, ["f16", "f32"], &body(
-            of[0],
-            of[1],
-            &name("coopLoad", a_rows),
-            &name("coopLoad", b_rows),
-            &name("coopStore", c_rows),
-            &name("coopLoad", c_rows),
-        ));
+        let wgsl = kernel(
+            32,
+            ["f16", "f32"],
+            &body(
+                of[0],
+                of[1],
+                &name("coopLoad", a_rows),
+                &name("coopLoad", b_rows),
+                &name("coopStore", c_rows),
+                &name("coopLoad", c_rows),
+            ),
+        );
         let mut x = vec![0_u16; 512];
         for r in 0..16 {
             for c in 0..16 {
@@ -306,7 +338,11 @@ fn matrices_multiply_from_shared_and_global_memory_in_both_orders() {
             for c in 0..16 {
                 let place = at(c_rows, r, c);
                 let product: f32 = (0..16).map(|k| a(r, k) * b(k, c)).sum();
-                assert_eq!(y[place], product + place as f32 * 0.5, "{r} {c} of {shared} {a_rows} {b_rows} {c_rows}");
+                assert_eq!(
+                    y[place],
+                    product + place as f32 * 0.5,
+                    "{r} {c} of {shared} {a_rows} {b_rows} {c_rows}"
+                );
             }
         }
     }

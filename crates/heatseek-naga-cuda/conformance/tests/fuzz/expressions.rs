@@ -50,13 +50,15 @@ impl Expressions<'_> {
         let Type { scalar, size } = ty;
         match self.random.below(5) {
             0 => {
-                let condition = if self.random.percent(50) { ty.of(Scalar::Bool) } else { Type::new(Scalar::Bool, 1) };
+                let condition =
+                    if self.random.percent(50) { ty.of(Scalar::Bool) } else { Type::new(Scalar::Bool, 1) };
                 let (a, b, c) = (self.of(ty, depth), self.of(ty, depth), self.of(condition, depth));
                 format!("select({a}, {b}, {c})")
             }
             1 => {
                 let of = 2 + self.random.below(3);
-                let pattern: String = (0..size).map(|_| ["x", "y", "z", "w"][self.random.below(of)]).collect();
+                let pattern: String =
+                    (0..size).map(|_| ["x", "y", "z", "w"][self.random.below(of)]).collect();
                 format!("({}).{pattern}", self.of(Type::new(scalar, of), depth))
             }
             2 if size == 1 => {
@@ -93,7 +95,11 @@ impl Expressions<'_> {
         match self.random.below(5) {
             0 => format!("(!{})", self.of(ty, depth)),
             1 => {
-                let op = if ty.size == 1 { self.random.of(&["&&", "||", "&", "|"]) } else { self.random.of(&["&", "|"]) };
+                let op = if ty.size == 1 {
+                    self.random.of(&["&&", "||", "&", "|"])
+                } else {
+                    self.random.of(&["&", "|"])
+                };
                 format!("({} {op} {})", self.of(ty, depth), self.of(ty, depth))
             }
             2 if ty.size == 1 => {
@@ -111,7 +117,10 @@ impl Expressions<'_> {
         let [a, b] = [(); 2].map(|()| self.of(ty, depth));
         match self.random.below(8) {
             0 | 1 => format!("quarters{size}({a} {} {b})", self.random.of(&["+", "-", "*"])),
-            2 => format!("{}({a})", self.random.of(&["floor", "ceil", "round", "trunc", "abs", "sign", "fract", "-"])),
+            2 => format!(
+                "{}({a})",
+                self.random.of(&["floor", "ceil", "round", "trunc", "abs", "sign", "fract", "-"])
+            ),
             3 => format!("{}({a}, {b})", self.random.of(&["min", "max", "step"])),
             4 => format!("clamp({a}, min({b}, {a}), max({b}, {a}))"),
             5 => format!("quarters{size}(fma({a}, {b}, {}))", self.of(ty, 0)),
@@ -141,8 +150,14 @@ impl Expressions<'_> {
             5 => format!("clamp({a}, min({b}, {a}), max({b}, {a}))"),
             6 if signed => format!("{}({a})", self.random.of(&["-", "~", "abs", "sign"])),
             7 => {
-                let function = ["countOneBits", "countLeadingZeros", "countTrailingZeros", "reverseBits", "firstLeadingBit",
-                    "firstTrailingBit"];
+                let function = [
+                    "countOneBits",
+                    "countLeadingZeros",
+                    "countTrailingZeros",
+                    "reverseBits",
+                    "firstLeadingBit",
+                    "firstTrailingBit",
+                ];
                 format!("{}({a})", self.random.of(&function))
             }
             8 if self.random.percent(50) => {

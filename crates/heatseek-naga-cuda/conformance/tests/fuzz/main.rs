@@ -18,7 +18,7 @@ use crate::types::Scalar;
 use crate::vulkan::Vulkan;
 
 /// More find nothing more in a second than these do.
-const PROGRAMS: u64 = 100;
+const PROGRAMS: u64 = 60;
 /// Blocks of a launch, of 64 threads.
 const BLOCKS: u32 = 2;
 const THREADS: usize = 64 * BLOCKS as usize;
@@ -40,7 +40,8 @@ fn what_random_kernels_compute_is_what_vulkan_computes() {
     };
     let programs: Vec<Program> = (0..PROGRAMS).map(program).collect();
     let kernels: Vec<CudaKernel> = programs.iter().map(translated).collect();
-    let library = Library::compile(&kernels.iter().collect::<Vec<_>>(), Path::new(env!("CARGO_TARGET_TMPDIR")));
+    let library =
+        Library::compile(&kernels.iter().collect::<Vec<_>>(), Path::new(env!("CARGO_TARGET_TMPDIR")));
     let library = library.unwrap();
     for (number, program) in programs.iter().enumerate() {
         let mut random = Random::new(number as u64 ^ 0x5eed);

@@ -2,10 +2,10 @@
 
 use std::fmt::Write;
 
+use crate::OUTPUTS;
 use crate::expressions::{Expressions, Variable};
 use crate::random::Random;
 use crate::types::{Scalar, Type};
-use crate::OUTPUTS;
 
 /// A kernel `main`, and what each of a thread's output words is.
 pub struct Program {
@@ -14,10 +14,19 @@ pub struct Program {
 }
 
 const TYPES: &[Type] = &[
-    Type::new(Scalar::I32, 1), Type::new(Scalar::I32, 2), Type::new(Scalar::I32, 3), Type::new(Scalar::I32, 4),
-    Type::new(Scalar::U32, 1), Type::new(Scalar::U32, 3), Type::new(Scalar::U32, 4),
-    Type::new(Scalar::F32, 1), Type::new(Scalar::F32, 2), Type::new(Scalar::F32, 3), Type::new(Scalar::F32, 4),
-    Type::new(Scalar::Bool, 1), Type::new(Scalar::Bool, 3),
+    Type::new(Scalar::I32, 1),
+    Type::new(Scalar::I32, 2),
+    Type::new(Scalar::I32, 3),
+    Type::new(Scalar::I32, 4),
+    Type::new(Scalar::U32, 1),
+    Type::new(Scalar::U32, 3),
+    Type::new(Scalar::U32, 4),
+    Type::new(Scalar::F32, 1),
+    Type::new(Scalar::F32, 2),
+    Type::new(Scalar::F32, 3),
+    Type::new(Scalar::F32, 4),
+    Type::new(Scalar::Bool, 1),
+    Type::new(Scalar::Bool, 3),
 ];
 
 /// What every program begins with. `Record` has members whose places follow from their alignment.
@@ -46,9 +55,12 @@ fn early(a: i32, b: ptr<function, u32>) -> i32 {
 
 /// The program of this seed.
 pub fn program(seed: u64) -> Program {
-    let mut writer = Writer { random: Random::new(seed), variables: Vec::new(), text: PREAMBLE.to_owned(), names: 0 };
+    let mut writer =
+        Writer { random: Random::new(seed), variables: Vec::new(), text: PREAMBLE.to_owned(), names: 0 };
     writer.line("@compute @workgroup_size(64)");
-    writer.line("fn main(@builtin(local_invocation_index) lane: u32, @builtin(workgroup_id) group: vec3<u32>) {");
+    writer.line(
+        "fn main(@builtin(local_invocation_index) lane: u32, @builtin(workgroup_id) group: vec3<u32>) {",
+    );
     writer.line("let first = (group.x * 64u + lane) * 8u;");
     for i in 0..4 {
         writer.variable(Type::new(Scalar::U32, 1), &format!("input[first + {i}u]"));
@@ -62,7 +74,7 @@ pub fn program(seed: u64) -> Program {
     writer.variable(Type::new(Scalar::U32, 3), "records[lane % 4u].e[lane % 2u] + records[1].d.yxy");
     writer.line("var table: array<vec2<i32>, 4>;");
     writer.line(&format!("kept = vec4<i32>(i32(lane), -3, {}, 7);", seed % 1000));
-    for _ in 0..6 {
+    for _ in 0..2 {
         writer.block(2, None);
         writer.exchange();
     }
@@ -83,7 +95,7 @@ impl Writer {
     }
 
     fn expression(&mut self, ty: Type) -> String {
-        Expressions { random: &mut self.random, variables: &self.variables }.of(ty, 3)
+        Expressions { random: &mut self.random, variables: &self.variables }.of(ty, 2)
     }
 
     /// A new variable, in scope until the block ends.
@@ -96,7 +108,7 @@ impl Writer {
 
     /// A few statements. In a loop, `going_on` says so: there may be `break` and `continue`.
     fn block(&mut self, depth: usize, in_loop: Option<()>) {
-        for _ in 0..2 + self.random.below(3) {
+        for _ in 0..1 + self.random.below(3) {
             self.statement(depth, in_loop);
         }
     }
@@ -166,8 +178,12 @@ impl Writer {
     }
 
     fn call(&mut self) {
-        let unsigned: Vec<_> =
-            self.variables.iter().filter(|variable| variable.ty == Type::new(Scalar::U32, 1)).cloned().collect();
+        let unsigned: Vec<_> = self
+            .variables
+            .iter()
+            .filter(|variable| variable.ty == Type::new(Scalar::U32, 1))
+            .cloned()
+            .collect();
         let changed = unsigned[self.random.below(unsigned.len())].name.clone();
         let argument = self.expression(Type::new(Scalar::I32, 1));
         self.variable(Type::new(Scalar::I32, 1), &format!("early({argument}, &{changed})"));
@@ -185,7 +201,7 @@ impl Writer {
 
     /// A loop that ends after a few rounds, whatever is in it.
     fn repetition(&mut self, depth: usize) {
-        let counter = format!("i{}", self.names);
+        let counter = format!("round{}", self.names);
         self.names += 1;
         let rounds = 1 + self.random.below(5);
         match self.random.below(3) {
@@ -209,7 +225,9 @@ impl Writer {
         let seen = self.expression(Type::new(Scalar::I32, 1));
         self.line(&format!("let seen_{counter} = {seen};"));
         self.block(depth, Some(()));
-        self.line(&format!("continuing {{ {counter} += 1u; kept.z += seen_{counter}; break if {counter} >= {rounds}u; }}\n}}"));
+        self.line(&format!(
+            "continuing {{ {counter} += 1u; kept.z += seen_{counter}; break if {counter} >= {rounds}u; }}\n}}"
+        ));
         self.variables.truncate(outside);
     }
 
@@ -222,7 +240,8 @@ impl Writer {
         let row = self.expression(Type::new(Scalar::I32, 3));
         self.line(&format!("if (lane % 8u == 3u) {{ rows[lane / 8u] = {row}; }}"));
         let counted = self.expression(word);
-        let function = self.random.of(&["atomicAdd", "atomicMax", "atomicMin", "atomicOr", "atomicXor", "atomicSub"]);
+        let function =
+            self.random.of(&["atomicAdd", "atomicMax", "atomicMin", "atomicOr", "atomicXor", "atomicSub"]);
         self.line(&format!("{function}(&total, {counted});\nworkgroupBarrier();"));
         self.variable(Type::new(Scalar::I32, 3), "rows[(lane + 9u) % 8u]");
         self.variable(word, "atomicLoad(&total)");
