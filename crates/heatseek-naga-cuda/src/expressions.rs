@@ -24,6 +24,11 @@ impl FunctionWriter<'_> {
 
     /// The text of an expression.
     pub(crate) fn written_out(&self, handle: Handle<Expression>) -> Written {
+        let span = self.function.expressions.get_span(handle);
+        self.written_anywhere(handle).map_err(|error| self.writer.located(error, span))
+    }
+
+    fn written_anywhere(&self, handle: Handle<Expression>) -> Written {
         let expression = &self.function.expressions[handle];
         let unsupported = || self.unsupported(construct(expression), handle);
         match *expression {

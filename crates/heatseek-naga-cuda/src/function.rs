@@ -73,7 +73,8 @@ impl<'a> FunctionWriter<'a> {
     /// The variables and the statements. Variables without a value are zero, as in WGSL.
     pub(crate) fn body(&mut self) -> Result<(), TranslateError> {
         for (handle, variable) in self.function.local_variables.iter() {
-            let ty = self.writer.type_name(variable.ty)?;
+            let span = self.function.local_variables.get_span(handle);
+            let ty = self.writer.type_name(variable.ty).map_err(|error| self.writer.located(error, span))?;
             let value = match variable.init {
                 Some(value) => self.value(value)?,
                 None => format!("{ty}{{}}"),
@@ -105,7 +106,10 @@ impl<'a> FunctionWriter<'a> {
     /// The C++ type of an expression.
     pub(crate) fn type_of(&self, handle: Handle<Expression>) -> Result<String, TranslateError> {
         match &self.info[handle].ty {
-            TypeResolution::Handle(ty) => self.writer.type_name(*ty),
+            TypeResolution::Handle(ty) => {
+                let span = self.function.expressions.get_span(handle);
+                self.writer.type_name(*ty).map_err(|error| self.writer.located(error, span))
+            }
             TypeResolution::Value(inner) => self
                 .writer
                 .inner_name(inner)

@@ -53,6 +53,14 @@ impl<'a> Writer<'a> {
         Ok(out.into_text())
     }
 
+    /// An error that knows no place, at this one: a type has none where WGSL only implies it.
+    pub(crate) fn located(&self, error: TranslateError, span: Span) -> TranslateError {
+        match error {
+            TranslateError::Unsupported { construct, line: 0 } => self.unsupported(construct, span),
+            other => other,
+        }
+    }
+
     pub(crate) fn unsupported(&self, construct: impl Into<String>, span: Span) -> TranslateError {
         error::unsupported(construct.into(), span, self.wgsl)
     }

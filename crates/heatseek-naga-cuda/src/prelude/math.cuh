@@ -106,8 +106,12 @@ NAGA_CUDA_MAP_1(wgsl_quantizeToF16)
 // Geometry. Integers wrap around.
 DEVICE i32 sum_of(i32 a, i32 b) { return wrap_add(a, b); }
 DEVICE i32 product_of(i32 a, i32 b) { return wrap_mul(a, b); }
-template<class T> DEVICE T sum_of(T a, T b) { return a + b; }
-template<class T> DEVICE T product_of(T a, T b) { return a * b; }
+#define NAGA_CUDA_PLAIN(T)                                  \
+    DEVICE T sum_of(T a, T b) { return a + b; }             \
+    DEVICE T product_of(T a, T b) { return a * b; }
+NAGA_CUDA_PLAIN(u32)
+NAGA_CUDA_PLAIN(f32)
+NAGA_CUDA_PLAIN(f16)
 template<class T> DEVICE T wgsl_dot(vec2<T> a, vec2<T> b) {
     return sum_of(product_of(a.x, b.x), product_of(a.y, b.y));
 }

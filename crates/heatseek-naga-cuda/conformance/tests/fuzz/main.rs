@@ -18,7 +18,7 @@ use crate::types::Scalar;
 use crate::vulkan::Vulkan;
 
 /// More find nothing more in a second than these do.
-const PROGRAMS: u64 = 100;
+const PROGRAMS: u64 = 60;
 /// Blocks of a launch, of 64 threads.
 const BLOCKS: u32 = 2;
 const THREADS: usize = 64 * BLOCKS as usize;

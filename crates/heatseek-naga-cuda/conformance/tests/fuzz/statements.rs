@@ -74,7 +74,7 @@ pub fn program(seed: u64) -> Program {
     writer.variable(Type::new(Scalar::U32, 3), "records[lane % 4u].e[lane % 2u] + records[1].d.yxy");
     writer.line("var table: array<vec2<i32>, 4>;");
     writer.line(&format!("kept = vec4<i32>(i32(lane), -3, {}, 7);", seed % 1000));
-    for _ in 0..6 {
+    for _ in 0..2 {
         writer.block(2, None);
         writer.exchange();
     }
@@ -95,7 +95,7 @@ impl Writer {
     }
 
     fn expression(&mut self, ty: Type) -> String {
-        Expressions { random: &mut self.random, variables: &self.variables }.of(ty, 3)
+        Expressions { random: &mut self.random, variables: &self.variables }.of(ty, 2)
     }
 
     /// A new variable, in scope until the block ends.
@@ -108,7 +108,7 @@ impl Writer {
 
     /// A few statements. In a loop, `going_on` says so: there may be `break` and `continue`.
     fn block(&mut self, depth: usize, in_loop: Option<()>) {
-        for _ in 0..2 + self.random.below(3) {
+        for _ in 0..1 + self.random.below(3) {
             self.statement(depth, in_loop);
         }
     }
@@ -201,7 +201,7 @@ impl Writer {
 
     /// A loop that ends after a few rounds, whatever is in it.
     fn repetition(&mut self, depth: usize) {
-        let counter = format!("i{}", self.names);
+        let counter = format!("round{}", self.names);
         self.names += 1;
         let rounds = 1 + self.random.below(5);
         match self.random.below(3) {
