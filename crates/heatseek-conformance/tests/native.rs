@@ -6,10 +6,10 @@ mod here;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use heatseek::{ModelFiles, block_on};
+use heatseek::{DtypeChoice, LoadOptions, Model, ModelFiles, NoControl, block_on};
 use heatseek_conformance::{
-    Backend, Golden, MUTATIONS, PictureGolden, check_attention_properties, check_golden, check_layers,
-    check_lost_device, check_mutation, check_norm_choice, check_ops, check_picture_analysis,
+    Backend, Golden, MUTATIONS, PictureGolden, check_attention_properties, check_golden, check_halves,
+    check_layers, check_lost_device, check_mutation, check_norm_choice, check_ops, check_picture_analysis,
     check_picture_attention, check_pooling, check_properties, check_text_analysis, check_text_attention,
     check_vision, check_whole_pictures, check_wrong_gpu, read_vision_golden,
 };
@@ -291,9 +291,47 @@ fn spoiled() -> Vec<Backend> {
 fn planted_kernel_faults_are_caught() {
     for backend in spoiled() {
         for mutation in MUTATIONS {
-            let caught = block_on(check_mutation(&backend, mutation));
-            let how = caught.unwrap_or_else(|e| panic!("{} on {backend}: {e}", mutation.name));
-            println!("{} on {backend}: caught: {how}", mutation.name);
+            // SwiftShader stores no f16.
+            let halves =
+                (backend != Backend::swiftshader() && mutation.is_for(Dtype::F16)).then_some(Dtype::F16);
+            for dtype in [Dtype::F32].into_iter().chain(halves) {
+                let caught = block_on(check_mutation(&backend, mutation, dtype));
+                let name = format!("{} in {} on {backend}", mutation.name, dtype.name());
+                let how = caught.unwrap_or_else(|e| panic!("{name}: {e}"));
+                println!("{name}: caught: {how}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_model_in_f16_agrees_with_itself_in_f32() {
+    let all = [Backend::lavapipe(), Backend::cuda()].into_iter().chain(named_gpu());
+    for backend in all.filter(available) {
+        let executor = block_on(backend.executor()).unwrap_or_else(|e| panic!("{e}"));
+        block_on(check_halves(&*executor)).assert();
+    }
+}
+
+/// What is asked for is what is loaded, or it is an error; `auto` takes f16 where the device has it.
+#[test]
+fn a_model_is_stored_as_asked() {
+    let load = |backend: &Backend, dtype| {
+        let options = LoadOptions { dtype, ..backend.load_options() };
+        block_on(Model::load(SyntheticBert::default().files(), options, &NoControl))
+    };
+    let stored =
+        |backend: &Backend, dtype| load(backend, dtype).unwrap_or_else(|e| panic!("{e}")).info().device;
+    let error = load(&Backend::Cpu, DtypeChoice::F16).err().expect("the CPU kernels store f32").to_string();
+    assert!(error.contains("f16") && error.contains("ask for f32"), "{error}");
+    assert_eq!(stored(&Backend::Cpu, DtypeChoice::Auto).dtype, "f32");
+    if available(&Backend::lavapipe()) {
+        for (dtype, expected) in
+            [(DtypeChoice::F32, "f32"), (DtypeChoice::F16, "f16"), (DtypeChoice::Auto, "f16")]
+        {
+            let device = stored(&Backend::lavapipe(), dtype);
+            assert_eq!((device.kind, device.dtype), ("gpu", expected), "{:?}", device.fallback);
+            assert!(device.kernels.starts_with(&format!("wgsl-{expected}")), "{}", device.kernels);
         }
     }
 }

@@ -79,6 +79,18 @@ impl AdapterReport {
     }
 }
 
+/// The kind of adapter. Browsers tell only whether it is software, and the vendor in its name; most GPUs that pages
+/// run on are integrated, and NVIDIA's are not.
+pub(crate) fn class_of(report: &AdapterReport) -> AdapterClass {
+    match report.device_type.as_str() {
+        "Cpu" => AdapterClass::Software,
+        "DiscreteGpu" => AdapterClass::Discrete,
+        "IntegratedGpu" => AdapterClass::Integrated,
+        _ if report.name.to_lowercase().contains("nvidia") => AdapterClass::Discrete,
+        _ => AdapterClass::Integrated,
+    }
+}
+
 pub(crate) fn limits_of(limits: &wgpu::Limits) -> AdapterLimits {
     AdapterLimits {
         max_buffer_size: limits.max_buffer_size,
@@ -112,8 +124,6 @@ pub(crate) struct Offer {
     pub(crate) halves: bool,
     /// Matrix units that [`Target::matrix_units`](heatseek_wgsl::Target) speaks of.
     pub(crate) matrix_units: bool,
-    /// Its kind.
-    pub(crate) class: AdapterClass,
 }
 
 impl Offer {
@@ -131,12 +141,6 @@ impl Offer {
                 && subgroups_of_32
                 && features.contains(wgpu::Features::EXPERIMENTAL_COOPERATIVE_MATRIX)
                 && adapter.cooperative_matrix_properties().iter().any(wanted),
-            class: match info.device_type {
-                wgpu::DeviceType::Cpu => AdapterClass::Software,
-                wgpu::DeviceType::DiscreteGpu => AdapterClass::Discrete,
-                // Browsers do not tell; most GPUs that pages run on are integrated.
-                _ => AdapterClass::Integrated,
-            },
         }
     }
 

@@ -76,7 +76,7 @@ impl GpuDevice {
                 halves: offer.halves,
                 target: Cell::new(Target {
                     matrix_units: offer.matrix_units,
-                    ..Target::new(Dtype::F32, offer.class)
+                    ..Target::new(Dtype::F32, adapter::class_of(&report))
                 }),
                 device,
                 queue,

@@ -1,5 +1,7 @@
 //! The executor on every adapter of this machine. Select software adapters with `VK_DRIVER_FILES`.
 
+mod emulated;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::Poll;
@@ -13,6 +15,8 @@ use heatseek_ops::{
 use heatseek_testkit::{Tolerance, compare, run_all, values};
 use heatseek_wgsl::Target;
 use pollster::block_on;
+
+use emulated::without_matrix_units;
 
 const CHECKED: PlanOptions = PlanOptions { expected_rows: 0, checked: true, dtype: Dtype::F32 };
 const UNCHECKED: PlanOptions = PlanOptions { checked: false, ..CHECKED };
@@ -141,7 +145,7 @@ fn every_case_stored_as_f16_equals_the_reference() {
     }
 }
 
-/// The tiles that software adapters do not choose on their own, with every number of rows.
+/// Every tile with every number of rows, as far as other tests do not have them on this adapter.
 #[test]
 fn the_tiles_of_gpus_equal_the_reference() {
     let gemms = |cases: Vec<Case>| -> Vec<Case> {
@@ -150,12 +154,49 @@ fn the_tiles_of_gpus_equal_the_reference() {
         cases.into_iter().filter(taken).collect()
     };
     for device in devices() {
-        let target = Target { small_rows: 0, medium_rows: usize::MAX, ..device.target(Dtype::F32) };
-        let executor = GpuExecutor::new(device.with_target(target));
-        check_cases(&executor, &gemms(cases::all()), CHECKED);
-        if executor.stores(Dtype::F16) {
-            check_cases(&executor, &gemms(cases::halved()), F16);
+        let own = device.target(Dtype::F32);
+        let limits = [(0, usize::MAX), (usize::MAX, usize::MAX), (0, 0)];
+        // Software adapters take the smallest and the largest ones on their own.
+        for (small_rows, medium_rows) in
+            limits.into_iter().take(if device.adapter().software { 1 } else { 3 })
+        {
+            for matrix_units in if own.matrix_units { vec![false, true] } else { vec![false] } {
+                let target = Target { small_rows, medium_rows, matrix_units, ..own };
+                eprintln!("{device:?} {target:?}");
+                let executor = GpuExecutor::new(device.clone().with_target(target));
+                if !matrix_units {
+                    check_cases(&executor, &gemms(cases::all()), CHECKED);
+                }
+                if executor.stores(Dtype::F16) {
+                    check_cases(&executor, &gemms(cases::halved()), F16);
+                }
+            }
         }
+    }
+}
+
+/// The kernels for matrix units, with the units in software, on adapters that have none.
+#[test]
+fn gemms_on_emulated_matrix_units_equal_the_reference() {
+    let gemms = |case: &Case| matches!(case.op, Op::Gemm(_));
+    let all: Vec<Case> = cases::halved().into_iter().filter(gemms).collect();
+    for device in devices_with_f16() {
+        let own = Target { matrix_units: true, ..device.target(Dtype::F16) };
+        if device.target(Dtype::F16).matrix_units {
+            continue; // They are tested as they are.
+        }
+        // Each case with one of the tiles.
+        for (tile, limits) in [(usize::MAX, usize::MAX), (0, usize::MAX), (0, 0)].into_iter().enumerate() {
+            let target = Target { small_rows: limits.0, medium_rows: limits.1, ..own };
+            let transform = |_: &heatseek_wgsl::Kernel, source: &str| without_matrix_units(source);
+            let device = device.clone().with_source_transform(Box::new(transform)).with_target(target);
+            let cases: Vec<_> = all.iter().skip(tile).step_by(3).cloned().collect();
+            check_cases(&GpuExecutor::new(device), &cases, F16);
+        }
+        let transform =
+            |_: &heatseek_wgsl::Kernel, source: &str| without_last_step(&without_matrix_units(source));
+        let device = device.with_source_transform(Box::new(transform)).with_target(own);
+        assert_wrong(&GpuExecutor::new(device));
     }
 }
 
@@ -163,21 +204,25 @@ fn the_tiles_of_gpus_equal_the_reference() {
 #[test]
 fn a_planted_fault_in_f16_gives_a_wrong_answer() {
     for device in devices_with_f16() {
-        let transform = |kernel: &heatseek_wgsl::Kernel, source: &str| match kernel
-            .name
-            .starts_with("gemm_f16")
-        {
-            true => source.replace("step < (k + 15u) / 16u; step++", "step + 1u < (k + 15u) / 16u; step++"),
-            false => source.to_owned(),
-        };
-        let executor = GpuExecutor::new(device.with_source_transform(Box::new(transform)));
-        let case = cases::halved().into_iter().find(|case| case.name.starts_with("gemm/k_384, ")).unwrap();
-        let program = Arc::new(case.program());
-        let outputs = case.outputs(&program);
-        let plan = block_on(executor.plan(program, F16)).unwrap();
-        let actual = block_on(plan.run(&case.batch(), &outputs)).unwrap();
-        assert!(compare(&actual[0], &case.expected()[0], &[33, 64], case.tolerance).is_err());
+        let transform = |_: &heatseek_wgsl::Kernel, source: &str| without_last_step(source);
+        assert_wrong(&GpuExecutor::new(device.with_source_transform(Box::new(transform))));
     }
+}
+
+/// A GEMM that ends too soon; other kernels as they are.
+fn without_last_step(source: &str) -> String {
+    let source = source.replace("step < (k + 15u) / 16u; step++", "step + 1u < (k + 15u) / 16u; step++");
+    source.replace("step < steps; step++", "step + 1u < steps; step++")
+}
+
+/// Fails if a GEMM in f16 is right.
+fn assert_wrong(executor: &GpuExecutor) {
+    let case = cases::halved().into_iter().find(|case| case.name.starts_with("gemm/k_384, ")).unwrap();
+    let program = Arc::new(case.program());
+    let outputs = case.outputs(&program);
+    let plan = block_on(executor.plan(program, F16)).unwrap();
+    let actual = block_on(plan.run(&case.batch(), &outputs)).unwrap();
+    assert!(compare(&actual[0], &case.expected()[0], &[33, 64], case.tolerance).is_err());
 }
 
 /// A Program of a GEMM whose weights are counted when they are asked for, and the same with a pooling appended

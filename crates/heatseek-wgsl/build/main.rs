@@ -1,5 +1,6 @@
 //! Renders every variant of the shaders, validates it with naga, and writes the table of kernels with
-//! all that can be reflected from the modules. An invalid variant fails the build with its source.
+//! all that can be reflected from the modules. An invalid variant fails the build with its source. What only Tint
+//! understands is rendered into `tint/`, for the tests.
 
 mod reflect;
 mod render;
@@ -22,5 +23,11 @@ fn main() {
         table += &reflect::kernel(&variant.name, &source, &file);
     }
     table += "];\n";
+    let tint = out.join("tint");
+    fs::create_dir_all(&tint).expect("OUT_DIR is writable");
+    for variant in variants::tint() {
+        let source = render::render(&environment, &variant);
+        fs::write(tint.join(format!("{}.wgsl", variant.name)), source).expect("OUT_DIR is writable");
+    }
     fs::write(out.join("kernels.rs"), table).expect("OUT_DIR is writable");
 }

@@ -88,18 +88,8 @@ pub fn all(target_arch: &str) -> Vec<Variant> {
         all.extend(gemms(&format!("f32_m{tile_rows}"), "gemm.wgsl", &tile, 0));
         all.extend(gemms(&format!("f16_m{tile_rows}"), "gemm.wgsl", &tile, 1));
     }
-    for [tile_rows, down, across, frags_down, frags_across] in MATRIX_TILES {
-        if target_arch == "wasm32" {
-            break;
-        }
-        let tile = [
-            ("tile_rows", tile_rows),
-            ("down", down),
-            ("across", across),
-            ("frags_down", frags_down),
-            ("frags_across", frags_across),
-        ];
-        all.extend(gemms(&format!("f16_matrix_m{tile_rows}"), "gemm_matrix.wgsl", &tile, 1));
+    if target_arch != "wasm32" {
+        all.extend(matrix_gemms(0));
     }
     for (dtype, half) in [("f32", 0), ("f16", 1)] {
         for head_dim in HEAD_DIMS {
@@ -111,6 +101,27 @@ pub fn all(target_arch: &str) -> Vec<Variant> {
         }
     }
     all
+}
+
+/// What Chrome would run on matrix units if its flag for them were set: rendered for the tests, and not shipped.
+pub fn tint() -> Vec<Variant> {
+    matrix_gemms(1)
+}
+
+/// The GEMMs on matrix units, in naga's words or in Tint's.
+fn matrix_gemms(tint: u32) -> Vec<Variant> {
+    let of_tile = |[tile_rows, down, across, frags_down, frags_across]: [u32; 5]| {
+        let tile = [
+            ("tile_rows", tile_rows),
+            ("down", down),
+            ("across", across),
+            ("frags_down", frags_down),
+            ("frags_across", frags_across),
+            ("tint", tint),
+        ];
+        gemms(&format!("f16_matrix_m{tile_rows}"), "gemm_matrix.wgsl", &tile, 1)
+    };
+    MATRIX_TILES.into_iter().flat_map(of_tile).collect()
 }
 
 /// The GEMMs of one tile: every epilogue with everything that may be f16.

@@ -7,8 +7,9 @@
 //! Who owns what: one workgroup of 64 invocations a tile of {{ tile_rows }} rows by 64 columns; each invocation
 //! {{ thread_rows }} rows by {{ thread_columns }} columns, in named accumulators (an indexed array would live in memory). x is
 //! staged 16 deep, with one padding vector a row that keeps rows on different banks{% if stage_weight %}; so is the weight{% endif %}.
-//! Numerics: f32 throughout; x, weight and y may be stored as f16 (x_half, weight_half, y_half). The moments of x come from sum and sum of squares taken while its tile is
-//! staged (variance clamped at 0); the first column tile writes them to stats.
+//! Numerics: f32 throughout; x, weight and y may be stored as f16 (x_half, weight_half, y_half). The moments of x
+//! come from sum and sum of squares taken while its tile is staged (variance clamped at 0); the first column tile
+//! writes them to stats.
 //! Source: register tiling as in "Fast CUDA SGEMM" (siboehm.com/articles/22/CUDA-MMM); the LayerNorm
 //! fold is linear algebra. Limits: k and n multiples of 4.
 

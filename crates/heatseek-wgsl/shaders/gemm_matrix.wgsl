@@ -5,11 +5,17 @@
 //! columns; each subgroup {{ frags_down }} by {{ frags_across }} products of 16 by 16. x and weight are staged 32 deep with 8
 //! elements of padding a row, and fetched a step ahead, while the matrix units work.
 //! Numerics: x is rounded to f16, sums are f32; moments come from x before it is rounded.
-//! Source: Vulkan's VK_KHR_cooperative_matrix in naga's spelling. Limits: k and n multiples of 4;
-//! subgroups of 32 in the order of the invocations. naga 30.0.1 wants indices and strides of loads and stores in lets.
+//! Source: Vulkan's VK_KHR_cooperative_matrix, in naga's words or Tint's (shared/matrix.wgsl). Limits: k and n
+//! multiples of 4; subgroups of 32 in the order of the invocations. naga 30.0.1 wants indices of loads and stores in
+//! lets: it panics on expressions in them.
 
+{% import "shared/matrix.wgsl" as matrix %}
 enable f16;
-enable wgpu_cooperative_matrix;
+enable {{ matrix.enable(tint) }};
+{% if tint %}
+// Invocations of a subgroup go the same way: what differs between them is only where they point to.
+diagnostic(off, chromium.subgroup_matrix_uniformity);
+{% endif %}
 {% include "shared/params.wgsl" %}
 {% if act %}
 {% include "shared/activation.wgsl" %}
@@ -47,7 +53,7 @@ fn gemm(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     let own_vector = lane % 8u;
 {% for i in range(frags_down) %}
 {% for j in range(frags_across) %}
-    var acc_{{ i }}_{{ j }} = coop_mat16x16<f32, C>();
+    var acc_{{ i }}_{{ j }} = {{ matrix.zero(tint) }};
 {% endfor %}
 {% endfor %}
 {% if norm_in %}
@@ -94,13 +100,13 @@ fn gemm(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
 {% for q in range(2) %}
 {% for j in range(frags_across) %}
         let b_at_{{ q }}_{{ j }} = weight_frag + {{ q * 16 * 72 + j * 16 }}u;
-        let b_{{ q }}_{{ j }} = coopLoadT<coop_mat16x16<f16, B>>(&weight_tile[b_at_{{ q }}_{{ j }}], 72u);
+        let b_{{ q }}_{{ j }} = {{ matrix.load(tint, "B", "weight_tile", "b_at_" ~ q ~ "_" ~ j, "72u") }};
 {% endfor %}
 {% for i in range(frags_down) %}
         let a_at_{{ q }}_{{ i }} = x_frag + {{ i * 16 * 40 + q * 16 }}u;
-        let a_{{ q }}_{{ i }} = coopLoadT<coop_mat16x16<f16, A>>(&x_tile[a_at_{{ q }}_{{ i }}], 40u);
+        let a_{{ q }}_{{ i }} = {{ matrix.load(tint, "A", "x_tile", "a_at_" ~ q ~ "_" ~ i, "40u") }};
 {% for j in range(frags_across) %}
-        acc_{{ i }}_{{ j }} = coopMultiplyAdd(a_{{ q }}_{{ i }}, b_{{ q }}_{{ j }}, acc_{{ i }}_{{ j }});
+        acc_{{ i }}_{{ j }} = {{ matrix.multiply_add(tint) }}(a_{{ q }}_{{ i }}, b_{{ q }}_{{ j }}, acc_{{ i }}_{{ j }});
 {% endfor %}
 {% endfor %}
 {% endfor %}
@@ -128,7 +134,7 @@ fn gemm(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
 {% for i in range(frags_down) %}
 {% for j in range(frags_across) %}
     let c_at_{{ i }}_{{ j }} = (subgroup / {{ across }}u * {{ frags_down * 16 }}u + {{ i * 16 }}u) * 68u + weight_frag + {{ j * 16 }}u;
-    coopStoreT(acc_{{ i }}_{{ j }}, &products[c_at_{{ i }}_{{ j }}], 68u);
+    {{ matrix.store(tint, "acc_" ~ i ~ "_" ~ j, "products", "c_at_" ~ i ~ "_" ~ j, "68u") }};
 {% endfor %}
 {% endfor %}
     workgroupBarrier();
