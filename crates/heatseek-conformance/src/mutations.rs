@@ -3,7 +3,7 @@
 use std::cell::Cell;
 use std::rc::Rc;
 
-use heatseek_ops::cases;
+use heatseek_ops::{Dtype, cases};
 
 use crate::Backend;
 use crate::ops::check_case;
@@ -167,12 +167,27 @@ pub const MUTATIONS: &[Mutation] = &[
 ];
 
 impl Mutation {
+    /// The kernels it is planted in where `dtype` is stored; none if they store only f32.
+    fn kernels(&self, dtype: Dtype) -> Option<String> {
+        let stored = self.kernels.replace("f32", dtype.name());
+        heatseek_wgsl::kernels().iter().any(|kernel| kernel.name.starts_with(&stored)).then_some(stored)
+    }
+
+    /// Whether some kernel that stores `dtype` can have it.
+    pub fn is_for(&self, dtype: Dtype) -> bool {
+        self.kernels(dtype).is_some()
+    }
+
     /// The source of kernel `name` with the fault in it, or unchanged if it is planted elsewhere.
     ///
     /// # Panics
     /// If the text to edit is gone: the mutation must follow the kernel.
     pub fn apply(&self, name: &str, source: &str) -> String {
-        if !name.starts_with(self.kernels) {
+        self.apply_to(self.kernels, name, source)
+    }
+
+    fn apply_to(&self, kernels: &str, name: &str, source: &str) -> String {
+        if !name.starts_with(kernels) {
             return source.to_owned();
         }
         self.edits.iter().fold(source.to_owned(), |text, (find, replace)| {
@@ -182,24 +197,33 @@ impl Mutation {
     }
 }
 
-/// Runs the op cases on `backend` with the fault planted, until one fails; says which did and how.
+/// Runs the op cases on `backend` in plans of `dtype` with the fault planted, until one fails; says which did and how.
 ///
 /// # Errors
 /// If the fault was not planted, or if no case noticed it.
-pub async fn check_mutation(backend: &Backend, mutation: &'static Mutation) -> Result<String, String> {
+pub async fn check_mutation(
+    backend: &Backend,
+    mutation: &'static Mutation,
+    dtype: Dtype,
+) -> Result<String, String> {
+    let kernels = mutation.kernels(dtype).ok_or("it has no kernel of this dtype")?;
     let planted = Rc::new(Cell::new(false));
     let seen = planted.clone();
     let transform = move |kernel: &heatseek_wgsl::Kernel, source: &str| {
-        let mutated = mutation.apply(kernel.name, source);
+        let mutated = mutation.apply_to(&kernels, kernel.name, source);
         seen.set(seen.get() || mutated != source);
         mutated
     };
-    let executor = backend.gpu(Some(Box::new(transform))).await.map_err(|e| e.to_string())?;
-    for case in cases::all() {
+    let executor = backend.spoiled(Box::new(transform)).await.map_err(|e| e.to_string())?;
+    let cases = match dtype {
+        Dtype::F32 => cases::all(),
+        Dtype::F16 => cases::halved(),
+    };
+    for case in cases {
         if !mutation.kernels.starts_with(case.op.name()) {
             continue;
         }
-        if let Err(why) = check_case(&executor, &case).await {
+        if let Err(why) = check_case(&*executor, &case, dtype).await {
             if !planted.get() {
                 return Err(format!("{} fails without the fault: {why}", case.name));
             }

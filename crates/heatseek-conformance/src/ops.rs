@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use heatseek_ops::cases::{self, Case};
-use heatseek_ops::{Executor, PlanOptions};
+use heatseek_ops::{Dtype, Executor, PlanOptions};
 use heatseek_testkit::compare;
 
 use crate::Report;
@@ -12,16 +12,16 @@ use crate::Report;
 pub async fn check_ops(executor: &dyn Executor) -> Report {
     let mut report = Report::default();
     for case in cases::all() {
-        report.check(&case.name.clone(), check_case(executor, &case).await);
+        report.check(&case.name.clone(), check_case(executor, &case, Dtype::F32).await);
     }
     report
 }
 
-/// Runs one case.
-pub(crate) async fn check_case(executor: &dyn Executor, case: &Case) -> Result<(), String> {
+/// Runs one case in a plan of `dtype`.
+pub(crate) async fn check_case(executor: &dyn Executor, case: &Case, dtype: Dtype) -> Result<(), String> {
     let program = Arc::new(case.program());
     let outputs = case.outputs(&program);
-    let options = PlanOptions { expected_rows: 0, checked: true };
+    let options = PlanOptions { checked: true, dtype, ..PlanOptions::default() };
     let plan = executor.prepare(program.clone(), options).await.map_err(|e| e.to_string())?;
     let batch = case.batch();
     let actual = plan.run(&batch, &outputs).await.map_err(|e| e.to_string())?;

@@ -4,20 +4,32 @@
 mod here;
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
-use heatseek::{ModelFiles, block_on};
+use heatseek::{DtypeChoice, LoadOptions, Model, ModelFiles, NoControl, block_on};
 use heatseek_conformance::{
-    Backend, Golden, MUTATIONS, PictureGolden, check_attention_properties, check_golden, check_layers,
-    check_lost_device, check_mutation, check_norm_choice, check_ops, check_picture_analysis,
+    Backend, Golden, MUTATIONS, PictureGolden, check_attention_properties, check_golden, check_halves,
+    check_layers, check_lost_device, check_mutation, check_norm_choice, check_ops, check_picture_analysis,
     check_picture_attention, check_pooling, check_properties, check_text_analysis, check_text_attention,
     check_vision, check_whole_pictures, check_wrong_gpu, read_vision_golden,
 };
 use heatseek_model::synthetic::SyntheticBert;
+use heatseek_ops::{Dtype, PlanOptions, cases};
 
-use here::{available, missing, models, real_model};
+use here::{available, missing, models, real_model, root};
 
-fn root() -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../..")
+/// The real GPU to test through Vulkan, Metal or DX12: `HEATSEEK_GPU` is part of its name.
+fn named_gpu() -> Option<Backend> {
+    let name = std::env::var("HEATSEEK_GPU").ok().filter(|name| !name.is_empty());
+    name.map(Backend::Gpu)
+}
+
+/// Runs `suite` on a backend, if there is one.
+fn on(backend: impl Into<Option<Backend>>, suite: fn(Backend)) {
+    match backend.into() {
+        Some(backend) => suite(backend),
+        None => println!("NOT RUN: no GPU is named by HEATSEEK_GPU"),
+    }
 }
 
 fn ops(backend: Backend) {
@@ -201,7 +213,7 @@ macro_rules! on_backends {
         $(mod $module { on_backends!(@tests $suite $backends); use super::Backend; })*
     };
     (@tests $suite:ident { $($name:ident: $backend:expr;)* }) => {
-        $(#[test] fn $name() { super::$suite($backend); })*
+        $(#[test] fn $name() { super::on($backend, super::$suite); })*
     };
 }
 
@@ -220,6 +232,8 @@ on_backends! {
         reference: Backend::Reference;
         cpu: Backend::Cpu;
         lavapipe: Backend::lavapipe();
+        cuda: Backend::cuda();
+        named: super::named_gpu();
     }
 }
 
@@ -229,28 +243,102 @@ on_backends! {
         cpu: Backend::Cpu;
         lavapipe: Backend::lavapipe();
         swiftshader: Backend::swiftshader();
+        cuda: Backend::cuda();
+        named: super::named_gpu();
     }
+}
+
+/// The CUDA executor with its kernels compiled for the CPU, in place of a GPU; `None` without a C++ compiler.
+fn cuda_on_cpu() -> Option<Backend> {
+    let compiler = std::env::var("CXX").unwrap_or_else(|_| "c++".into());
+    match std::process::Command::new(&compiler).arg("--version").output() {
+        Ok(_) => Some(Backend::Cuda(heatseek_cuda::HOST.into())),
+        Err(why) => {
+            missing("cuda on the CPU", &format!("{compiler}: {why}"));
+            None
+        }
+    }
+}
+
+/// Every op on CUDA's kernels, and a model: what the executor makes of Programs, and what translation makes of WGSL.
+#[test]
+fn cuda_kernels_compute_the_same_on_the_cpu() {
+    let Some(backend) = cuda_on_cpu() else { return };
+    let executor = block_on(backend.executor()).unwrap_or_else(|e| panic!("{e}"));
+    // First what kernels there are: compiled at once, they take a fraction of the time.
+    for case in cases::all() {
+        let options = PlanOptions { expected_rows: 0, checked: true, dtype: Dtype::F32 };
+        drop(block_on(executor.prepare(Arc::new(case.program()), options)).unwrap_or_else(|e| panic!("{e}")));
+    }
+    block_on(check_ops(&*executor)).assert();
+}
+
+#[test]
+fn cuda_kernels_run_a_model_on_the_cpu() {
+    let Some(backend) = cuda_on_cpu() else { return };
+    let dir = root().join("tests/golden/models/bert-no-st");
+    check_folder(&backend, &dir, &dir.join("texts.json"), &dir.join("golden.safetensors"));
+}
+
+/// The backends whose kernels can be spoiled.
+fn spoiled() -> Vec<Backend> {
+    let all = [Backend::lavapipe(), Backend::swiftshader(), Backend::cuda()];
+    all.into_iter().chain(named_gpu()).filter(available).collect()
 }
 
 /// Each planted kernel fault must make the op suite fail.
 #[test]
 fn planted_kernel_faults_are_caught() {
-    for backend in [Backend::lavapipe(), Backend::swiftshader()] {
-        if !available(&backend) {
-            continue;
-        }
+    for backend in spoiled() {
         for mutation in MUTATIONS {
-            let caught = block_on(check_mutation(&backend, mutation));
-            let how = caught.unwrap_or_else(|e| panic!("{} on {backend}: {e}", mutation.name));
-            println!("{} on {backend}: caught: {how}", mutation.name);
+            // SwiftShader stores no f16.
+            let halves =
+                (backend != Backend::swiftshader() && mutation.is_for(Dtype::F16)).then_some(Dtype::F16);
+            for dtype in [Dtype::F32].into_iter().chain(halves) {
+                let caught = block_on(check_mutation(&backend, mutation, dtype));
+                let name = format!("{} in {} on {backend}", mutation.name, dtype.name());
+                let how = caught.unwrap_or_else(|e| panic!("{name}: {e}"));
+                println!("{name}: caught: {how}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_model_in_f16_agrees_with_itself_in_f32() {
+    let all = [Backend::lavapipe(), Backend::cuda()].into_iter().chain(named_gpu());
+    for backend in all.filter(available) {
+        let executor = block_on(backend.executor()).unwrap_or_else(|e| panic!("{e}"));
+        block_on(check_halves(&*executor)).assert();
+    }
+}
+
+/// What is asked for is what is loaded, or it is an error; `auto` takes f16 where the device has it.
+#[test]
+fn a_model_is_stored_as_asked() {
+    let load = |backend: &Backend, dtype| {
+        let options = LoadOptions { dtype, ..backend.load_options() };
+        block_on(Model::load(SyntheticBert::default().files(), options, &NoControl))
+    };
+    let stored =
+        |backend: &Backend, dtype| load(backend, dtype).unwrap_or_else(|e| panic!("{e}")).info().device;
+    let error = load(&Backend::Cpu, DtypeChoice::F16).err().expect("the CPU kernels store f32").to_string();
+    assert!(error.contains("f16") && error.contains("ask for f32"), "{error}");
+    assert_eq!(stored(&Backend::Cpu, DtypeChoice::Auto).dtype, "f32");
+    if available(&Backend::lavapipe()) {
+        for (dtype, expected) in
+            [(DtypeChoice::F32, "f32"), (DtypeChoice::F16, "f16"), (DtypeChoice::Auto, "f16")]
+        {
+            let device = stored(&Backend::lavapipe(), dtype);
+            assert_eq!((device.kind, device.dtype), ("gpu", expected), "{:?}", device.fallback);
+            assert!(device.kernels.starts_with(&format!("wgsl-{expected}")), "{}", device.kernels);
         }
     }
 }
 
 #[test]
 fn a_wrong_gpu_is_found_at_load() {
-    let backend = Backend::lavapipe();
-    if available(&backend) {
+    for backend in [Backend::lavapipe(), Backend::cuda()].into_iter().filter(available) {
         let files = || SyntheticBert::default().files();
         for mutation in MUTATIONS.iter().filter(|m| m.at_load) {
             let report = block_on(check_wrong_gpu(&files, &backend.load_options(), mutation));
@@ -261,8 +349,7 @@ fn a_wrong_gpu_is_found_at_load() {
 
 #[test]
 fn a_lost_device_never_loses_a_batch() {
-    let backend = Backend::lavapipe();
-    if available(&backend) {
+    for backend in [Backend::lavapipe(), Backend::cuda()].into_iter().filter(available) {
         let report = block_on(check_lost_device(SyntheticBert::default().files(), backend.load_options()));
         report.unwrap_or_else(|e| panic!("{e}")).assert();
     }
@@ -270,8 +357,7 @@ fn a_lost_device_never_loses_a_batch() {
 
 #[test]
 fn layer_norm_is_folded_only_where_that_is_accurate() {
-    let backend = Backend::lavapipe();
-    if available(&backend) {
+    for backend in [Backend::lavapipe(), Backend::cuda()].into_iter().filter(available) {
         let harmless = || SyntheticBert::default().files();
         let outliers = || SyntheticBert { offset: 3e2, ..SyntheticBert::default() }.files();
         let report = block_on(check_norm_choice(&harmless, &outliers, &backend.load_options()));

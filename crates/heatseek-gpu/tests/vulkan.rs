@@ -1,20 +1,26 @@
 //! The executor on every adapter of this machine. Select software adapters with `VK_DRIVER_FILES`.
 
+mod emulated;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::Poll;
 
 use heatseek_gpu::{AdapterChoice, GpuDevice, GpuExecutor, GpuOptions, GpuPlan};
 use heatseek_ops::{
-    Attention, AttentionMap, Batch, Executor, ExecutorError, Gemm, HIDDEN, HeadFusion, HostExecutor,
-    OutputId, POOLED, Plan, PlanOptions, Pool, Pooling, Program, ReferenceExecutor, Rows, Table, Tensor,
-    cases,
+    Attention, AttentionMap, Batch, Dtype, Executor, ExecutorError, Gemm, HIDDEN, HeadFusion, HostExecutor,
+    Op, OutputId, POOLED, Plan, PlanOptions, Pool, Pooling, Program, ReferenceExecutor, Rows, Table, Tensor,
+    cases::{self, Case},
 };
 use heatseek_testkit::{Tolerance, compare, run_all, values};
+use heatseek_wgsl::Target;
 use pollster::block_on;
 
-const CHECKED: PlanOptions = PlanOptions { expected_rows: 0, checked: true };
-const UNCHECKED: PlanOptions = PlanOptions { expected_rows: 0, checked: false };
+use emulated::without_matrix_units;
+
+const CHECKED: PlanOptions = PlanOptions { expected_rows: 0, checked: true, dtype: Dtype::F32 };
+const UNCHECKED: PlanOptions = PlanOptions { checked: false, ..CHECKED };
+const F16: PlanOptions = PlanOptions { dtype: Dtype::F16, ..CHECKED };
 
 /// A device on every adapter. None is a failure where one is expected: CI has software adapters.
 fn devices() -> Vec<GpuDevice> {
@@ -100,19 +106,123 @@ fn every_case_equals_the_reference_checked_and_unchecked() {
         let executor = GpuExecutor::new(device.clone());
         for options in [CHECKED, UNCHECKED] {
             eprintln!("{device:?} {options:?}");
-            run_all(&cases::all(), |case| {
-                let program = Arc::new(case.program());
-                let outputs = case.outputs(&program);
-                let plan = block_on(executor.plan(program.clone(), options)).map_err(|e| e.to_string())?;
-                let actual = block_on(plan.run(&case.batch(), &outputs)).map_err(|e| e.to_string())?;
-                for ((actual, expected), id) in actual.iter().zip(case.expected()).zip(outputs) {
-                    let shape = case.output_shape(&program, id);
-                    compare(actual, &expected, &shape, case.tolerance).map_err(|e| e.to_string())?;
-                }
-                Ok(())
-            });
+            check_cases(&executor, &cases::all(), options);
         }
     }
+}
+
+fn check_cases(executor: &GpuExecutor, cases: &[Case], options: PlanOptions) {
+    run_all(cases, |case| {
+        let program = Arc::new(case.program());
+        let outputs = case.outputs(&program);
+        let plan = block_on(executor.plan(program.clone(), options)).map_err(|e| e.to_string())?;
+        let actual = block_on(plan.run(&case.batch(), &outputs)).map_err(|e| e.to_string())?;
+        for ((actual, expected), id) in actual.iter().zip(case.expected()).zip(outputs) {
+            let shape = case.output_shape(&program, id);
+            compare(actual, &expected, &shape, case.tolerance).map_err(|e| e.to_string())?;
+        }
+        Ok(())
+    });
+}
+
+/// Devices that store f16; another must refuse it. Lavapipe does, SwiftShader does not.
+fn devices_with_f16() -> Vec<GpuDevice> {
+    let (with, without): (Vec<_>, Vec<_>) = devices().into_iter().partition(|d| d.stores(Dtype::F16));
+    for device in without {
+        let error = block_on(GpuExecutor::new(device).plan(small_model(), F16)).err().unwrap();
+        let ExecutorError::Unsupported { what, why, .. } = &error else { panic!("{error}") };
+        assert!(what.contains("f16") && why.contains("ask for f32"), "{error}");
+    }
+    with
+}
+
+#[test]
+fn every_case_stored_as_f16_equals_the_reference() {
+    for device in devices_with_f16() {
+        let executor = GpuExecutor::new(device);
+        assert_eq!(executor.device_for(Dtype::F16).dtype, "f16");
+        check_cases(&executor, &cases::halved(), F16);
+    }
+}
+
+/// Every tile with every number of rows, as far as other tests do not have them on this adapter.
+#[test]
+fn the_tiles_of_gpus_equal_the_reference() {
+    let gemms = |cases: Vec<Case>| -> Vec<Case> {
+        let by_rows = |name: &str| ["rows_", "norm_in", "Add"].iter().any(|part| name.contains(part));
+        let taken = |case: &Case| matches!(case.op, Op::Gemm(_)) && by_rows(&case.name);
+        cases.into_iter().filter(taken).collect()
+    };
+    for device in devices() {
+        let own = device.target(Dtype::F32);
+        let limits = [(0, usize::MAX), (usize::MAX, usize::MAX), (0, 0)];
+        // Software adapters take the smallest and the largest ones on their own.
+        for (small_rows, medium_rows) in
+            limits.into_iter().take(if device.adapter().software { 1 } else { 3 })
+        {
+            for matrix_units in if own.matrix_units { vec![false, true] } else { vec![false] } {
+                let target = Target { small_rows, medium_rows, matrix_units, ..own };
+                eprintln!("{device:?} {target:?}");
+                let executor = GpuExecutor::new(device.clone().with_target(target));
+                if !matrix_units {
+                    check_cases(&executor, &gemms(cases::all()), CHECKED);
+                }
+                if executor.stores(Dtype::F16) {
+                    check_cases(&executor, &gemms(cases::halved()), F16);
+                }
+            }
+        }
+    }
+}
+
+/// The kernels for matrix units, with the units in software, on adapters that have none.
+#[test]
+fn gemms_on_emulated_matrix_units_equal_the_reference() {
+    let gemms = |case: &Case| matches!(case.op, Op::Gemm(_));
+    let all: Vec<Case> = cases::halved().into_iter().filter(gemms).collect();
+    for device in devices_with_f16() {
+        let own = Target { matrix_units: true, ..device.target(Dtype::F16) };
+        if device.target(Dtype::F16).matrix_units {
+            continue; // They are tested as they are.
+        }
+        // Each case with one of the tiles.
+        for (tile, limits) in [(usize::MAX, usize::MAX), (0, usize::MAX), (0, 0)].into_iter().enumerate() {
+            let target = Target { small_rows: limits.0, medium_rows: limits.1, ..own };
+            let transform = |_: &heatseek_wgsl::Kernel, source: &str| without_matrix_units(source);
+            let device = device.clone().with_source_transform(Box::new(transform)).with_target(target);
+            let cases: Vec<_> = all.iter().skip(tile).step_by(3).cloned().collect();
+            check_cases(&GpuExecutor::new(device), &cases, F16);
+        }
+        let transform =
+            |_: &heatseek_wgsl::Kernel, source: &str| without_last_step(&without_matrix_units(source));
+        let device = device.with_source_transform(Box::new(transform)).with_target(own);
+        assert_wrong(&GpuExecutor::new(device));
+    }
+}
+
+/// A fault in a kernel of halves is no less of a fault.
+#[test]
+fn a_planted_fault_in_f16_gives_a_wrong_answer() {
+    for device in devices_with_f16() {
+        let transform = |_: &heatseek_wgsl::Kernel, source: &str| without_last_step(source);
+        assert_wrong(&GpuExecutor::new(device.with_source_transform(Box::new(transform))));
+    }
+}
+
+/// A GEMM that ends too soon; other kernels as they are.
+fn without_last_step(source: &str) -> String {
+    let source = source.replace("step < (k + 15u) / 16u; step++", "step + 1u < (k + 15u) / 16u; step++");
+    source.replace("step < steps; step++", "step + 1u < steps; step++")
+}
+
+/// Fails if a GEMM in f16 is right.
+fn assert_wrong(executor: &GpuExecutor) {
+    let case = cases::halved().into_iter().find(|case| case.name.starts_with("gemm/k_384, ")).unwrap();
+    let program = Arc::new(case.program());
+    let outputs = case.outputs(&program);
+    let plan = block_on(executor.plan(program, F16)).unwrap();
+    let actual = block_on(plan.run(&case.batch(), &outputs)).unwrap();
+    assert!(compare(&actual[0], &case.expected()[0], &[33, 64], case.tolerance).is_err());
 }
 
 /// A Program of a GEMM whose weights are counted when they are asked for, and the same with a pooling appended

@@ -1,5 +1,6 @@
 //! Renders every variant of the shaders, validates it with naga, and writes the table of kernels with
-//! all that can be reflected from the modules. An invalid variant fails the build with its source.
+//! all that can be reflected from the modules. An invalid variant fails the build with its source. What only Tint
+//! understands is rendered into `tint/`, for the tests.
 
 mod reflect;
 mod render;
@@ -14,12 +15,19 @@ fn main() {
     let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets OUT_DIR"));
     let environment = render::environment(Path::new("shaders"));
     let mut table = String::from("static KERNELS: &[Kernel] = &[\n");
-    for variant in variants::all() {
+    let target_arch = env::var("CARGO_CFG_TARGET_ARCH").expect("cargo sets CARGO_CFG_TARGET_ARCH");
+    for variant in variants::all(&target_arch) {
         let source = render::render(&environment, &variant);
         let file = out.join(format!("{}.wgsl", variant.name));
         fs::write(&file, &source).expect("OUT_DIR is writable");
         table += &reflect::kernel(&variant.name, &source, &file);
     }
     table += "];\n";
+    let tint = out.join("tint");
+    fs::create_dir_all(&tint).expect("OUT_DIR is writable");
+    for variant in variants::tint() {
+        let source = render::render(&environment, &variant);
+        fs::write(tint.join(format!("{}.wgsl", variant.name)), source).expect("OUT_DIR is writable");
+    }
     fs::write(out.join("kernels.rs"), table).expect("OUT_DIR is writable");
 }
