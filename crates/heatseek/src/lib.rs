@@ -34,6 +34,7 @@ mod model;
 mod neuron;
 mod occlusion;
 mod options;
+mod parts;
 mod rank;
 mod runner;
 mod self_check;
@@ -65,4 +66,6 @@ pub use model::{Loader, Model};
 pub use neuron::{NeuronOptions, NeuronView};
 pub use occlusion::Occlusion;
 pub use options::{DeviceChoice, EmbedOptions, LoadOptions, SourceTransform, pooling_from_name};
+#[doc(hidden)]
+pub use parts::{Parts, executor};
 pub use rank::RankCurves;
