@@ -12,13 +12,12 @@ use heatseek::{
     Stage, block_on,
 };
 use heatseek_gpu::AdapterReport;
-use heatseek_ops::Executor;
 
 use super::args::BenchArgs;
 use super::bar::Bar;
 use super::case::{Case, Class};
 use super::dtype::Dtype;
-use super::kernels::{breakdown, ceilings};
+use super::kernels::{On, OpRow, breakdown, ceilings};
 use super::measure::Rounds;
 use super::one_case::OneCase;
 use super::peers::{Place, Pool};
@@ -69,16 +68,24 @@ impl Bench<'_> {
             self.report.refused.push(Absent { what, reason });
             return Ok(());
         }
+        let place = if matches!(about.kind, "cpu" | "reference") { Place::Cpu } else { Place::Gpu };
+        // While they import, the reference computes; from then on one at a time does.
+        self.args.against.iter().for_each(|peer| self.pool.begin(peer, dtype, place));
         let class = self.class(&about);
         let cases = self.cases(class)?;
+        self.bar.say(&format!("{what}: waiting for peers"));
+        self.args.against.iter().for_each(|peer| drop(self.pool.get(peer, dtype, place)));
         let executor = block_on(heatseek::executor(&options))?;
-        let ceilings = match self.args.quick || device == DeviceChoice::Reference {
-            true => None,
-            false => {
-                self.bar.say(&format!("{what}: measuring ceilings"));
-                Some(ceilings(&*executor, dtype.bytes(), class == Class::Slow)?)
+        let on = On { executor: &*executor, dtype };
+        let timed = !self.args.quick && device != DeviceChoice::Reference;
+        let mut limits = None;
+        if timed {
+            self.bar.say(&format!("{what}: measuring ceilings"));
+            match ceilings(on, class == Class::Slow) {
+                Ok(measured) => limits = Some(measured),
+                Err(error) => self.absent(format!("{what}: ceilings"), error.into())?,
             }
-        };
+        }
         if let Some(first) = cases.first() {
             let began = Instant::now();
             subject.embed(&self.works[first])?;
@@ -86,7 +93,6 @@ impl Bench<'_> {
         }
         let quick = usize::from(self.args.quick);
         let rounds = Rounds { most: self.args.rounds.unwrap_or(ROUNDS[quick]), budget: self.budget(quick) };
-        let place = if matches!(about.kind, "cpu" | "reference") { Place::Cpu } else { Place::Gpu };
         let mut measured = None;
         for &case in &cases {
             self.bar.say(&format!("{what}: {case}"));
@@ -99,7 +105,7 @@ impl Bench<'_> {
                 device: name,
                 dtype,
                 place,
-                peak: ceilings.map(|c| c.gemm_gflops),
+                peak: limits.map(|limits| limits.gemm_gflops),
                 rounds,
                 against: &self.args.against,
             };
@@ -107,12 +113,14 @@ impl Bench<'_> {
                 measured = Some(case);
             }
         }
-        let timed = !self.args.quick && device != DeviceChoice::Reference;
         self.bar.say(&format!("{what}: op by op"));
-        let ops = match measured {
-            Some(case) => self.ops(&subject, case, dtype, timed.then_some(&*executor))?,
-            None => Vec::new(),
-        };
+        let mut ops = Vec::new();
+        if let Some(case) = measured {
+            match self.ops(&subject, case, dtype, timed.then_some(on)) {
+                Ok(rows) => ops = rows,
+                Err(failure) => self.absent(format!("{what}: op by op"), failure)?,
+            }
+        }
         self.report.devices.push(DeviceRun {
             device: name.to_owned(),
             dtype,
@@ -120,7 +128,7 @@ impl Bench<'_> {
             backend: about.backend,
             kernels: about.kernels,
             cold_start,
-            ceilings,
+            ceilings: limits,
             ops,
             ops_case: measured,
         });
@@ -183,14 +191,13 @@ impl Bench<'_> {
         subject: &Subject,
         case: Case,
         dtype: Dtype,
-        executor: Option<&dyn Executor>,
-    ) -> Result<Vec<super::kernels::OpRow>, Failure> {
+        on: Option<On<'_>>,
+    ) -> Result<Vec<OpRow>, Failure> {
         let (parts, work) = (subject.parts(), &self.works[&case]);
         let items: Vec<usize> = (0..work.len()).collect();
         let batches = self.blueprint.batches(work, &items, parts.plan.preferred_rows())?;
-        let bytes = [dtype.bytes(); 2];
         match batches.first() {
-            Some(batch) => Ok(breakdown(&parts.program, batch, bytes, executor)?),
+            Some(batch) => Ok(breakdown(&parts.program, batch, dtype, on)?),
             None => Ok(Vec::new()),
         }
     }

@@ -1,6 +1,7 @@
 //! What weights and activations are stored as.
 
 use heatseek::LoadOptions;
+use heatseek_ops::PlanOptions;
 use serde::Serialize;
 
 use crate::failure::Failure;
@@ -57,5 +58,10 @@ impl Dtype {
                 message: "no device of this build stores f16; ask for --dtype f32".into(),
             }),
         }
+    }
+
+    /// The same for plans that are made without a model.
+    pub fn plan(self, expected_rows: usize) -> PlanOptions {
+        PlanOptions { expected_rows, ..PlanOptions::default() }
     }
 }

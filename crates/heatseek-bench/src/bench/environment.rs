@@ -24,6 +24,8 @@ pub struct Environment {
     pub cores: usize,
     /// Of the CPU, ours and peers'.
     pub threads: usize,
+    /// Of the minute before it began: above 0.5 others were computing too, and times are worth less.
+    pub load_average: Option<f64>,
     /// Names, drivers and APIs of the GPUs that wgpu sees.
     pub adapters: Vec<String>,
     /// NVIDIA's driver, if there is one.
@@ -43,6 +45,7 @@ impl Environment {
             cpu: field("/proc/cpuinfo", "model name"),
             cores: cores(),
             threads,
+            load_average: load_average(),
             adapters: adapters.iter().map(describe).collect(),
             nvidia_driver: field("/proc/driver/nvidia/version", "NVRM version"),
         }
@@ -59,6 +62,10 @@ fn field(path: &str, name: &str) -> Option<String> {
     let text = std::fs::read_to_string(Path::new(path)).ok()?;
     let line = text.lines().find(|line| line.starts_with(name))?;
     Some(line.split_once(':')?.1.split_whitespace().collect::<Vec<_>>().join(" "))
+}
+
+fn load_average() -> Option<f64> {
+    std::fs::read_to_string("/proc/loadavg").ok()?.split(' ').next()?.parse().ok()
 }
 
 fn output(program: &str, args: &[&str]) -> Option<String> {

@@ -5,13 +5,14 @@ use std::time::{Duration, Instant};
 
 use heatseek::{Error, block_on};
 use heatseek_ops::{
-    Batch, Buffer, BufferId, CopyRows, Direction, Executor, Gemm, L2Normalize, OutputId, PlanOptions,
-    Program, ProgramError, Rows, Step, Tensor,
+    Batch, Buffer, BufferId, CopyRows, Direction, Executor, Gemm, L2Normalize, OutputId, Program,
+    ProgramError, Rows, Step, Tensor,
 };
 use serde::Serialize;
 
 use super::cost::{label, of_run};
-use super::measure::median;
+use super::dtype::Dtype;
+use super::measure::min;
 
 /// Width of the output that is read back to know that everything before it is done.
 const SENTINEL: usize = 4;
@@ -24,8 +25,15 @@ const LARGEST_GEMM: usize = 4096;
 /// A GEMM that takes longer is large enough.
 const LONG_ENOUGH: Duration = Duration::from_millis(20);
 /// What is copied: larger than the caches of most devices.
-const COPY_ROWS: usize = 1 << 14;
+const COPY_ROWS: usize = 1 << 15;
 const COPY_WIDTH: usize = 1024;
+
+/// What ops are timed on.
+#[derive(Clone, Copy)]
+pub struct On<'a> {
+    pub executor: &'a dyn Executor,
+    pub dtype: Dtype,
+}
 
 /// What a device does at best, by our own kernels.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
@@ -52,19 +60,19 @@ pub struct OpRow {
     pub gflops: Option<f64>,
 }
 
-/// Measures the ceilings. `element_bytes` are those of an activation; `small` is for devices that take long.
-pub fn ceilings(executor: &dyn Executor, element_bytes: u64, small: bool) -> Result<Ceilings, Error> {
+/// Measures the ceilings; `small` is for devices that take long.
+pub fn ceilings(on: On<'_>, small: bool) -> Result<Ceilings, Error> {
     let mut size = if small { 256 } else { 1024 };
-    let mut took = gemm_time(executor, size)?;
+    let mut took = gemm_time(on, size)?;
     while !small && took < LONG_ENOUGH && size < LARGEST_GEMM {
         size *= 2;
-        took = gemm_time(executor, size)?;
+        took = gemm_time(on, size)?;
     }
     let rows = if small { COPY_ROWS / 16 } else { COPY_ROWS };
     let x = move |program: &mut Program| vec![program.weight("x", noise(&[rows, COPY_WIDTH]))];
     let copy = Repeated::new(CopyRows::of_width(COPY_WIDTH).into(), Rows::Tokens, Box::new(x));
-    let copied = copy.time(executor, &Batch::of_lengths(&[rows]))?;
-    let bytes = 2 * element_bytes * (rows * COPY_WIDTH) as u64;
+    let copied = copy.time(on, &Batch::of_lengths(&[rows]))?;
+    let bytes = 2 * on.dtype.bytes() * (rows * COPY_WIDTH) as u64;
     Ok(Ceilings {
         gemm_gflops: 2.0 * (size as f64).powi(3) / took.as_secs_f64() / 1e9,
         gemm_size: size,
@@ -72,26 +80,26 @@ pub fn ceilings(executor: &dyn Executor, element_bytes: u64, small: bool) -> Res
     })
 }
 
-fn gemm_time(executor: &dyn Executor, size: usize) -> Result<Duration, Error> {
+fn gemm_time(on: On<'_>, size: usize) -> Result<Duration, Error> {
     let inputs = move |program: &mut Program| {
         let x = program.weight("x", noise(&[size, size]));
         let weight = program.weight("weight", noise(&[size, size]));
         vec![x, weight, program.weight("bias", noise(&[size]))]
     };
     let gemm = Repeated::new(Gemm::linear(size, size).into(), Rows::Tokens, Box::new(inputs));
-    gemm.time(executor, &Batch::of_lengths(&[size]))
+    gemm.time(on, &Batch::of_lengths(&[size]))
 }
 
 /// What the steps of a run of `batch` cost, those of one kind together, the most expensive first. They are timed if
-/// there is an executor.
+/// there is something to time them on.
 pub fn breakdown(
     program: &Program,
     batch: &Batch,
-    element_bytes: [u64; 2],
-    executor: Option<&dyn Executor>,
+    dtype: Dtype,
+    on: Option<On<'_>>,
 ) -> Result<Vec<OpRow>, Error> {
     let mut rows: Vec<OpRow> = Vec::new();
-    for cost in of_run(program, batch, element_bytes)? {
+    for cost in of_run(program, batch, [dtype.bytes(); 2])? {
         let name = label(&cost.step.op);
         match rows.iter_mut().find(|row| row.op == name) {
             Some(row) => {
@@ -102,8 +110,8 @@ pub fn breakdown(
                 row.ms = row.ms.map(|ms| ms * row.count as f64 / (row.count - 1) as f64);
             }
             None => {
-                let time = |executor| Repeated::of(program, cost.step, batch).time(executor, batch);
-                let ms = executor.map(time).transpose()?.map(|time| 1e3 * time.as_secs_f64());
+                let time = |on| Repeated::of(program, cost.step, batch).time(on, batch);
+                let ms = on.map(time).transpose()?.map(|time| 1e3 * time.as_secs_f64());
                 let (flops, bytes) = (cost.flops, cost.bytes);
                 rows.push(OpRow {
                     op: name,
@@ -149,7 +157,7 @@ impl<'a> Repeated<'a> {
         let outputs = bindings.iter().filter(|b| b.direction == Direction::Output);
         let outputs = outputs.map(|binding| (rows, width(binding))).collect();
         let step = Step { op, rows, buffers: Vec::new(), only_for: None };
-        Self { step, outputs, inputs: inputs }
+        Self { step, outputs, inputs }
     }
 
     /// `step` of `program`: its weights and tables, and noise for what other steps have written.
@@ -178,8 +186,8 @@ impl<'a> Repeated<'a> {
         Self { step: step.clone(), outputs: written, inputs: Box::new(inputs) }
     }
 
-    /// The step `times` times, and a small output behind it.
-    fn program(&self, times: usize) -> Result<(Program, OutputId), ProgramError> {
+    /// The step `times` times, and a small output behind it, of `sequences` rows.
+    fn program(&self, times: usize, sequences: usize) -> Result<(Program, OutputId), ProgramError> {
         let mut program = Program::new();
         let mut ids = (self.inputs)(&mut program);
         for (at, (rows, width)) in self.outputs.iter().enumerate() {
@@ -188,7 +196,7 @@ impl<'a> Repeated<'a> {
         for _ in 0..times {
             program.push(self.step.op.clone(), self.step.rows, &ids)?;
         }
-        let seed = program.weight("sentinel.in", noise(&[1, SENTINEL]));
+        let seed = program.weight("sentinel.in", noise(&[sequences, SENTINEL]));
         let done = program.activation("sentinel.out", Rows::Sequences, SENTINEL);
         program.push(L2Normalize { width: SENTINEL }, Rows::Sequences, &[seed, done])?;
         let done = program.output("sentinel", done);
@@ -196,19 +204,18 @@ impl<'a> Repeated<'a> {
     }
 
     /// One execution: what several more of them add, so that the cost of a run itself falls away.
-    fn time(&self, executor: &dyn Executor, batch: &Batch) -> Result<Duration, Error> {
-        let once = self.time_of(executor, batch, 1)?;
+    fn time(&self, on: On<'_>, batch: &Batch) -> Result<Duration, Error> {
+        let once = self.time_of(on, batch, 1)?;
         let more = if once > BUDGET / 8 { 1 } else { 8 };
-        let several = self.time_of(executor, batch, 1 + more)?;
+        let several = self.time_of(on, batch, 1 + more)?;
         // Noise may make several faster than one.
         let added = several.checked_sub(once).filter(|added| !added.is_zero());
         Ok(added.map_or(several / (1 + more as u32), |added| added / more as u32))
     }
 
-    fn time_of(&self, executor: &dyn Executor, batch: &Batch, times: usize) -> Result<Duration, Error> {
-        let (program, done) = self.program(times)?;
-        let options = PlanOptions { expected_rows: batch.rows(), checked: false };
-        let plan = block_on(executor.prepare(Arc::new(program), options))?;
+    fn time_of(&self, on: On<'_>, batch: &Batch, times: usize) -> Result<Duration, Error> {
+        let (program, done) = self.program(times, batch.sequences().len())?;
+        let plan = block_on(on.executor.prepare(Arc::new(program), on.dtype.plan(batch.rows())))?;
         let run = || -> Result<f64, Error> {
             let began = Instant::now();
             block_on(plan.run(batch, &[done]))?;
@@ -220,7 +227,8 @@ impl<'a> Repeated<'a> {
         while all.len() < REPEATS.0 || (all.len() < REPEATS.1 && began.elapsed() < BUDGET) {
             all.push(run()?);
         }
-        Ok(Duration::from_secs_f64(median(&all)))
+        // Ceilings are what is reached at best, and others on the machine only ever add.
+        Ok(Duration::from_secs_f64(min(&all)))
     }
 }
 

@@ -106,7 +106,12 @@ fn measure(args: &BenchArgs, threads: usize) -> Result<Report, Failure> {
     };
     let (pooling, normalize) = blueprint.pooling();
     let setup = Setup { python: &args.python, model: &path, threads, pooling: pooling.to_owned(), normalize };
-    let adapters = block_on(GpuDevice::enumerate());
+    let devices = devices(args);
+    // Drivers take their time and may have things to say, so they are asked only for who wants a GPU.
+    let adapters = match devices.contains(&DeviceChoice::Gpu) || devices.contains(&DeviceChoice::Auto) {
+        true => block_on(GpuDevice::enumerate()),
+        false => Vec::new(),
+    };
     let report = Report {
         environment: Environment::here(threads, &adapters),
         model: ModelFacts {
@@ -134,7 +139,7 @@ fn measure(args: &BenchArgs, threads: usize) -> Result<Report, Failure> {
         truth: Default::default(),
         report,
     };
-    for device in devices(args) {
+    for device in devices {
         for &dtype in &args.dtype {
             bench.device(device, dtype)?;
         }

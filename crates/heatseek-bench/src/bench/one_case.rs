@@ -141,7 +141,20 @@ impl OneCase<'_> {
         for &name in self.against {
             bar.say(&format!("{what}: preparing {name}"));
             let file = pool.pixels_file();
-            let prepared = pool.get(name, self.dtype, self.place).and_then(|peer| {
+            let peer = match pool.get(name, self.dtype, self.place) {
+                Ok(peer) => peer,
+                Err(reason) => {
+                    // Told once, and not again for every case.
+                    let what = format!("{name} {} for {}", self.dtype.name(), self.device);
+                    let absent = Absent { what, reason };
+                    if !report.missing.contains(&absent) {
+                        bar.tell(&format!("{}: {}", absent.what, absent.reason));
+                        report.missing.push(absent);
+                    }
+                    continue;
+                }
+            };
+            let prepared = Ok(peer).and_then(|peer: Rc<RefCell<Peer>>| {
                 let vectors = peer.borrow_mut().prepare(self.work, &samples, &file)?;
                 let cosine = self.truth.check_samples(&vectors, PEER_COSINE)?;
                 Ok(Ready { name, peer, cosine, failed: Cell::new(false) })

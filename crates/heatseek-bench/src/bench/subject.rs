@@ -96,15 +96,15 @@ impl Blueprint {
 
 /// A model on a device.
 pub enum Subject {
-    Text(Model),
-    Picture(ImageModel),
+    Text(Box<Model>),
+    Picture(Box<ImageModel>),
 }
 
 impl Subject {
     pub fn load(files: ModelFiles, options: LoadOptions, control: &dyn Control) -> Result<Self, Error> {
         Ok(match files.is_vision() {
-            true => Self::Picture(block_on(ImageModel::load(files, options, control))?),
-            false => Self::Text(block_on(Model::load(files, options, control))?),
+            true => Self::Picture(Box::new(block_on(ImageModel::load(files, options, control))?)),
+            false => Self::Text(Box::new(block_on(Model::load(files, options, control))?)),
         })
     }
 

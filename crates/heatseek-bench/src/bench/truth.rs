@@ -16,7 +16,7 @@ use super::work::Work;
 use crate::failure::Failure;
 
 /// Floating-point operations of an input beyond which the scalar reference would take minutes.
-const MOST_FLOPS: u64 = 40_000_000_000;
+const MOST_FLOPS: u64 = 60_000_000_000;
 /// The same for all that is checked of a case with `--quick`.
 const QUICK_FLOPS: u64 = 8_000_000_000;
 /// Each thread holds what is computed of the weights.
@@ -44,6 +44,7 @@ struct Job {
     case: usize,
     item: usize,
     batch: Batch,
+    flops: u64,
 }
 
 /// The truth of each case.
@@ -70,7 +71,7 @@ pub fn of_cases(
             if flops > most {
                 source = Source::Cpu;
             }
-            jobs.push(Job { case: at, item, batch });
+            jobs.push(Job { case: at, item, batch, flops });
         }
         sources.push(source);
     }
@@ -95,8 +96,10 @@ fn compute(
     let output = pooled(program)?;
     let failed = |error| Failure::from(heatseek::Error::Executor(error));
     let mut vectors = vec![Vec::new(); jobs.len()];
-    let (slow, fast): (Vec<usize>, Vec<usize>) =
+    let (mut slow, fast): (Vec<usize>, Vec<usize>) =
         (0..jobs.len()).partition(|&at| sources[jobs[at].case] == Source::Reference);
+    // The longest first, so that nobody waits for one that began last.
+    slow.sort_by_key(|&at| std::cmp::Reverse(jobs[at].flops));
     if !fast.is_empty() {
         let plan = heatseek_cpu::executor().plan(program.clone(), PlanOptions::default()).map_err(failed)?;
         for at in fast {

@@ -52,7 +52,7 @@ fn environment(report: &Report) -> String {
     let env = &report.environment;
     let weights = if report.model.synthetic { "random weights" } else { "its own weights" };
     let mut text = format!(
-        "{}, {weights}, {:.1} M parameters; heatseek {}{}{}, {}, {}, {} cores, {} threads, {}.",
+        "{}, {weights}, {:.1} M parameters; heatseek {}{}{}, {}, {}, {} cores, {} threads, load {}, {}.",
         report.model.name,
         report.model.parameters as f64 / 1e6,
         env.heatseek,
@@ -62,6 +62,7 @@ fn environment(report: &Report) -> String {
         env.cpu.as_deref().unwrap_or(env.arch),
         env.cores,
         env.threads,
+        env.load_average.map(figures).unwrap_or_else(|| "unknown".into()),
         env.date.as_deref().unwrap_or("no date")
     );
     for device in &report.devices {
@@ -99,7 +100,7 @@ fn tables(report: &Report) -> Vec<(String, Table)> {
 
 fn times(report: &Report) -> Table {
     let header = [
-        "device", "dtype", "case", "task", "peer", "ms", "n", "before", "inputs/s", "tokens/s", "GFLOP/s",
+        "device", "dtype", "case", "task", "peer", "ms", "n", "tokenise", "inputs/s", "tokens/s", "GFLOP/s",
         "peak", "cosine", "peer ms", "ratio",
     ];
     let mut table = Table::new(5, &header);

@@ -118,11 +118,16 @@ pub struct Peer {
     child: Child,
 }
 
+/// A peer that differs from others in what it has to load.
+type Key = (&'static str, Dtype, Place);
+
 /// Peers, started when they are first needed and kept for all cases and devices.
 pub struct Pool<'a> {
     setup: Setup<'a>,
     // Before the folder, so that nobody runs in it when it goes.
-    started: HashMap<(&'static str, Dtype, Place), Result<Rc<RefCell<Peer>>, String>>,
+    started: HashMap<Key, Result<Rc<RefCell<Peer>>, String>>,
+    /// Those that have not greeted yet.
+    starting: HashMap<Key, Result<Child, String>>,
     folder: Folder,
 }
 
@@ -132,7 +137,16 @@ impl<'a> Pool<'a> {
         for (name, text) in FILES {
             folder.write(name, text.as_bytes())?;
         }
-        Ok(Self { setup, started: HashMap::new(), folder })
+        Ok(Self { setup, started: HashMap::new(), starting: HashMap::new(), folder })
+    }
+
+    /// Starts the peer `name` and does not wait, so that several can import and load at the same time.
+    pub fn begin(&mut self, name: &'static str, dtype: Dtype, place: Place) {
+        let key = self.key(name, dtype, place);
+        if !self.started.contains_key(&key) && !self.starting.contains_key(&key) {
+            let child = self.start(key);
+            self.starting.insert(key, child);
+        }
     }
 
     /// The peer `name`, or why there is none.
@@ -142,21 +156,25 @@ impl<'a> Pool<'a> {
         dtype: Dtype,
         place: Place,
     ) -> Result<Rc<RefCell<Peer>>, String> {
+        self.begin(name, dtype, place);
+        let key = self.key(name, dtype, place);
+        if let Some(child) = self.starting.remove(&key) {
+            let peer = child.and_then(|child| greeted(name, child));
+            self.started.insert(key, peer.map(|peer| Rc::new(RefCell::new(peer))));
+        }
+        self.started.get(&key).cloned().unwrap_or_else(|| Err("it was not started".into()))
+    }
+
+    fn key(&self, name: &'static str, dtype: Dtype, place: Place) -> Key {
         // Where one without CUDA runs already, another would be the same.
         let on_cpu = self.started.get(&(name, dtype, Place::Cpu));
         let only_cpu = matches!(on_cpu, Some(Ok(peer)) if !peer.borrow().about.cuda);
-        let key = (name, dtype, if only_cpu { Place::Cpu } else { place });
-        if let Some(started) = self.started.get(&key) {
-            return started.clone();
-        }
-        let peer = self.start(name, dtype, key.2).map(|peer| Rc::new(RefCell::new(peer)));
-        self.started.insert(key, peer.clone());
-        peer
+        (name, dtype, if only_cpu { Place::Cpu } else { place })
     }
 
     /// All that were started, and what they say of themselves.
     pub fn about(&self) -> Vec<PeerRun> {
-        let run = |(key, peer): (&(&str, Dtype, Place), &Result<Rc<RefCell<Peer>>, String>)| {
+        let run = |(key, peer): (&Key, &Result<Rc<RefCell<Peer>>, String>)| {
             let about = peer.as_ref().ok()?.borrow().about.clone();
             Some(PeerRun { about, dtype: key.1 })
         };
@@ -167,7 +185,7 @@ impl<'a> Pool<'a> {
         all
     }
 
-    fn start(&self, name: &'static str, dtype: Dtype, place: Place) -> Result<Peer, String> {
+    fn start(&self, (name, dtype, place): Key) -> Result<Child, String> {
         let place = if place == Place::Cpu { "cpu" } else { "gpu" };
         let log = self.folder.path().join(format!("{name}-{place}-{}.log", dtype.name()));
         let Setup { python, model, threads, pooling, normalize } = &self.setup;
@@ -178,17 +196,20 @@ impl<'a> Pool<'a> {
             &[&serve, name, "--model", &model, "--place", place, "--dtype", dtype.name()][..],
             &["--threads", &threads, "--pooling", pooling, "--normalize", &normalize],
         ];
-        let mut child = Child::start(python, &args.concat(), log)?;
-        let about = child.answer(START)?;
-        let about =
-            serde_json::from_value(about).map_err(|error| format!("it answered nonsense: {error}"))?;
-        Ok(Peer { about, task: task(name), child })
+        Child::start(python, &args.concat(), log)
     }
 
     /// The file that pictures are given to peers in.
     pub fn pixels_file(&self) -> PathBuf {
         self.folder.path().join("pixels.f32")
     }
+}
+
+/// Waits until it has loaded.
+fn greeted(name: &str, mut child: Child) -> Result<Peer, String> {
+    let about = child.answer(START)?;
+    let about = serde_json::from_value(about).map_err(|error| format!("it answered nonsense: {error}"))?;
+    Ok(Peer { about, task: task(name), child })
 }
 
 impl Peer {
