@@ -9,7 +9,7 @@ pub struct Bar(ProgressBar);
 
 impl Bar {
     pub fn new() -> Self {
-        Self(progress::count_bar("").with_message("preparing"))
+        Self(progress::doing_bar())
     }
 
     /// What is being done now, which may take a while.
@@ -24,7 +24,6 @@ impl Bar {
             true => self.0.suspend(|| eprintln!("{line}")),
             false => eprintln!("{line}"),
         }
-        self.0.inc(1);
     }
 
     /// For what counts its own steps.

@@ -65,7 +65,7 @@ impl Case {
                 vec![fixed(1, 16), fixed(1, 128), fixed(32, 32), fixed(16, 128), mixed(32)]
             }
             (Class::Host, false, true) => vec![fixed(1, 16), fixed(8, 32)],
-            (Class::Slow, false, false) => vec![fixed(1, 16), fixed(8, 32), mixed(4)],
+            (Class::Slow, false, false) => vec![fixed(1, 16), fixed(4, 32), mixed(2)],
             (Class::Slow, false, true) => vec![fixed(1, 16)],
             (Class::Fast, true, false) => vec![fixed(1, SIDE), fixed(8, SIDE), fixed(64, SIDE)],
             (Class::Fast, true, true) => vec![fixed(1, SIDE), fixed(8, SIDE)],

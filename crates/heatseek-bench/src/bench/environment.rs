@@ -24,7 +24,7 @@ pub struct Environment {
     pub cores: usize,
     /// Of the CPU, ours and peers'.
     pub threads: usize,
-    /// Of the minute before it began: above 0.5 others were computing too, and times are worth less.
+    /// Of the minute before it began: see [`Environment::is_busy`].
     pub load_average: Option<f64>,
     /// Names, drivers and APIs of the GPUs that wgpu sees.
     pub adapters: Vec<String>,
@@ -49,6 +49,14 @@ impl Environment {
             adapters: adapters.iter().map(describe).collect(),
             nvidia_driver: field("/proc/driver/nvidia/version", "NVRM version"),
         }
+    }
+}
+
+impl Environment {
+    /// Whether others were computing: half of the cores or more. Peers whose threads wait for each other by spinning
+    /// then take several times as long as they would, which is no merit of ours.
+    pub fn is_busy(&self) -> bool {
+        self.load_average.is_some_and(|load| load > 0.5 * self.cores as f64)
     }
 }
 

@@ -24,6 +24,8 @@ const REPEATS: (usize, usize) = (3, 15);
 const LARGEST_GEMM: usize = 4096;
 /// A GEMM that takes longer is large enough.
 const LONG_ENOUGH: Duration = Duration::from_millis(20);
+/// An op that is so short is repeated more often, as clocks and submits take microseconds.
+const SHORT: Duration = Duration::from_millis(2);
 /// What is copied: larger than the caches of most devices.
 const COPY_ROWS: usize = 1 << 15;
 const COPY_WIDTH: usize = 1024;
@@ -206,7 +208,11 @@ impl<'a> Repeated<'a> {
     /// One execution: what several more of them add, so that the cost of a run itself falls away.
     fn time(&self, on: On<'_>, batch: &Batch) -> Result<Duration, Error> {
         let once = self.time_of(on, batch, 1)?;
-        let more = if once > BUDGET / 8 { 1 } else { 8 };
+        let more = match once {
+            once if once > LONG_ENOUGH => 1,
+            once if once > SHORT => 8,
+            _ => 32,
+        };
         let several = self.time_of(on, batch, 1 + more)?;
         // Noise may make several faster than one.
         let added = several.checked_sub(once).filter(|added| !added.is_zero());

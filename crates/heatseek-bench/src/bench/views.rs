@@ -65,6 +65,12 @@ fn environment(report: &Report) -> String {
         env.load_average.map(figures).unwrap_or_else(|| "unknown".into()),
         env.date.as_deref().unwrap_or("no date")
     );
+    if env.is_busy() {
+        text.push_str(
+            " Others were computing on this machine: times are too long, those of peers that spin most of all, and \
+             ratios are worth nothing.",
+        );
+    }
     for device in &report.devices {
         let DeviceRun { device, dtype, name, backend, kernels, .. } = device;
         let _ = write!(text, " {device} {}: {name}, {backend}, {kernels}.", dtype.name());
