@@ -5,8 +5,6 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 use heatseek::{ChunkOptions, DeviceChoice, HeadFusion, PoolerSpec, Precision, Reduce, SearchError};
 
-use crate::bench::BenchArgs;
-
 /// Search text by meaning, on your own machine.
 #[derive(Parser)]
 #[command(name = "heatseek", version, about, arg_required_else_help = true)]
@@ -36,7 +34,7 @@ pub enum Command {
     /// Measure how well poolers find what they should, on a corpus with known answers.
     Eval(EvalArgs),
     /// Measure how fast each device is, beside its own ceilings and beside PyTorch and others.
-    Bench(Box<BenchArgs>),
+    Bench(Box<crate::bench::BenchArgs>),
     /// Print the ways to pool there are, with their equations, options and papers.
     Poolers(PoolersArgs),
     /// Get real models into a folder, or list those there are.
@@ -364,7 +362,6 @@ fn fusion(name: &str) -> Result<HeadFusion, String> {
         .ok_or_else(|| "expected mean, max or min".to_owned())
 }
 
-/// The device of this name, for clap.
-pub fn device(name: &str) -> Result<DeviceChoice, String> {
+fn device(name: &str) -> Result<DeviceChoice, String> {
     DeviceChoice::from_name(name).map_err(|error| error.to_string())
 }

@@ -66,6 +66,7 @@ pub use model::{Loader, Model};
 pub use neuron::{NeuronOptions, NeuronView};
 pub use occlusion::Occlusion;
 pub use options::{DeviceChoice, EmbedOptions, LoadOptions, SourceTransform, pooling_from_name};
+pub use rank::RankCurves;
+
 #[doc(hidden)]
 pub use parts::{Parts, executor};
-pub use rank::RankCurves;

@@ -7,7 +7,6 @@ use heatseek::DeviceChoice;
 
 use super::case::Case;
 use super::dtype::Dtype;
-use crate::args::device;
 
 /// `heatseek bench`.
 #[derive(Args)]
@@ -66,4 +65,8 @@ pub enum BenchCommand {
         /// A report.json, after.
         after: PathBuf,
     },
+}
+
+fn device(name: &str) -> Result<DeviceChoice, String> {
+    DeviceChoice::from_name(name).map_err(|error| error.to_string())
 }
