@@ -30,7 +30,7 @@ use crate::failure::Failure;
 /// How long the rounds of a case go on: without and with `--quick`.
 const BUDGET: [Duration; 2] = [Duration::from_secs(6), Duration::from_secs(1)];
 /// Rounds at most, likewise.
-const ROUNDS: [usize; 2] = [30, 5];
+const ROUNDS: [usize; 2] = [50, 5];
 
 /// Everything that a run shares.
 pub struct Bench<'a> {

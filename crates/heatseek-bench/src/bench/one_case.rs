@@ -83,6 +83,7 @@ impl OneCase<'_> {
                 case: self.case,
                 inputs: self.work.len(),
                 tokens,
+                runs: batches.len(),
                 device: self.device.to_owned(),
                 dtype: self.dtype,
                 task,

@@ -71,6 +71,8 @@ pub struct Row {
     pub case: Case,
     pub inputs: usize,
     pub tokens: usize,
+    /// How many runs of the device its inputs are split into.
+    pub runs: usize,
     pub device: String,
     pub dtype: Dtype,
     pub task: Task,
