@@ -53,8 +53,8 @@ impl Environment {
 }
 
 impl Environment {
-    /// Whether others were computing: half of the cores or more. Peers whose threads wait for each other by spinning
-    /// then take several times as long as they would, which is no merit of ours.
+    /// Whether half of the cores or more were taken. If others go on, peers whose threads wait for each other by
+    /// spinning take several times as long as they would, which is no merit of ours.
     pub fn is_busy(&self) -> bool {
         self.load_average.is_some_and(|load| load > 0.5 * self.cores as f64)
     }

@@ -67,8 +67,8 @@ fn environment(report: &Report) -> String {
     );
     if env.is_busy() {
         text.push_str(
-            " Others were computing on this machine: times are too long, those of peers that spin most of all, and \
-             ratios are worth nothing.",
+            " The machine was busy in the minute before: if others go on computing, times are too long, those of \
+             peers whose threads spin most of all, and ratios mislead.",
         );
     }
     for device in &report.devices {

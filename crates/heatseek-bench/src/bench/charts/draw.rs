@@ -98,10 +98,10 @@ pub fn grid_y(svg: &mut String, axis: &LogAxis, left: f64, right: f64) {
     }
 }
 
-/// A mark whose shape goes with its series.
+/// A mark in the colour of its series; where colours come again, it has another shape.
 pub fn mark(svg: &mut String, series: usize, x: f64, y: f64) {
     let class = series % SERIES;
-    let _ = match class % 3 {
+    let _ = match (class + series / SERIES) % 3 {
         0 => write!(svg, "<circle class=\"d s{class}\" cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"4\"/>"),
         1 => write!(
             svg,
