@@ -451,7 +451,7 @@ test('what is wrong with a pooling is told, and spoils nothing', async () => {
     name: /^pooling is 'average'; expected one of auto, mean/,
     option: /gem: `q` is 3; expected one of the options p,/,
     value: /gem: `p` is -1; expected/,
-    none: /mean: `p` is 3; expected no options at all/,
+    none: /mean: `p` is 3; expected one of the options of_layer/,
     missing: /pma needs learned weights: a safetensors file with/,
     file: /^pooling weights/,
     shape: /tensor `query` is F32 \[2, 2\]; expected F32 \[4, 8\]/,

@@ -25,6 +25,14 @@ GRAM = {
     "ln_1.weight": (WIDTH,),
 }
 SOURCES = {"W": (WIDTH, 5), "U": (WIDTH, 5), "v": (5,), "W_b": (WIDTH, 4), "U_b": (WIDTH, 4), "v_b": (4,)}
+# The same of two sources that have each their own, and what their contexts are projected with.
+OWN_SOURCES = {name: (2, *shape) for name, shape in SOURCES.items()} | {"U_c": (2, WIDTH, 7)}
+TASK = {"fc.0.weight": (3, WIDTH), "fc.0.bias": (3,), "fc.2.weight": (4 * WIDTH, 3), "fc.2.bias": (4 * WIDTH,)}
+SPATIAL = {"offset.weight": (27, WIDTH, 3, 3), "offset.bias": (27,), "conv.weight": (WIDTH, WIDTH, 3, 3),
+           "conv.own": (LAYERS, WIDTH, WIDTH, 3, 3)}
+DOWN = {"down.weight": (6, WIDTH), "down.bias": (6,), "in_proj_weight": (18, 6), "in_proj_bias": (18,),
+        "out_proj.weight": (6, 6), "up.weight": (WIDTH, 6), "up.bias": (WIDTH,), "query": (6,)}
+GRIDS = {"short": (1, 2), "text": (2, 5), "long": (5, 5)}
 TOKENS = {"short": 3, "text": 11, "long": 26}
 
 random = np.random.default_rng(SEED)
@@ -97,14 +105,19 @@ def parts(text, skip):
 
 
 def clusters(text, skip):
-    x = f64(f"{text}.layer.6")[skip:]
-    received = f64(f"{text}.map").mean(axis=0)[skip:]
-    for k, kind, significance in [(4, "kmeans", False), (4, "kmedoids", True), (3, "kmeans", True), (40, "kmeans", False)]:
+    for k, kind, significance, keep in [(4, "kmeans", False, False), (4, "kmedoids", True, False),
+                                        (3, "kmeans", True, False), (40, "kmeans", False, False),
+                                        (3, "kmeans", False, True), (2, "kmedoids", True, True)]:
+        # The class token stays as it is unless it does not count.
+        start = max(skip, 1) if keep else skip
+        x, received = f64(f"{text}.layer.6")[start:], f64(f"{text}.map").mean(axis=0)[start:]
         spec = {"name": "cluster", "k": k, "kind": kind, "weight": "significance" if significance else "even"}
+        spec = {**spec, "class": "keep"} if keep else spec
         maps = ["map"] if significance else []
         w = received if significance else np.ones(len(x))
         if k >= len(x):
-            case(text, skip, spec, x, padded(np.eye(len(x)), skip), maps=maps)
+            whole = f64(f"{text}.layer.6")[skip:]
+            case(text, skip, spec, whole, padded(np.eye(len(whole)), skip), maps=maps)
             continue
         if significance:
             first = np.argsort(-w, kind="stable")[:k]
@@ -129,7 +142,10 @@ def clusters(text, skip):
                     rows.append(np.eye(len(x))[members[cost.argmin()]])
             share = np.array(rows)
             labels = np.unique(labels, return_inverse=True)[1]
-        case(text, skip, spec, share @ x, padded(share, skip), maps=maps)
+        share = padded(share, start)
+        if start > skip:
+            share = np.vstack([np.eye(share.shape[1])[:1], share])
+        case(text, skip, spec, share @ f64(f"{text}.layer.6"), share, maps=maps)
 
 
 def maps(text, skip):
@@ -167,8 +183,8 @@ def several_layers(text, skip):
          layers=[4, 5, 6], params={"w_tok": "w_tok", "w_lay": "w_lay"})
     case(text, skip, {"name": "max_cls", "k": 2}, z[5:, 0].max(axis=0), layers=[5, 6])
     # MaxSeq and attention of the class token.
-    top = z[4:].max(axis=0)
-    for learned in [False, True]:
+    for learned, over in [(False, "max"), (True, "max"), (False, "mean"), (True, "sum")]:
+        top = getattr(z[4:], over)(axis=0)
         w_in, b_in = (f64("in_proj_weight"), f64("in_proj_bias")) if learned else (np.tile(np.eye(WIDTH), (3, 1)), 0)
         q, k, v = np.split(top @ w_in.T + b_in, 3, axis=1)
         d = WIDTH // HEADS
@@ -180,15 +196,111 @@ def several_layers(text, skip):
         names = ["in_proj_weight", "in_proj_bias", "out_proj.weight", "out_proj.bias"] if learned else []
         if learned:
             vector = f64("out_proj.weight") @ vector + f64("out_proj.bias")
-        case(text, skip, {"name": "max_seq_mha"}, vector, padded(weights, skip), layers=[4, 5, 6],
+        case(text, skip, {"name": "max_seq_mha", "over": over}, vector, padded(weights, skip), layers=[4, 5, 6],
              params={name: name for name in names})
     gates = [np.clip((max(m @ f64("gate.w") + f64("gate.b")[0], 0) + 3) / 6, 0, 1) for m in z[1:, skip:].mean(axis=1)]
     case(text, skip, {"name": "levels"}, (np.array(gates)[:, None] * z[1:, skip:].mean(axis=1)).mean(axis=0),
          layers=range(1, 7), params={"w": "gate.w", "b": "gate.b"})
-    f = sigmoid(z[4:, skip:] * f64("scales.W")[:, None]) * z[4:, skip:]
-    a = softmax(np.einsum("std,sd->st", f, f64("scales.w")), axis=0)
-    case(text, skip, {"name": "levels", "kind": "scales", "layers": "last_3"}, (a[..., None] * f).sum(axis=0).mean(axis=0),
-         layers=[4, 5, 6], params={"W": "scales.W", "w": "scales.w"})
+    # The task gate, alone and behind the level gate.
+    for kind, levels in [("task", np.ones(LAYERS)), ("gate_task", np.array(gates))]:
+        f = np.tensordot(levels, z[1:, skip:], axes=1) / LAYERS
+        hidden = np.maximum(f64("fc.0.weight") @ f.mean(axis=0) + f64("fc.0.bias"), 0)
+        theta = np.clip((f64("fc.2.weight") @ hidden + f64("fc.2.bias") + 3) / 6, 0, 1)
+        a1, b1, a2, b2 = theta.reshape(4, WIDTH) - 0.5
+        out = np.maximum((2 * a1 + 1) * f + b1, 2 * a2 * f + b2)
+        params = {name: name for name in TASK} | ({"w": "gate.w", "b": "gate.b"} if kind == "gate_task" else {})
+        case(text, skip, {"name": "levels", "kind": kind}, out.mean(axis=0), layers=range(1, 7), params=params)
+    for full in [False, True]:
+        x = z[4:, skip:]
+        inner = np.einsum("std,sde->ste", x, f64("scales.full")) + f64("scales.b")[:, None] if full else (
+            x * f64("scales.W")[:, None])
+        f = sigmoid(inner) * x
+        a = softmax(np.einsum("std,sd->st", f, f64("scales.w")) + (f64("scales.k")[:, None] if full else 0), axis=0)
+        names = {"W": "scales.full", "b": "scales.b", "k": "scales.k"} if full else {"W": "scales.W"}
+        case(text, skip, {"name": "levels", "kind": "scales", "layers": "last_3"},
+             (a[..., None] * f).sum(axis=0).mean(axis=0), layers=[4, 5, 6], params={**names, "w": "scales.w"})
+
+
+def one_layer(text, skip):
+    """A pooler of the last hidden state, on another."""
+    for layer in [0, 3]:
+        x = f64(f"{text}.layer.{layer}")
+        n = len(x) - skip
+        even = padded(np.full(n, 1 / n), skip)[0]
+        case(text, skip, {"name": "mean", "of_layer": layer}, even @ x, even, layers=[layer])
+        a = padded(softmax(x[skip:] @ x[skip:].mean(axis=0) / np.sqrt(WIDTH)), skip)[0]
+        case(text, skip, {"name": "qkv_pool", "of_layer": layer}, a @ x, a, layers=[layer])
+
+
+def downcast(text, skip):
+    """Multi-head attention in six channels over tokens, over layers, or over both."""
+    z = np.stack([f64(f"{text}.layer.{n}")[skip:] for n in (1, 4, 6)])
+
+    def attend(name, rows, learned):
+        p = {part: f64(f"{name}.{part}") for part in DOWN}
+        x = rows @ p["down.weight"].T + p["down.bias"]
+        q = p["query"] if learned else x.mean(axis=0)
+        wq, wk, wv = np.split(p["in_proj_weight"], 3)
+        bq, bk, bv = np.split(p["in_proj_bias"], 3)
+        q, k, v = wq @ q + bq, x @ wk.T + bk, x @ wv.T + bv
+        maps = [softmax(k[:, at] @ q[at] / np.sqrt(3)) for at in (slice(0, 3), slice(3, 6))]
+        o = p["out_proj.weight"] @ np.concatenate([maps[0] @ v[:, :3], maps[1] @ v[:, 3:]])
+        return p["up.weight"] @ o + p["up.bias"], (maps[0] + maps[1]) / 2
+
+    for learned in [False, True]:
+        names = [name for name in DOWN if learned or name != "query"]
+        params = {f"{at}.{name}": f"{at}.{name}" for at in ("tok_mha", "lay_mha") for name in names}
+        tokens = [attend("tok_mha", layer, learned) for layer in z]
+        vector, shares = attend("lay_mha", np.array([vector for vector, _ in tokens]), learned)
+        spec = {"name": "layer", "layers": [1, 4, 6], "tokens": "mha", "mix": "mha", "heads": 2}
+        case(text, skip, spec, vector, padded(shares @ np.array([a for _, a in tokens]), skip), layers=[1, 4, 6],
+             params=params)
+        vector, weights = attend("tok_mha", z.mean(axis=0), learned)
+        case(text, skip, {**spec, "mix": "mean", "order": "layers_first"}, vector, padded(weights, skip),
+             layers=[1, 4, 6], params=params)
+
+
+def sample(image, y, x):
+    """Bilinear, zero outside."""
+    out, top, left = np.zeros(image.shape[-1]), int(np.floor(y)), int(np.floor(x))
+    for r in (top, top + 1):
+        for c in (left, left + 1):
+            if 0 <= r < image.shape[0] and 0 <= c < image.shape[1]:
+                out += (1 - abs(y - r)) * (1 - abs(x - c)) * image[r, c]
+    return out
+
+
+def spatial(text, skip):
+    """Dynamic Head on a class token and a grid of patches: level gate, deformable convolution, task gate."""
+    (rows, columns), count = GRIDS[text], LAYERS
+    z = np.stack([f64(f"{text}.layer.{n}") for n in range(1, LAYERS + 1)])
+    gates = np.clip((np.maximum(z[:, skip:].mean(axis=1) @ f64("gate.w") + f64("gate.b")[0], 0) + 3) / 6, 0, 1)
+    z[:, :skip] = 0
+    counted = np.arange(1, rows * columns + 1) >= skip
+    for kind, own in [("gate_task", False), ("task", True)]:
+        g = gates if kind == "gate_task" else np.ones(count)
+        images = (g[:, None, None] * z)[:, 1:].reshape(count, rows, columns, WIDTH)
+        guide, out = np.pad(images[count // 2], ((1, 1), (1, 1), (0, 0))), []
+        for r in range(rows):
+            for c in range(columns):
+                said = np.einsum("ocij,ijc->o", f64("offset.weight"), guide[r:r + 3, c:c + 3]) + f64("offset.bias")
+                patch = np.zeros(WIDTH)
+                for k in range(9):
+                    at = r + k // 3 - 1 + said[2 * k], c + k % 3 - 1 + said[2 * k + 1]
+                    for layer in range(count):
+                        w = f64("conv.own")[layer] if own else f64("conv.weight")
+                        patch += sigmoid(said[18 + k]) / count * w[:, :, k // 3, k % 3] @ sample(images[layer], *at)
+                out.append(patch)
+        f = np.array(out)[counted]
+        hidden = np.maximum(f64("fc.0.weight") @ f.mean(axis=0) + f64("fc.0.bias"), 0)
+        theta = np.clip((f64("fc.2.weight") @ hidden + f64("fc.2.bias") + 3) / 6, 0, 1)
+        a1, b1, a2, b2 = theta.reshape(4, WIDTH) - 0.5
+        vector = np.maximum((2 * a1 + 1) * f + b1, 2 * a2 * f + b2).mean(axis=0)
+        params = {name: name for name in TASK} | {name: name for name in SPATIAL if name.startswith("offset")}
+        params |= {"conv.weight": "conv.own" if own else "conv.weight"}
+        params |= {"w": "gate.w", "b": "gate.b"} if kind == "gate_task" else {}
+        case(text, skip, {"name": "levels", "kind": kind, "spatial": True}, vector, layers=range(1, 7), params=params,
+             grid=[1, rows, columns])
 
 
 def second_order(text, skip):
@@ -241,6 +353,36 @@ def sources(text, skip):
             deep[group] = a * b
         case(text, skip, {**spec, "kind": "hierarchical"}, deep @ x, deep, offsets=f"{text}.offsets",
              params=params)
+    own_sources(text, skip, x, groups, query, [[0, middle], [middle, end]])
+
+
+def own_sources(text, skip, x, groups, query, ranges):
+    """Each source with parameters of its own; the first of two may have no tokens."""
+    p = {name: f64(f"own.{name}") for name in OWN_SOURCES}
+    offsets = f64(f"{text}.offsets")
+    numbers = [0 if offsets[group[0], 0] < ranges[0][1] else 1 for group in groups]
+
+    def additive(rows, k, end=""):
+        return np.tanh(query @ p["W" + end][k] + rows @ p["U" + end][k]) @ p["v" + end][k]
+
+    products = lambda rows, k, end="": rows @ query / np.sqrt(WIDTH)
+    for energy, names in [(additive, list(OWN_SOURCES)), (products, ["U_c"])]:
+        params = {n: f"own.{n}" for n in names}
+        energies = [energy(x[group], k) for k, group in zip(numbers, groups)]
+        inner = [softmax(e) for e in energies]
+        centres = [a @ x[group] for a, group in zip(inner, groups)]
+        between = softmax(np.array([energy(c, k, "_b") for c, k in zip(centres, numbers)]))
+        joint = softmax(np.concatenate(energies))
+        parts = np.split(joint, np.cumsum([len(group) for group in groups])[:-1])
+        for kind, shares in [("flat", parts), ("hierarchical", [a * b for a, b in zip(inner, between)]),
+                             ("concat", inner)]:
+            weights, vectors = np.zeros(len(x)), np.zeros((2, 7))
+            for k, group, share in zip(numbers, groups, shares):
+                weights[group] = share / 2 if kind == "concat" else share
+                vectors[k] = share @ x[group] @ p["U_c"][k]
+            vector = vectors.ravel() if kind == "concat" else vectors.sum(axis=0)
+            case(text, skip, {"name": "multi_source", "ranges": ranges, "kind": kind}, vector, weights,
+                 offsets=f"{text}.offsets", params=params)
 
 
 def layer_norm(x, weight=1, bias=0):
@@ -316,11 +458,23 @@ def main():
     put("gate.b", 1)
     put("scales.W", 3, WIDTH)
     put("scales.w", 3, WIDTH)
+    put("scales.full", 3, WIDTH, WIDTH, scale=0.3)
+    put("scales.b", 3, WIDTH)
+    put("scales.k", 3)
+    for name, shape in SPATIAL.items():
+        put(name, *shape, scale=0.05 if name.startswith("offset.w") else 0.5)
+    for at in ["tok_mha", "lay_mha"]:
+        for part, shape in DOWN.items():
+            put(f"{at}.{part}", *shape, scale=0.5)
+    for name, shape in TASK.items():
+        put(name, *shape, scale=2.0 if name.startswith("fc.2") else 0.5)
     for name, shape in [("R", (3, WIDTH)), ("E", (LAYERS, WIDTH)), ("W_q", (WIDTH, 8)), ("W_kv", (WIDTH, 16)),
                         ("W_o", (8, WIDTH)), ("W_1", (WIDTH, 8 * WIDTH)), ("W_2", (4 * WIDTH, WIDTH))]:
         put(f"latent.{name}", *shape, scale=1 if name in "RE" else shape[0] ** -0.5)
     for name, shape in SOURCES.items():
         put(f"source.{name}", *shape)
+    for name, shape in OWN_SOURCES.items():
+        put(f"own.{name}", *shape)
     for name, shape in GRAM.items():
         put(f"gram.{name}", *shape, scale=0.5)
     tensors["gram.zero"] = np.zeros(WIDTH, np.float32)
@@ -334,7 +488,7 @@ def main():
             scores[:, -1] += 5  # A sink.
             tensors[f"{text}.{name}"] = softmax(scores).astype(np.float32)
         for skip in [0, 2]:
-            for make in [parts, clusters, maps, several_layers, second_order, sources, latents, gram_class]:
+            for make in [parts, clusters, maps, several_layers, one_layer, downcast, spatial, second_order, sources, latents, gram_class]:
                 if skip < tokens - 1 or make is not sources:
                     make(text, skip)
     iem()

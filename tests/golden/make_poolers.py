@@ -142,6 +142,9 @@ def power_means(cases):
     for positive in ("clamp", "shift", "signed"):
         for p in ([1.0], [3.0], [2.0, 5.0, 1.5]):
             cases.add({"name": "gem", "p": p if len(p) > 1 else p[0], "positive": positive}, gem(p, positive))
+    drop = gem([3.0], "signed")
+    cases.add({"name": "gem", "positive": "signed", "class": "drop"}, lambda x, skip: drop(x, max(skip, 1)),
+              states=["two", "seven", "long"])
     learned = np.abs(cases.learned("gem.p", 4, scale=1.0)) + 0.5
     cases.tensors["gem.p"] = learned.astype(np.float32)
     cases.add("ggem", gem(cases.tensors["gem.p"].astype(float), "clamp"), {"p": "gem.p"})
@@ -187,6 +190,27 @@ def mixtures(cases):
     cases.add("gated_mix", mix(lambda m: sigmoid(one @ m)), {"gate.weight": "gated.one"})
     cases.add("gated_mix", mix(lambda m: sigmoid(each @ m)), {"gate.weight": "gated.each"})
 
+    def gated(w, bias, side, picture):
+        def compute(x, skip):
+            regions = windows(x, skip, side, picture)
+            n, z, weights = sum(map(len, regions)), np.zeros(WIDTH), np.zeros_like(x)
+            for region in regions:
+                y = x[region]
+                full = np.vstack([y, np.repeat(y.mean(0, keepdims=True), 4 - len(y), 0)])
+                a = sigmoid((w * full.T).sum(1) + bias)
+                z += (a * y.max(0) + (1 - a) * y.mean(0)) * len(region) / n
+                weights[region] += (1 - a) / n
+                weights[np.asarray(region)[y.argmax(0)], np.arange(WIDTH)] += a * len(region) / n
+            return z, weights.mean(1)
+        return compute
+
+    for name, outputs in (("gated.window", 1), ("gated.windows", WIDTH)):
+        w, b = cases.learned(name, outputs, 4, scale=1.0), cases.learned(f"{name}.bias", outputs)
+        params = {"gate.weight": name, "gate.bias": f"{name}.bias"}
+        spec = {"name": "gated_mix", "gate": "window"}
+        cases.add(spec, gated(w, b, 4, False), params, states=texts)
+        cases.add(spec, gated(w, b, 2, True), params, states=["picture"])
+
     v, w = cases.learned("tree.leaves", 4, 4), cases.learned("tree.nodes", 3, 4)
 
     def tree(picture):
@@ -223,11 +247,17 @@ def scores(cases):
     many = cases.learned("score.many", branches, h, scale=2.0)
     value, output = cases.learned("score.value", 9, WIDTH), cases.learned("score.output", 7, 9)
 
-    def pool(score, hide=0, concat=False, v=None, o=None):
+    def pool(score, hide=0, concat=False, v=None, o=None, norm=None, each=False):
         def compute(x, skip):
             y = x[skip:]
             a = hidden_softmax(score(y), hide)
             values = y if v is None else y @ v.T
+            if norm is not None or each:
+                z = (a if each else a.mean(0, keepdims=True)) @ values
+                z = z if o is None else z @ o.T
+                z = z if norm is None else layer_norm(z, *norm, 1e-6)
+                front_each = np.hstack([np.zeros((len(a), skip)), a])
+                return z, front_each if each else front(a.mean(0), skip)
             parts = np.split(values, len(a), 1) if concat else [values] * len(a)
             z = np.concatenate([ai @ p for ai, p in zip(a, parts)]) if concat else a.mean(0) @ values
             return z if o is None else o @ z, front(a.mean(0), skip)
@@ -246,6 +276,16 @@ def scores(cases):
     cases.add({"name": "score_pool", "combine": "concat"}, pool(own, 0, True, value, output),
               {"score.weight": "score.many", "hidden.weight": "score.own", "value.weight": "score.value",
                "output.weight": "score.output"})
+
+    norm = cases.learned("score.norm", 7, scale=1.0), cases.learned("score.norm.bias", 7)
+    projected = {"value.weight": "score.value", "output.weight": "score.output"}
+    normed = {"norm.weight": "score.norm", "norm.bias": "score.norm.bias"}
+    cases.add("score_pool", pool(lambda y: one @ tanh(y).T, 0, False, value, output, norm),
+              {"score.weight": "score.one", **hidden, **projected, **normed})
+    cases.add({"name": "branches", "kind": "gated", "combine": "each", "hide_top": 1},
+              pool(gated, 1, False, value, output, norm, True),
+              {"score.weight": "score.many", **hidden, **gate, **projected, **normed})
+    branch_attention(cases)
 
     def statistics(score, segment, combine, alpha=1, beta=1):
         def compute(x, skip):
@@ -292,6 +332,50 @@ def scores(cases):
     # Of one token e^-u^2 is 0 / 0 where delta is not 0.
     cases.add("gaam", gauss(cases.tensors["gauss.delta"], cases.tensors["gauss.c"]),
               {"delta": "gauss.delta", "c": "gauss.c"}, states=long)
+
+
+def branch_attention(cases):
+    """Two branches of three heads: their maps averaged on values of all, or each on its own values."""
+    heads, inner, wide = 3, 6, 9
+    parts = {"q_proj": (inner, WIDTH), "k_proj": (inner, WIDTH), "v_proj": (wide, WIDTH), "out_proj": (WIDTH, wide)}
+    files, p = {"q": "mha.q"}, {"q": cases.learned("mha.q", 2, WIDTH, scale=1.0)}
+    for owner in ("sub_attention.0", "sub_attention.1", "bag_attention"):
+        for part, shape in {**parts, "layer_norm": (WIDTH,)}.items():
+            if owner == "bag_attention" and part[0] in "qk":
+                continue
+            for kind, size in (("weight", shape), ("bias", shape[:1])):
+                name = f"{owner}.{part}.{kind}"
+                p[name], files[name] = cases.learned(f"mha.{name}", *size, scale=0.6), f"mha.{name}"
+
+    def linear(owner, part, x):
+        return x @ p[f"{owner}.{part}.weight"].T + p[f"{owner}.{part}.bias"]
+
+    def head(x, h):
+        return x[..., h * x.shape[-1] // heads:(h + 1) * x.shape[-1] // heads]
+
+    def pool(owner, a, y):
+        v = linear(owner, "v_proj", y)
+        o = linear(owner, "out_proj", np.concatenate([a[h] @ head(v, h) for h in range(heads)]))
+        return layer_norm(o, p[f"{owner}.layer_norm.weight"], p[f"{owner}.layer_norm.bias"], 1e-6)
+
+    def compute(each, hide):
+        def of(x, skip):
+            y, maps = x[skip:], []
+            for b in range(2):
+                q, k = linear(f"sub_attention.{b}", "q_proj", p["q"][b]), linear(f"sub_attention.{b}", "k_proj", y)
+                e = np.stack([head(k, h) @ head(q, h) / np.sqrt(inner // heads) for h in range(heads)])
+                maps.append(hidden_softmax(e, hide))
+            if each:
+                return (np.stack([pool(f"sub_attention.{b}", a, y) for b, a in enumerate(maps)]),
+                        np.stack([front(a.mean(0), skip) for a in maps]))
+            mean = (maps[0] + maps[1]) / 2
+            return pool("bag_attention", mean, y), front(mean.mean(0), skip)
+        return of
+
+    for each in (False, True):
+        for hide in (0, 2):
+            spec = {"name": "score_pool", "kind": "mha", "heads": heads, "combine": "each" if each else "mean"}
+            cases.add({**spec, "hide_top": hide}, compute(each, hide), files)
 
 
 def attentions(cases):
@@ -357,7 +441,24 @@ def attentions(cases):
             return np.stack(vectors), np.stack(weights)
         return compute
 
+    sab = {f"sab.{n}.{t}": f"sab.{n}.{t}" for n in w for t in ("weight", "bias")}
+    p = {name: cases.learned(name, *(d, d)[:2 if name.endswith("weight") else 1], scale=0.5) for name in sab}
+
+    def decoded(kind):
+        before = pma(kind, True)
+
+        def compute(x, skip):
+            rows, weights = before(x, skip)
+            q, k, v = (rows @ p[f"sab.{n}.weight"].T + p[f"sab.{n}.bias"] for n in ("query", "key", "value"))
+            z = np.stack([one + heads_attention(one, k, v, 4, d ** -0.5)[0] for one in q])
+            z = layer_norm(z, norms["norm1.weight"], norms["norm1.bias"], 1e-5)
+            return z + np.maximum(z @ p["sab.output.weight"].T + p["sab.output.bias"], 0), weights
+        return compute
+
+    after = {"sab.norm0.weight": "pma.norm1.weight", "sab.norm0.bias": "pma.norm1.bias"}
     for kind in ("set", "d2llm"):
+        cases.add({"name": "pma", "kind": kind}, decoded(kind),
+                  {"seeds": "pma.seeds", **files, **{n: f"pma.{n}" for n in norms}, **sab, **after})
         cases.add({"name": "pma", "kind": kind}, pma(kind, False), {"seeds": "pma.seeds", **files})
         cases.add({"name": "pma", "kind": kind}, pma(kind, True),
                   {"seeds": "pma.seeds", **files, **{n: f"pma.{n}" for n in norms}})
@@ -425,6 +526,13 @@ def random_attention(cases):
                 weights += np.maximum(y @ (np.outer(am, bm) / WIDTH).T @ y.mean(0), 0)
             return over(x[skip:], weights / features / len(y), 0)[0], front(weights / features / len(y), skip)
         cases.add({"name": "random_attention", "seed": seed, "features": features}, compute)
+
+        def soft(x, skip):
+            y = x[skip:]
+            scores = [y @ (np.outer(am, bm) / WIDTH).T @ y.mean(0) for am, bm in zip(a, b)]
+            weights = front(softmax(np.array(scores), axis=1).mean(0), skip)
+            return weights @ x, weights
+        cases.add({"name": "random_attention", "seed": seed, "features": features, "activation": "softmax"}, soft)
 
 
 def main():

@@ -3,7 +3,9 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
-use heatseek::{ChunkOptions, DeviceChoice, HeadFusion, PoolerSpec, Precision, Reduce, SearchError};
+use heatseek::{
+    ChunkOptions, DeviceChoice, DtypeChoice, HeadFusion, PoolerSpec, Precision, Reduce, SearchError,
+};
 
 /// Search text by meaning, on your own machine.
 #[derive(Parser)]
@@ -317,9 +319,12 @@ pub struct ModelArgs {
     /// The model: a folder as Hugging Face lays it out.
     #[arg(long = "model", value_name = "DIR")]
     pub dir: PathBuf,
-    /// Where to compute: auto, cpu, gpu or reference.
+    /// Where to compute: auto, cpu, gpu, cuda or reference.
     #[arg(long, default_value = "auto", value_parser = device)]
     pub device: DeviceChoice,
+    /// What weights and large activations are stored as: f32, f16 (an error where the device lacks it) or auto.
+    #[arg(long, default_value = "f32", value_parser = dtype)]
+    pub dtype: DtypeChoice,
 }
 
 /// What `heatseek models` can do.
@@ -360,6 +365,10 @@ fn fusion(name: &str) -> Result<HeadFusion, String> {
         .into_iter()
         .find(|fusion| fusion.name() == name)
         .ok_or_else(|| "expected mean, max or min".to_owned())
+}
+
+fn dtype(name: &str) -> Result<DtypeChoice, String> {
+    DtypeChoice::from_name(name).map_err(|error| error.to_string())
 }
 
 fn device(name: &str) -> Result<DeviceChoice, String> {

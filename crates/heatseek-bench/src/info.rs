@@ -3,6 +3,7 @@
 use std::io::{self, Write};
 
 use heatseek::{DeviceChoice, ImageModel, LoadOptions, Model, ModelFiles, NoControl, block_on};
+use heatseek_cuda::{CudaDevice, CudaExecutor, CudaOptions, CudaReport};
 use heatseek_gpu::GpuDevice;
 use heatseek_ops::{Executor, HostExecutor, ReferenceExecutor};
 use serde::Serialize;
@@ -50,7 +51,7 @@ fn print<S: Serialize>(architecture: &str, spec: &S, vision: Option<Value>) -> R
     Ok(writeln!(out)?)
 }
 
-/// Every device there is, slowest first.
+/// Every device there is, slowest first; where there is no CUDA, why.
 fn devices() -> Vec<Value> {
     let hosts = [HostExecutor::new(ReferenceExecutor).device(), heatseek_cpu::executor().device()];
     let host = |(kind, device): (&str, heatseek_ops::DeviceInfo)| {
@@ -74,5 +75,33 @@ fn devices() -> Vec<Value> {
             "features": adapter.features,
         })
     };
-    ["reference", "cpu"].into_iter().zip(hosts).map(host).chain(gpus.into_iter().map(gpu)).collect()
+    let cuda = match CudaDevice::enumerate() {
+        Ok(all) => all.into_iter().map(cuda).collect(),
+        Err(error) => vec![json!({ "kind": "cuda", "unavailable": error.to_string() })],
+    };
+    let hosts = ["reference", "cpu"].into_iter().zip(hosts).map(host);
+    hosts.chain(gpus.into_iter().map(gpu)).chain(cuda).collect()
+}
+
+/// A GPU that CUDA drives. Opened for real, because without NVRTC nothing runs on it.
+fn cuda(report: CudaReport) -> Value {
+    let opened = CudaDevice::request(&CudaOptions { name: Some(report.name.clone()) });
+    let (backend, unavailable) = match opened {
+        Ok(device) => (CudaExecutor::new(device).device().backend, None),
+        Err(error) => (report.backend, Some(error.to_string())),
+    };
+    let mut value = json!({
+        "kind": "cuda",
+        "name": report.name,
+        "backend": backend,
+        "features": [
+            report.architecture,
+            format!("{} multiprocessors", report.multiprocessors),
+            format!("{} MiB", report.memory_bytes >> 20),
+        ],
+    });
+    if let Some(why) = unavailable {
+        value["unavailable"] = why.into();
+    }
+    value
 }

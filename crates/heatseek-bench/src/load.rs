@@ -38,7 +38,7 @@ fn files(args: &ModelArgs) -> Result<ModelFiles, Failure> {
 }
 
 fn options(args: &ModelArgs) -> LoadOptions {
-    LoadOptions { device: args.device, ..LoadOptions::default() }
+    LoadOptions { device: args.device, dtype: args.dtype, ..LoadOptions::default() }
 }
 
 fn tell(fallback: Option<String>) {

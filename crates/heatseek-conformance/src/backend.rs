@@ -3,6 +3,8 @@
 use std::fmt;
 
 use heatseek::{DeviceChoice, LoadOptions};
+#[cfg(not(target_arch = "wasm32"))]
+use heatseek_cuda::{CudaDevice, CudaExecutor, CudaOptions};
 use heatseek_gpu::{AdapterChoice, GpuDevice, GpuExecutor, GpuOptions, SourceTransform};
 use heatseek_ops::{Executor, HostExecutor, ReferenceExecutor};
 
@@ -15,6 +17,9 @@ pub enum Backend {
     Cpu,
     /// The GPU whose name contains this (empty: any).
     Gpu(String),
+    /// The same through CUDA.
+    #[cfg(not(target_arch = "wasm32"))]
+    Cuda(String),
 }
 
 /// Why a backend cannot run here.
@@ -32,6 +37,24 @@ impl Backend {
         Backend::Gpu("swiftshader".into())
     }
 
+    /// Whatever NVIDIA GPU there is, through CUDA.
+    #[cfg(not(target_arch = "wasm32"))]
+    pub fn cuda() -> Self {
+        Backend::Cuda(String::new())
+    }
+
+    /// An executor for it, with its kernels' sources changed by `transform`.
+    ///
+    /// # Errors
+    /// [`Unavailable`] if it has no such kernels or is not here.
+    pub async fn spoiled(&self, transform: SourceTransform) -> Result<Box<dyn Executor>, Unavailable> {
+        Ok(match self {
+            #[cfg(not(target_arch = "wasm32"))]
+            Backend::Cuda(_) => Box::new(self.cuda_executor(Some(transform))?),
+            _ => Box::new(self.gpu(Some(transform)).await?),
+        })
+    }
+
     /// An executor for it.
     ///
     /// # Errors
@@ -41,6 +64,8 @@ impl Backend {
             Backend::Reference => Box::new(HostExecutor::new(ReferenceExecutor)),
             Backend::Cpu => Box::new(heatseek_cpu::executor()),
             Backend::Gpu(_) => Box::new(self.gpu(None).await?),
+            #[cfg(not(target_arch = "wasm32"))]
+            Backend::Cuda(_) => Box::new(self.cuda_executor(None)?),
         })
     }
 
@@ -64,12 +89,25 @@ impl Backend {
         Ok(GpuExecutor::new(device))
     }
 
+    #[cfg(not(target_arch = "wasm32"))]
+    fn cuda_executor(&self, transform: Option<SourceTransform>) -> Result<CudaExecutor, Unavailable> {
+        let Backend::Cuda(name) = self else { return Err(Unavailable(format!("{self} is not CUDA"))) };
+        let name = (!name.is_empty()).then(|| name.clone());
+        let device = CudaDevice::request(&CudaOptions { name }).map_err(|e| Unavailable(e.to_string()))?;
+        Ok(CudaExecutor::new(match transform {
+            Some(transform) => device.with_source_transform(transform),
+            None => device,
+        }))
+    }
+
     /// How to load a model onto it. Runs are checked: outputs start as NaN and must not be overrun.
     pub fn load_options(&self) -> LoadOptions {
         let (device, adapter) = match self {
             Backend::Reference => (DeviceChoice::Reference, None),
             Backend::Cpu => (DeviceChoice::Cpu, None),
             Backend::Gpu(name) => (DeviceChoice::Gpu, (!name.is_empty()).then(|| name.clone())),
+            #[cfg(not(target_arch = "wasm32"))]
+            Backend::Cuda(name) => (DeviceChoice::Cuda, (!name.is_empty()).then(|| name.clone())),
         };
         LoadOptions { device, adapter, checked: true, ..LoadOptions::default() }
     }
@@ -82,6 +120,10 @@ impl fmt::Display for Backend {
             Backend::Cpu => write!(f, "cpu"),
             Backend::Gpu(name) if name.is_empty() => write!(f, "gpu"),
             Backend::Gpu(name) => write!(f, "gpu {name}"),
+            #[cfg(not(target_arch = "wasm32"))]
+            Backend::Cuda(name) if name.is_empty() => write!(f, "cuda"),
+            #[cfg(not(target_arch = "wasm32"))]
+            Backend::Cuda(name) => write!(f, "cuda {name}"),
         }
     }
 }

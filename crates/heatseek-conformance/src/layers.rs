@@ -46,7 +46,7 @@ pub async fn check_layers(
     let mut report = Report::default();
     for norm in [Norm::Folded, Norm::Plain] {
         let program = Arc::new(program(norm).map_err(|e| e.to_string())?);
-        let options = PlanOptions { expected_rows: 0, checked: true };
+        let options = PlanOptions { checked: true, ..PlanOptions::default() };
         let plan = executor.prepare(program.clone(), options).await.map_err(|e| e.to_string())?;
         for part in ["hidden", "qkv"] {
             let expected = file.tensor(part).map_err(|e| e.to_string())?;

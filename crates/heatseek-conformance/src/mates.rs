@@ -82,7 +82,7 @@ impl Subject {
                 asked.push(Asked { name: names.join(" "), outputs, heads });
             }
         }
-        let options = PlanOptions { expected_rows: 0, checked: true };
+        let options = PlanOptions { checked: true, ..PlanOptions::default() };
         let plan = executor.prepare(program, options).await.map_err(|e| e.to_string())?;
         let id = |r: &u64| (r % synthetic.vocab_size as u64) as u32;
         let texts = LENGTHS.iter().zip(40..).map(|(&len, seed)| random(seed, len).iter().map(id).collect());

@@ -21,7 +21,7 @@ pub async fn check_ops(executor: &dyn Executor) -> Report {
 pub(crate) async fn check_case(executor: &dyn Executor, case: &Case) -> Result<(), String> {
     let program = Arc::new(case.program());
     let outputs = case.outputs(&program);
-    let options = PlanOptions { expected_rows: 0, checked: true };
+    let options = PlanOptions { checked: true, ..PlanOptions::default() };
     let plan = executor.prepare(program.clone(), options).await.map_err(|e| e.to_string())?;
     let batch = case.batch();
     let actual = plan.run(&batch, &outputs).await.map_err(|e| e.to_string())?;

@@ -142,7 +142,7 @@ impl Subject {
             let outputs = [id(&program, &raw.vectors)?, id(&program, &unit.vectors)?];
             all.push(Appended { pooler, outputs, weights, width: raw.width });
         }
-        let options = PlanOptions { expected_rows: 0, checked: true };
+        let options = PlanOptions { checked: true, ..PlanOptions::default() };
         let plan = executor.prepare(Arc::new(before), options).await.map_err(|e| text(&e))?;
         let plan = plan.extended(Arc::new(program)).await.map_err(|e| text(&e))?;
         Ok(Self { plan, hidden, poolers: all, sizes, vocab_size: spec.vocab_size })

@@ -73,7 +73,7 @@ async fn prepare(
         HIDDEN.to_owned(),
     ];
     let outputs = names.iter().map(|name| program.output_named(name)).collect::<Result<_, _>>();
-    let options = PlanOptions { expected_rows: 0, checked: true };
+    let options = PlanOptions { checked: true, ..PlanOptions::default() };
     let plan = executor.prepare(program, options).await.map_err(|e| e.to_string())?;
     Ok((plan, outputs.map_err(|e| e.to_string())?))
 }

@@ -51,11 +51,12 @@ pub async fn check_wrong_gpu(
 /// If the model cannot be loaded.
 pub async fn check_lost_device(files: ModelFiles, options: LoadOptions) -> Result<Report, heatseek::Error> {
     let mut report = Report::default();
+    let first = kind(&options);
     let model = Model::load(files, options, &NoControl).await?;
     let texts: Vec<String> =
         (0..40).map(|i| format!("text number {i} of a batch that loses its device")).collect();
     let expected = model.embed(&texts, &EmbedOptions::default(), &NoControl).await?;
-    for (name, kind) in [("first loss recovers", "gpu"), ("second loss falls back", "cpu")] {
+    for (name, kind) in [("first loss recovers", first), ("second loss falls back", "cpu")] {
         model.lose_device();
         let actual = model.embed(&texts, &EmbedOptions::default(), &NoControl).await?;
         let same = compare(&actual.data, &expected.data, &actual.shape, Tolerance::BACKENDS);
@@ -87,7 +88,7 @@ pub async fn check_norm_choice(
     for (name, files, expected) in [("harmless", harmless, "folded"), ("outliers", outliers, "plain")] {
         let model = Model::load(files(), options.clone(), &NoControl).await?;
         let device = model.info().device;
-        let right = device.kind == "gpu" && device.kernels.contains(expected);
+        let right = device.kind == kind(options) && device.kernels.contains(expected);
         report.check(
             name,
             match right {
@@ -106,4 +107,13 @@ pub async fn check_norm_choice(
         report.check(&format!("{name} agrees"), same.map(|_| ()).map_err(|e| e.to_string()));
     }
     Ok(report)
+}
+
+/// What a report says of the GPU that `options` ask for.
+fn kind(options: &LoadOptions) -> &'static str {
+    match options.device {
+        #[cfg(not(target_arch = "wasm32"))]
+        heatseek::DeviceChoice::Cuda => "cuda",
+        _ => "gpu",
+    }
 }

@@ -4,6 +4,7 @@
 mod here;
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use heatseek::{ModelFiles, block_on};
 use heatseek_conformance::{
@@ -13,11 +14,22 @@ use heatseek_conformance::{
     check_vision, check_whole_pictures, check_wrong_gpu, read_vision_golden,
 };
 use heatseek_model::synthetic::SyntheticBert;
+use heatseek_ops::{Dtype, PlanOptions, cases};
 
-use here::{available, missing, models, real_model};
+use here::{available, missing, models, real_model, root};
 
-fn root() -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../..")
+/// The real GPU to test through Vulkan, Metal or DX12: `HEATSEEK_GPU` is part of its name.
+fn named_gpu() -> Option<Backend> {
+    let name = std::env::var("HEATSEEK_GPU").ok().filter(|name| !name.is_empty());
+    name.map(Backend::Gpu)
+}
+
+/// Runs `suite` on a backend, if there is one.
+fn on(backend: impl Into<Option<Backend>>, suite: fn(Backend)) {
+    match backend.into() {
+        Some(backend) => suite(backend),
+        None => println!("NOT RUN: no GPU is named by HEATSEEK_GPU"),
+    }
 }
 
 fn ops(backend: Backend) {
@@ -195,34 +207,89 @@ fn check_folder(
     report.unwrap_or_else(|e| panic!("{}: {e}", dir.display())).assert();
 }
 
-macro_rules! on_every_backend {
-    ($($name:ident: $backend:expr;)*) => {
-        mod op_cases { $(#[test] fn $name() { super::ops($backend); })* use super::Backend; }
-        mod batch_properties { $(#[test] fn $name() { super::properties($backend); })* use super::Backend; }
-        mod goldens { $(#[test] fn $name() { super::golden($backend); })* use super::Backend; }
-        mod poolers { $(#[test] fn $name() { super::pooling($backend); })* use super::Backend; }
-        mod batch_mates { $(#[test] fn $name() { super::mates($backend); })* use super::Backend; }
-        mod attention { $(#[test] fn $name() { super::attention($backend); })* use super::Backend; }
-        mod analyses { $(#[test] fn $name() { super::analyses($backend); })* use super::Backend; }
-        mod layers { $(#[test] fn $name() { super::layers($backend); })* use super::Backend; }
-        mod pictures { $(#[test] fn $name() { super::vision($backend); })* use super::Backend; }
+/// A module of tests, one a backend, for every suite named.
+macro_rules! on_backends {
+    ([$($module:ident: $suite:ident;)*] $backends:tt) => {
+        $(mod $module { on_backends!(@tests $suite $backends); use super::Backend; })*
+    };
+    (@tests $suite:ident { $($name:ident: $backend:expr;)* }) => {
+        $(#[test] fn $name() { super::on($backend, super::$suite); })*
     };
 }
 
-on_every_backend! {
-    reference: Backend::Reference;
-    cpu: Backend::Cpu;
-    lavapipe: Backend::lavapipe();
-    swiftshader: Backend::swiftshader();
+// SwiftShader takes minutes to compile what lavapipe compiles in seconds, and the browser tests run these suites on it.
+on_backends! {
+    [
+        batch_properties: properties;
+        goldens: golden;
+        poolers: pooling;
+        batch_mates: mates;
+        attention: attention;
+        analyses: analyses;
+        layers: layers;
+        pictures: vision;
+    ] {
+        reference: Backend::Reference;
+        cpu: Backend::Cpu;
+        lavapipe: Backend::lavapipe();
+        cuda: Backend::cuda();
+        named: super::named_gpu();
+    }
+}
+
+on_backends! {
+    [op_cases: ops;] {
+        reference: Backend::Reference;
+        cpu: Backend::Cpu;
+        lavapipe: Backend::lavapipe();
+        swiftshader: Backend::swiftshader();
+        cuda: Backend::cuda();
+        named: super::named_gpu();
+    }
+}
+
+/// The CUDA executor with its kernels compiled for the CPU, in place of a GPU; `None` without a C++ compiler.
+fn cuda_on_cpu() -> Option<Backend> {
+    let compiler = std::env::var("CXX").unwrap_or_else(|_| "c++".into());
+    match std::process::Command::new(&compiler).arg("--version").output() {
+        Ok(_) => Some(Backend::Cuda(heatseek_cuda::HOST.into())),
+        Err(why) => {
+            missing("cuda on the CPU", &format!("{compiler}: {why}"));
+            None
+        }
+    }
+}
+
+/// Every op on CUDA's kernels, and a model: what the executor makes of Programs, and what translation makes of WGSL.
+#[test]
+fn cuda_kernels_compute_the_same_on_the_cpu() {
+    let Some(backend) = cuda_on_cpu() else { return };
+    let executor = block_on(backend.executor()).unwrap_or_else(|e| panic!("{e}"));
+    // First what kernels there are: compiled at once, they take a fraction of the time.
+    for case in cases::all() {
+        let options = PlanOptions { expected_rows: 0, checked: true, dtype: Dtype::F32 };
+        drop(block_on(executor.prepare(Arc::new(case.program()), options)).unwrap_or_else(|e| panic!("{e}")));
+    }
+    block_on(check_ops(&*executor)).assert();
+}
+
+#[test]
+fn cuda_kernels_run_a_model_on_the_cpu() {
+    let Some(backend) = cuda_on_cpu() else { return };
+    let dir = root().join("tests/golden/models/bert-no-st");
+    check_folder(&backend, &dir, &dir.join("texts.json"), &dir.join("golden.safetensors"));
+}
+
+/// The backends whose kernels can be spoiled.
+fn spoiled() -> Vec<Backend> {
+    let all = [Backend::lavapipe(), Backend::swiftshader(), Backend::cuda()];
+    all.into_iter().chain(named_gpu()).filter(available).collect()
 }
 
 /// Each planted kernel fault must make the op suite fail.
 #[test]
 fn planted_kernel_faults_are_caught() {
-    for backend in [Backend::lavapipe(), Backend::swiftshader()] {
-        if !available(&backend) {
-            continue;
-        }
+    for backend in spoiled() {
         for mutation in MUTATIONS {
             let caught = block_on(check_mutation(&backend, mutation));
             let how = caught.unwrap_or_else(|e| panic!("{} on {backend}: {e}", mutation.name));
@@ -233,8 +300,7 @@ fn planted_kernel_faults_are_caught() {
 
 #[test]
 fn a_wrong_gpu_is_found_at_load() {
-    let backend = Backend::lavapipe();
-    if available(&backend) {
+    for backend in [Backend::lavapipe(), Backend::cuda()].into_iter().filter(available) {
         let files = || SyntheticBert::default().files();
         for mutation in MUTATIONS.iter().filter(|m| m.at_load) {
             let report = block_on(check_wrong_gpu(&files, &backend.load_options(), mutation));
@@ -245,8 +311,7 @@ fn a_wrong_gpu_is_found_at_load() {
 
 #[test]
 fn a_lost_device_never_loses_a_batch() {
-    let backend = Backend::lavapipe();
-    if available(&backend) {
+    for backend in [Backend::lavapipe(), Backend::cuda()].into_iter().filter(available) {
         let report = block_on(check_lost_device(SyntheticBert::default().files(), backend.load_options()));
         report.unwrap_or_else(|e| panic!("{e}")).assert();
     }
@@ -254,8 +319,7 @@ fn a_lost_device_never_loses_a_batch() {
 
 #[test]
 fn layer_norm_is_folded_only_where_that_is_accurate() {
-    let backend = Backend::lavapipe();
-    if available(&backend) {
+    for backend in [Backend::lavapipe(), Backend::cuda()].into_iter().filter(available) {
         let harmless = || SyntheticBert::default().files();
         let outliers = || SyntheticBert { offset: 3e2, ..SyntheticBert::default() }.files();
         let report = block_on(check_norm_choice(&harmless, &outliers, &backend.load_options()));

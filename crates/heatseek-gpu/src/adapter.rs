@@ -1,6 +1,7 @@
 //! Which GPU: what there is, which one is asked for, and what it can do.
 
 use heatseek_ops::ExecutorError;
+use heatseek_wgsl::AdapterClass;
 
 /// Which adapter to take.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -101,6 +102,60 @@ pub(crate) fn wanted_limits(adapter: &wgpu::Limits) -> wgpu::Limits {
         max_compute_workgroups_per_dimension: adapter.max_compute_workgroups_per_dimension,
         // An adapter below a default it does not need for our kernels must not be refused for it.
         ..wgpu::Limits::default().or_worse_values_from(adapter)
+    }
+}
+
+/// What of the adapter's optional features kernels can use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Offer {
+    /// f16 in kernels and in buffers.
+    pub(crate) halves: bool,
+    /// Matrix units that [`Target::matrix_units`](heatseek_wgsl::Target) speaks of.
+    pub(crate) matrix_units: bool,
+    /// Its kind.
+    pub(crate) class: AdapterClass,
+}
+
+impl Offer {
+    pub(crate) fn of(adapter: &wgpu::Adapter) -> Self {
+        let (info, features) = (adapter.get_info(), adapter.features());
+        let halves = features.contains(wgpu::Features::SHADER_F16);
+        let wanted = |p: &wgpu::CooperativeMatrixProperties| {
+            use wgpu::CooperativeScalarType::{F16, F32};
+            (p.m_size, p.n_size, p.k_size, p.ab_type, p.cr_type) == (16, 16, 16, F16, F32)
+        };
+        let subgroups_of_32 = (info.subgroup_min_size, info.subgroup_max_size) == (32, 32);
+        Self {
+            halves,
+            matrix_units: halves
+                && subgroups_of_32
+                && features.contains(wgpu::Features::EXPERIMENTAL_COOPERATIVE_MATRIX)
+                && adapter.cooperative_matrix_properties().iter().any(wanted),
+            class: match info.device_type {
+                wgpu::DeviceType::Cpu => AdapterClass::Software,
+                wgpu::DeviceType::DiscreteGpu => AdapterClass::Discrete,
+                // Browsers do not tell; most GPUs that pages run on are integrated.
+                _ => AdapterClass::Integrated,
+            },
+        }
+    }
+
+    /// The features to ask a device for.
+    pub(crate) fn features(self) -> wgpu::Features {
+        let mut features = wgpu::Features::empty();
+        features.set(wgpu::Features::SHADER_F16, self.halves);
+        features.set(wgpu::Features::EXPERIMENTAL_COOPERATIVE_MATRIX, self.matrix_units);
+        features
+    }
+
+    /// Leave to use features that wgpu calls experimental, where one is asked for.
+    pub(crate) fn experimental_features(self) -> wgpu::ExperimentalFeatures {
+        if !self.matrix_units {
+            return wgpu::ExperimentalFeatures::disabled();
+        }
+        // SAFETY: wgpu warns that experimental features may have holes in their validation. Of them we use only
+        // cooperative matrices, in kernels of our own that naga validates when they are built.
+        unsafe { wgpu::ExperimentalFeatures::enabled() }
     }
 }
 

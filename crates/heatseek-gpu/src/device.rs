@@ -1,14 +1,14 @@
 //! An opened GPU: adapter facts, queue, pipelines and the faults it reports.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use heatseek_ops::{DeviceInfo, DeviceKind, ExecutorError};
-use heatseek_wgsl::Kernel;
+use heatseek_ops::{DeviceInfo, DeviceKind, Dtype, ExecutorError};
+use heatseek_wgsl::{Kernel, Target};
 
-use crate::adapter::{self, AdapterLimits, AdapterReport, GpuOptions};
+use crate::adapter::{self, AdapterLimits, AdapterReport, GpuOptions, Offer};
 use crate::faults::Faults;
 use crate::pipeline::Pipelines;
 
@@ -36,6 +36,8 @@ struct Shared {
     uniform_alignment: u64,
     faults: Arc<Faults>,
     pipelines: RefCell<Pipelines>,
+    halves: bool,
+    target: Cell<Target>,
 }
 
 impl GpuDevice {
@@ -49,8 +51,11 @@ impl GpuDevice {
         #[cfg_attr(not(target_arch = "wasm32"), expect(unused_mut, reason = "only browsers hide the name"))]
         let mut report = AdapterReport::new(&adapter);
         let limits = adapter::wanted_limits(&adapter.limits());
+        let offer = Offer::of(&adapter);
         let descriptor = wgpu::DeviceDescriptor {
             label: Some("heatseek"),
+            required_features: offer.features(),
+            experimental_features: offer.experimental_features(),
             required_limits: limits.clone(),
             memory_hints: wgpu::MemoryHints::MemoryUsage,
             ..Default::default()
@@ -68,6 +73,11 @@ impl GpuDevice {
                 limits: adapter::limits_of(&limits),
                 uniform_alignment: u64::from(limits.min_uniform_buffer_offset_alignment),
                 pipelines: RefCell::default(),
+                halves: offer.halves,
+                target: Cell::new(Target {
+                    matrix_units: offer.matrix_units,
+                    ..Target::new(Dtype::F32, offer.class)
+                }),
                 device,
                 queue,
                 report,
@@ -91,6 +101,23 @@ impl GpuDevice {
         self
     }
 
+    /// For tests and measurements: chooses kernels as for another device. Plans made before keep theirs.
+    #[must_use]
+    pub fn with_target(self, target: Target) -> Self {
+        self.shared.target.set(target);
+        self
+    }
+
+    /// What kernels are chosen by in plans of `dtype`.
+    pub fn target(&self, dtype: Dtype) -> Target {
+        Target { dtype, ..self.shared.target.get() }
+    }
+
+    /// Whether kernels can store `dtype`.
+    pub fn stores(&self, dtype: Dtype) -> bool {
+        dtype == Dtype::F32 || self.shared.halves
+    }
+
     /// Destroys the device: every plan on it answers [`ExecutorError::Lost`] from now on.
     pub fn destroy(&self) {
         self.shared.faults.lose("it was destroyed");
@@ -102,14 +129,15 @@ impl GpuDevice {
         &self.shared.report
     }
 
-    /// What it is, as executors describe themselves.
-    pub fn info(&self) -> DeviceInfo {
+    /// What it is in plans of `dtype`, as executors describe themselves.
+    pub fn info(&self, dtype: Dtype) -> DeviceInfo {
+        let matrix = dtype == Dtype::F16 && self.shared.target.get().matrix_units;
         DeviceInfo {
             kind: DeviceKind::Gpu,
             name: self.shared.report.name.clone(),
             backend: self.shared.report.backend.clone(),
-            kernels: "wgsl-f32".into(),
-            dtype: "f32",
+            kernels: format!("wgsl-{}{}", dtype.name(), if matrix { " on matrix units" } else { "" }),
+            dtype: dtype.name(),
             features: self.shared.report.features.clone(),
         }
     }

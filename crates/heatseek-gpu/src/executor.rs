@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use heatseek_ops::{DeviceInfo, Executor, ExecutorError, LocalFuture, Op, Plan, PlanOptions, Program};
-use heatseek_wgsl::{RowClass, select};
+use heatseek_ops::{DeviceInfo, Dtype, Executor, ExecutorError, LocalFuture, Op, Plan, PlanOptions, Program};
+use heatseek_wgsl::select;
 
 use crate::device::GpuDevice;
 use crate::plan::GpuPlan;
@@ -25,14 +25,15 @@ impl GpuExecutor {
         &self.device
     }
 
-    /// Starts compiling the kernels of `ops` for runs of about `rows` rows and does not wait: call it
-    /// while weights download. Whether they compiled is told by [`Executor::prepare`].
+    /// Starts compiling the f32 kernels of `ops` for runs of about `rows` rows and does not wait: call it
+    /// while weights download. (What is stored as f16 is known only of a whole Program.) Whether they compiled is told by [`Executor::prepare`].
     ///
     /// # Errors
     /// [`ExecutorError::Unsupported`] if an op is beyond this device.
     pub fn compile(&self, ops: &[Op], rows: usize) -> Result<(), ExecutorError> {
+        let target = self.device.target(Dtype::F32);
         for op in ops {
-            let selection = select(op, RowClass::of(rows))
+            let selection = select(op, target.row_class(rows), &target, &[])
                 .map_err(|why| self.device.faults().unsupported(op.name(), why.to_string()))?;
             self.device.pipelines().borrow_mut().start(&self.device, &selection, false)?;
         }
@@ -50,7 +51,15 @@ impl GpuExecutor {
 
 impl Executor for GpuExecutor {
     fn device(&self) -> DeviceInfo {
-        self.device.info()
+        self.device.info(Dtype::F32)
+    }
+
+    fn device_for(&self, dtype: Dtype) -> DeviceInfo {
+        self.device.info(dtype)
+    }
+
+    fn stores(&self, dtype: Dtype) -> bool {
+        self.device.stores(dtype)
     }
 
     fn prepare(

@@ -5,11 +5,11 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use heatseek_ops::{
-    Batch, Buffer, ExecutorError, LocalFuture, OutputId, POOLED, Plan, PlanOptions, Program, Step,
+    Batch, Buffer, Capacity, ExecutorError, LocalFuture, OutputId, POOLED, Plan, PlanOptions, Program, Step,
 };
-use heatseek_wgsl::{RowClass, Selection, select};
+use heatseek_wgsl::{RowClass, Selection, Storage, Target, select};
 
-use crate::arena::{Arena, Capacity};
+use crate::arena::Arena;
 use crate::device::GpuDevice;
 use crate::pipeline::Pipeline;
 use crate::readback::Readbacks;
@@ -23,9 +23,14 @@ pub struct GpuPlan {
     pub(crate) weights: Weights,
     pub(crate) readbacks: Readbacks,
     pub(crate) checked: bool,
-    stages: Vec<[OnceCell<Rc<Stage>>; 2]>,
+    pub(crate) target: Target,
+    pub(crate) storage: Storage,
+    stages: Vec<Stages>,
     arena: RefCell<Option<Rc<Arena>>>,
 }
+
+/// How a step runs at each row class, once it is known.
+type Stages = [OnceCell<Rc<Stage>>; RowClass::ALL.len()];
 
 /// How a step runs at a row class.
 pub(crate) struct Stage {
@@ -40,13 +45,20 @@ impl GpuPlan {
         options: PlanOptions,
     ) -> Result<Self, ExecutorError> {
         device.faults().check()?;
-        let stages = program.steps().iter().map(|_| [OnceCell::new(), OnceCell::new()]).collect();
+        if !device.stores(options.dtype) {
+            let why = "its adapter has no `shader-f16`; ask for f32".to_owned();
+            let what = format!("{} storage", options.dtype.name());
+            return Err(device.faults().unsupported(what, why));
+        }
+        let target = device.target(options.dtype);
         let mut plan = Self {
             weights: Weights::default(),
             readbacks: Readbacks::default(),
             checked: options.checked,
             arena: RefCell::default(),
-            stages,
+            stages: program.steps().iter().map(|_| Stages::default()).collect(),
+            storage: Storage::new(&program, &target),
+            target,
             device,
             program,
         };
@@ -56,10 +68,11 @@ impl GpuPlan {
         };
         // Browsers compile while the weights are uploaded.
         for index in plan.eager() {
-            let selection = plan.select(index, RowClass::of(rows))?;
+            let selection = plan.select(index, plan.target.row_class(rows))?;
             plan.device.pipelines().borrow_mut().start(&plan.device, &selection, plan.checked)?;
         }
-        plan.weights = Weights::upload(&plan.device, &plan.program, &Weights::default()).await?;
+        plan.weights =
+            Weights::upload(&plan.device, &plan.program, &plan.storage, &Weights::default()).await?;
         let started = plan.device.pipelines().borrow_mut().take_started();
         started.settle().await;
         plan.warm(rows).await?;
@@ -73,13 +86,22 @@ impl GpuPlan {
     pub async fn extend(&self, program: Arc<Program>) -> Result<Self, ExecutorError> {
         self.device.faults().check()?;
         program.extends(&self.program)?;
-        let weights = Weights::upload(&self.device, &program, &self.weights).await?;
-        let mut stages = self.stages.clone();
-        stages.resize_with(program.steps().len(), || [OnceCell::new(), OnceCell::new()]);
+        let storage = Storage::new(&program, &self.target);
+        let weights = Weights::upload(&self.device, &program, &storage, &self.weights).await?;
+        // A new step may read what was stored as f16 and cannot be any more.
+        let kept = |(step, stages): (&Step, &Stages)| match storage.halves(step) == self.storage.halves(step)
+        {
+            true => stages.clone(),
+            false => Stages::default(),
+        };
+        let mut stages: Vec<_> = self.program.steps().iter().zip(&self.stages).map(kept).collect();
+        stages.resize_with(program.steps().len(), Stages::default);
         Ok(Self {
             weights,
             readbacks: Readbacks::default(),
             checked: self.checked,
+            target: self.target,
+            storage,
             arena: RefCell::default(),
             stages,
             device: self.device.clone(),
@@ -94,7 +116,7 @@ impl GpuPlan {
     /// As [`Plan::run`].
     pub async fn warm(&self, rows: usize) -> Result<(), ExecutorError> {
         for index in self.eager() {
-            self.stage(index, RowClass::of(rows))?.pipeline.ready(&self.device).await?;
+            self.stage(index, self.target.row_class(rows))?.pipeline.ready(&self.device).await?;
         }
         Ok(())
     }
@@ -108,13 +130,14 @@ impl GpuPlan {
     }
 
     fn select(&self, index: usize, class: RowClass) -> Result<Selection, ExecutorError> {
-        let op = &self.program.steps()[index].op;
-        select(op, class).map_err(|why| self.device.faults().unsupported(op.name(), why.to_string()))
+        let step = &self.program.steps()[index];
+        select(&step.op, class, &self.target, &self.storage.halves(step))
+            .map_err(|why| self.device.faults().unsupported(step.op.name(), why.to_string()))
     }
 
     /// How step `index` runs at `class`.
     pub(crate) fn stage(&self, index: usize, class: RowClass) -> Result<&Rc<Stage>, ExecutorError> {
-        let cell = &self.stages[index][class_index(class)];
+        let cell = &self.stages[index][class.index()];
         if let Some(stage) = cell.get() {
             return Ok(stage);
         }
@@ -133,18 +156,11 @@ impl GpuPlan {
                 other => other.as_ref().map(|a| a.capacity),
             }
         };
-        let arena = Arena::new(&self.device, &self.program, needed, previous, self.checked).await?;
+        let stored = (&*self.program, &self.storage);
+        let arena = Arena::new(&self.device, stored, needed, previous, self.checked).await?;
         let arena = Rc::new(arena);
         self.arena.replace(Some(arena.clone()));
         Ok(arena)
-    }
-}
-
-/// Where the stages and bind groups of a row class are.
-pub(crate) fn class_index(class: RowClass) -> usize {
-    match class {
-        RowClass::Small => 0,
-        RowClass::Large => 1,
     }
 }
 

@@ -7,13 +7,13 @@ use crate::arena::{Arena, Captures};
 use crate::buffer::DeviceBuffer;
 use crate::checked;
 use crate::faults::Scopes;
-use crate::plan::{GpuPlan, Stage, class_index};
+use crate::plan::{GpuPlan, Stage};
 use crate::readback::{Segment, map};
 
 /// A dispatch of a run.
 struct Dispatch<'a> {
     step: (usize, &'a Step),
-    class: usize,
+    class: RowClass,
     stage: &'a Stage,
     grid: [u32; 3],
 }
@@ -54,7 +54,7 @@ async fn dispatches<'a>(
         if rows == 0 || !plan.program.runs(step, outputs) {
             continue;
         }
-        let class = RowClass::of(rows);
+        let class = plan.target.row_class(rows);
         let stage = plan.stage(index, class)?;
         stage.pipeline.ready(&plan.device).await?;
         let grid = stage.selection.grid(rows, batch);
@@ -68,7 +68,7 @@ async fn dispatches<'a>(
                 .unsupported(format!("{} over {rows} rows", step.op.name()), why));
         }
         if !grid.contains(&0) {
-            all.push(Dispatch { step: (index, step), class: class_index(class), stage, grid });
+            all.push(Dispatch { step: (index, step), class, stage, grid });
         }
     }
     Ok(all)
@@ -86,7 +86,7 @@ async fn finish(
     let scopes = Scopes::open(device.raw());
     let captures = Captures::new(device, &plan.program, batch, outputs, plan.checked)?;
     let guards = match plan.checked {
-        true => checked::fill(device, &plan.program, arena, &captures, batch),
+        true => checked::fill(plan, arena, &captures, batch),
         false => Vec::new(),
     };
     let segments = segments(plan, batch, outputs, guards.iter().map(|(_, segment)| *segment));

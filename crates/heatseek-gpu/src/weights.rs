@@ -3,7 +3,8 @@
 use std::collections::HashMap;
 use std::rc::Rc;
 
-use heatseek_ops::{Buffer, BufferId, ExecutorError, Program};
+use heatseek_ops::{Buffer, BufferId, Dtype, ExecutorError, Program};
+use heatseek_wgsl::Storage;
 
 use crate::buffer::DeviceBuffer;
 use crate::device::GpuDevice;
@@ -14,7 +15,7 @@ use crate::faults::Scopes;
 const CHUNK_BYTES: usize = 16 << 20;
 
 /// What decides how a weight is laid out: the op that binds it, and as what.
-type Layout = (BufferId, &'static str, &'static str);
+type Layout = (BufferId, &'static str, &'static str, Dtype);
 
 /// The weights of a plan, one buffer per weight and layout.
 #[derive(Debug, Default)]
@@ -28,19 +29,22 @@ impl Weights {
     pub(crate) async fn upload(
         device: &GpuDevice,
         program: &Program,
+        storage: &Storage,
         already: &Self,
     ) -> Result<Self, ExecutorError> {
         let mut buffers = already.buffers.clone();
         let (mut verdicts, mut unseen_bytes) = (Vec::new(), 0);
         for step in program.steps() {
+            let halves = storage.halves(step);
             for (binding, id) in step.op.bindings().iter().zip(&step.buffers) {
                 let (name, Buffer::Weight(tensor)) = &program.buffers()[id.0] else { continue };
-                let layout = (*id, step.op.name(), binding.name);
+                let dtype = if halves.contains(&binding.name) { Dtype::F16 } else { Dtype::F32 };
+                let layout = (*id, step.op.name(), binding.name, dtype);
                 if buffers.contains_key(&layout) {
                     continue;
                 }
-                let values = heatseek_wgsl::pack(&step.op, binding.name, tensor);
-                let bytes = bytemuck::cast_slice(&values);
+                let packed = heatseek_wgsl::pack(&step.op, binding.name, tensor, dtype);
+                let bytes = packed.bytes();
                 fits(device, name, bytes.len() as u64)?;
                 let scopes = Scopes::open(device.raw());
                 buffers.insert(layout, Rc::new(upload(device, name, bytes)));
@@ -60,9 +64,15 @@ impl Weights {
         Ok(Self { buffers })
     }
 
-    /// The buffer of weight `id` as `op` binds it at `binding`.
-    pub(crate) fn get(&self, id: BufferId, op: &'static str, binding: &'static str) -> Option<&DeviceBuffer> {
-        self.buffers.get(&(id, op, binding)).map(|buffer| &**buffer)
+    /// The buffer of weight `id` as `op` binds it at `binding`, stored as `dtype`.
+    pub(crate) fn get(
+        &self,
+        id: BufferId,
+        op: &'static str,
+        binding: &'static str,
+        dtype: Dtype,
+    ) -> Option<&DeviceBuffer> {
+        self.buffers.get(&(id, op, binding, dtype)).map(|buffer| &**buffer)
     }
 }
 

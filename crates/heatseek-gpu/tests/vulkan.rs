@@ -6,15 +6,17 @@ use std::task::Poll;
 
 use heatseek_gpu::{AdapterChoice, GpuDevice, GpuExecutor, GpuOptions, GpuPlan};
 use heatseek_ops::{
-    Attention, AttentionMap, Batch, Executor, ExecutorError, Gemm, HIDDEN, HeadFusion, HostExecutor,
-    OutputId, POOLED, Plan, PlanOptions, Pool, Pooling, Program, ReferenceExecutor, Rows, Table, Tensor,
-    cases,
+    Attention, AttentionMap, Batch, Dtype, Executor, ExecutorError, Gemm, HIDDEN, HeadFusion, HostExecutor,
+    Op, OutputId, POOLED, Plan, PlanOptions, Pool, Pooling, Program, ReferenceExecutor, Rows, Table, Tensor,
+    cases::{self, Case},
 };
 use heatseek_testkit::{Tolerance, compare, run_all, values};
+use heatseek_wgsl::Target;
 use pollster::block_on;
 
-const CHECKED: PlanOptions = PlanOptions { expected_rows: 0, checked: true };
-const UNCHECKED: PlanOptions = PlanOptions { expected_rows: 0, checked: false };
+const CHECKED: PlanOptions = PlanOptions { expected_rows: 0, checked: true, dtype: Dtype::F32 };
+const UNCHECKED: PlanOptions = PlanOptions { checked: false, ..CHECKED };
+const F16: PlanOptions = PlanOptions { dtype: Dtype::F16, ..CHECKED };
 
 /// A device on every adapter. None is a failure where one is expected: CI has software adapters.
 fn devices() -> Vec<GpuDevice> {
@@ -100,18 +102,81 @@ fn every_case_equals_the_reference_checked_and_unchecked() {
         let executor = GpuExecutor::new(device.clone());
         for options in [CHECKED, UNCHECKED] {
             eprintln!("{device:?} {options:?}");
-            run_all(&cases::all(), |case| {
-                let program = Arc::new(case.program());
-                let outputs = case.outputs(&program);
-                let plan = block_on(executor.plan(program.clone(), options)).map_err(|e| e.to_string())?;
-                let actual = block_on(plan.run(&case.batch(), &outputs)).map_err(|e| e.to_string())?;
-                for ((actual, expected), id) in actual.iter().zip(case.expected()).zip(outputs) {
-                    let shape = case.output_shape(&program, id);
-                    compare(actual, &expected, &shape, case.tolerance).map_err(|e| e.to_string())?;
-                }
-                Ok(())
-            });
+            check_cases(&executor, &cases::all(), options);
         }
+    }
+}
+
+fn check_cases(executor: &GpuExecutor, cases: &[Case], options: PlanOptions) {
+    run_all(cases, |case| {
+        let program = Arc::new(case.program());
+        let outputs = case.outputs(&program);
+        let plan = block_on(executor.plan(program.clone(), options)).map_err(|e| e.to_string())?;
+        let actual = block_on(plan.run(&case.batch(), &outputs)).map_err(|e| e.to_string())?;
+        for ((actual, expected), id) in actual.iter().zip(case.expected()).zip(outputs) {
+            let shape = case.output_shape(&program, id);
+            compare(actual, &expected, &shape, case.tolerance).map_err(|e| e.to_string())?;
+        }
+        Ok(())
+    });
+}
+
+/// Devices that store f16; another must refuse it. Lavapipe does, SwiftShader does not.
+fn devices_with_f16() -> Vec<GpuDevice> {
+    let (with, without): (Vec<_>, Vec<_>) = devices().into_iter().partition(|d| d.stores(Dtype::F16));
+    for device in without {
+        let error = block_on(GpuExecutor::new(device).plan(small_model(), F16)).err().unwrap();
+        let ExecutorError::Unsupported { what, why, .. } = &error else { panic!("{error}") };
+        assert!(what.contains("f16") && why.contains("ask for f32"), "{error}");
+    }
+    with
+}
+
+#[test]
+fn every_case_stored_as_f16_equals_the_reference() {
+    for device in devices_with_f16() {
+        let executor = GpuExecutor::new(device);
+        assert_eq!(executor.device_for(Dtype::F16).dtype, "f16");
+        check_cases(&executor, &cases::halved(), F16);
+    }
+}
+
+/// The tiles that software adapters do not choose on their own, with every number of rows.
+#[test]
+fn the_tiles_of_gpus_equal_the_reference() {
+    let gemms = |cases: Vec<Case>| -> Vec<Case> {
+        let by_rows = |name: &str| ["rows_", "norm_in", "Add"].iter().any(|part| name.contains(part));
+        let taken = |case: &Case| matches!(case.op, Op::Gemm(_)) && by_rows(&case.name);
+        cases.into_iter().filter(taken).collect()
+    };
+    for device in devices() {
+        let target = Target { small_rows: 0, medium_rows: usize::MAX, ..device.target(Dtype::F32) };
+        let executor = GpuExecutor::new(device.with_target(target));
+        check_cases(&executor, &gemms(cases::all()), CHECKED);
+        if executor.stores(Dtype::F16) {
+            check_cases(&executor, &gemms(cases::halved()), F16);
+        }
+    }
+}
+
+/// A fault in a kernel of halves is no less of a fault.
+#[test]
+fn a_planted_fault_in_f16_gives_a_wrong_answer() {
+    for device in devices_with_f16() {
+        let transform = |kernel: &heatseek_wgsl::Kernel, source: &str| match kernel
+            .name
+            .starts_with("gemm_f16")
+        {
+            true => source.replace("step < (k + 15u) / 16u; step++", "step + 1u < (k + 15u) / 16u; step++"),
+            false => source.to_owned(),
+        };
+        let executor = GpuExecutor::new(device.with_source_transform(Box::new(transform)));
+        let case = cases::halved().into_iter().find(|case| case.name.starts_with("gemm/k_384, ")).unwrap();
+        let program = Arc::new(case.program());
+        let outputs = case.outputs(&program);
+        let plan = block_on(executor.plan(program, F16)).unwrap();
+        let actual = block_on(plan.run(&case.batch(), &outputs)).unwrap();
+        assert!(compare(&actual[0], &case.expected()[0], &[33, 64], case.tolerance).is_err());
     }
 }
 

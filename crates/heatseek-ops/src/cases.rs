@@ -5,8 +5,8 @@ use std::sync::Arc;
 use heatseek_testkit::{Tolerance, values};
 
 use crate::{
-    Batch, Binding, Dim, Direction, Element, HostExecutor, Op, OutputId, PlanOptions, Program,
-    ReferenceExecutor, Rows, Table,
+    Batch, Binding, CopyRows, Dim, Direction, Element, Gemm, HostExecutor, Op, OutputId, PlanOptions,
+    Program, ReferenceExecutor, Residual, Rows, Table,
 };
 
 /// Rows of a table (vocabulary, positions) whose size a case leaves open: more than any case's length.
@@ -29,11 +29,42 @@ pub struct Case {
     residual: f32,
     skip: usize,
     inputs: Vec<(&'static str, f32, f32)>,
+    halved: Option<Halved>,
 }
 
 /// All cases of all ops.
 pub fn all() -> Vec<Case> {
     crate::ops::all_cases()
+}
+
+/// What of a case may be stored as f16, beside the weights of GEMMs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Halved {
+    /// Constant inputs.
+    Read,
+    /// What is written, and inputs where kernels want both: outputs are copied before they are read back.
+    Written,
+    /// Nothing: `x` is copied before it is read.
+    Weights,
+}
+
+/// The cases of the ops that can store f16, for plans of [`Dtype::F16`](crate::Dtype). Inputs are values that f16 holds
+/// exactly, so that rounding them is not what is measured.
+pub fn halved() -> Vec<Case> {
+    let ways = |index: usize, case: &Case| match case.op {
+        // Plain ones differ in nothing but their shape, so they take turns.
+        Op::Gemm(gemm) if gemm == Gemm::linear(gemm.k, gemm.n) => {
+            vec![[Halved::Read, Halved::Written, Halved::Weights][index % 3]]
+        }
+        Op::Gemm(gemm) if gemm.residual != Residual::None => vec![Halved::Read, Halved::Weights],
+        Op::Gemm(_) => vec![Halved::Read, Halved::Written],
+        Op::Attention(_) => vec![Halved::Written],
+        Op::AttentionMap(_) | Op::CopyRows(_) => vec![Halved::Read],
+        _ => Vec::new(),
+    };
+    let all = all().into_iter().enumerate();
+    all.flat_map(|(index, case)| ways(index, &case).into_iter().map(move |way| case.clone().halved(way)))
+        .collect()
 }
 
 impl Case {
@@ -50,7 +81,17 @@ impl Case {
             residual: 0.0,
             skip: 0,
             inputs: Vec::new(),
+            halved: None,
         }
+    }
+
+    fn halved(self, way: Halved) -> Self {
+        let tolerance = match self.tolerance {
+            Tolerance::Exact => Tolerance::Exact,
+            _ => Tolerance::OP_F16,
+        };
+        let name = format!("{}, f16 {way:?}", self.name);
+        Self { name, halved: Some(way), tolerance, ..self }
     }
 
     /// Asks about these rows of the batch only.
@@ -102,12 +143,25 @@ impl Case {
         let mut program = Program::new();
         let bindings = self.op.bindings();
         let mut ids = Vec::new();
+        let mut copied = Vec::new();
         for (index, binding) in bindings.iter().enumerate() {
             let id = match (binding.direction, binding.element) {
                 (Direction::Input, Element::U32) => program.table(table(binding, self.rows)),
                 (Direction::Input, Element::F32) => {
                     let tensor = self.input(binding, index as u64, &batch);
-                    program.weight(binding.name, tensor)
+                    let width = *tensor.shape().last().unwrap_or(&0);
+                    let id = program.weight(binding.name, tensor);
+                    match binding.name {
+                        "x" if self.halved == Some(Halved::Weights) => {
+                            let copy = program.activation("copy", self.rows, width);
+                            let op = CopyRows::of_width(width);
+                            program
+                                .push(op, self.rows, &[id, copy])
+                                .expect("a copy has the width of what it copies");
+                            copy
+                        }
+                        _ => id,
+                    }
                 }
                 (Direction::Output, _) => {
                     let Dim::Fixed(width) = binding.shape[1] else {
@@ -124,13 +178,26 @@ impl Case {
                         Rows::TokenPairs | Rows::QueryPairs => program.capture(binding.name, rows, width),
                         _ => program.activation(binding.name, rows, width),
                     };
-                    program.output(binding.name, id);
+                    match rows {
+                        Rows::Tokens | Rows::Sequences if self.halved == Some(Halved::Written) => {
+                            let copy = program.activation("copy", rows, width);
+                            program.output(binding.name, copy);
+                            copied.push((rows, width, id, copy));
+                        }
+                        _ => {
+                            program.output(binding.name, id);
+                        }
+                    }
                     id
                 }
             };
             ids.push(id);
         }
         program.push(self.op.clone(), self.rows, &ids).expect("a case binds what its op asks for");
+        for (rows, width, id, copy) in copied {
+            let op = CopyRows::of_width(width);
+            program.push(op, rows, &[id, copy]).expect("a copy has the width of what it copies");
+        }
         program
     }
 
@@ -172,9 +239,16 @@ impl Case {
         let (_, scale, offset) =
             self.inputs.iter().copied().find(|(name, ..)| *name == binding.name).unwrap_or(("", 1.0, 0.0));
         let len = shape.iter().product();
-        let values = values(seed + 1, len, scale).into_iter().map(|v| v + offset).collect();
+        let stored = |v: f32| if self.halved.is_some() { rounded_to_half(v) } else { v };
+        let values = values(seed + 1, len, scale).into_iter().map(|v| stored(v + offset)).collect();
         crate::Tensor::new(&shape, values)
     }
+}
+
+/// The nearest value with the ten bits of fraction that f16 has. Below 2⁻¹⁴ f16 has fewer, which is less than 2⁻²⁵ off.
+fn rounded_to_half(value: f32) -> f32 {
+    let bits = value.to_bits();
+    f32::from_bits((bits + 0xfff + (bits >> 13 & 1)) & !0x1fff)
 }
 
 fn table(binding: &Binding, rows: Rows) -> Table {

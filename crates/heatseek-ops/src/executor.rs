@@ -20,6 +20,36 @@ pub enum DeviceKind {
     Cpu,
     /// A GPU through wgpu (Vulkan, Metal, DX12, or the browser's WebGPU).
     Gpu,
+    /// An NVIDIA GPU through CUDA.
+    Cuda,
+}
+
+/// The precision that weights and the large activations are stored in. Sums are kept in f32 either way.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Dtype {
+    /// Four bytes: the reference.
+    #[default]
+    F32,
+    /// Two bytes: IEEE half precision.
+    F16,
+}
+
+impl Dtype {
+    /// Its name, as in `config.json` and in options.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::F32 => "f32",
+            Self::F16 => "f16",
+        }
+    }
+
+    /// Bytes of an element.
+    pub fn size_bytes(self) -> usize {
+        match self {
+            Self::F32 => 4,
+            Self::F16 => 2,
+        }
+    }
 }
 
 /// What runs a Program, in words for people and programs.
@@ -29,7 +59,7 @@ pub struct DeviceInfo {
     pub kind: DeviceKind,
     /// The device's own name, e.g. the adapter's.
     pub name: String,
-    /// The API it is driven through, e.g. `Vulkan`, `BrowserWebGpu`, `rayon`, `wasm-simd128`.
+    /// The API it is driven through, e.g. `Vulkan`, `BrowserWebGpu`, `CUDA`, `rayon`, `wasm-simd128`.
     pub backend: String,
     /// The kernel set, e.g. `wgsl-f32` or `rten-gemm avx512`.
     pub kernels: String,
@@ -99,6 +129,8 @@ pub struct PlanOptions {
     /// For tests: fill every activation with [`UNWRITTEN`] before each run, and fail with
     /// [`ExecutorError::Internal`] if a step wrote behind the end of one.
     pub checked: bool,
+    /// What weights and large activations are stored as. Outputs are f32 whatever it is.
+    pub dtype: Dtype,
 }
 
 /// The NaN bit pattern that stands for "never written" in checked runs. The same as the testkit's.
@@ -109,10 +141,20 @@ pub trait Executor {
     /// What it is.
     fn device(&self) -> DeviceInfo;
 
+    /// What it is for plans of `dtype`.
+    fn device_for(&self, dtype: Dtype) -> DeviceInfo {
+        DeviceInfo { dtype: dtype.name(), ..self.device() }
+    }
+
+    /// Whether it can make plans of `dtype`.
+    fn stores(&self, dtype: Dtype) -> bool {
+        dtype == Dtype::F32
+    }
+
     /// Makes `program` ready: weights laid out and uploaded, pipelines created.
     ///
     /// # Errors
-    /// [`ExecutorError`]; `Unsupported` if an op or size is beyond this device.
+    /// [`ExecutorError`]; `Unsupported` if an op, a size or the dtype is beyond this device.
     fn prepare(
         &self,
         program: Arc<Program>,

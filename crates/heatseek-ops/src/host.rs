@@ -5,8 +5,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::{
-    Batch, Binding, Buffer, BufferId, DeviceInfo, Direction, Element, Executor, ExecutorError, LocalFuture,
-    Op, OutputId, Plan, PlanOptions, Program, Step, Table, Tensor, UNWRITTEN,
+    Batch, Binding, Buffer, BufferId, DeviceInfo, Direction, Dtype, Element, Executor, ExecutorError,
+    LocalFuture, Op, OutputId, Plan, PlanOptions, Program, Step, Table, Tensor, UNWRITTEN,
 };
 
 /// Elements of pattern behind each activation of a checked run.
@@ -114,6 +114,13 @@ impl<K: HostKernels + Clone> HostExecutor<K> {
     /// # Errors
     /// As [`Executor::prepare`].
     pub fn plan(&self, program: Arc<Program>, options: PlanOptions) -> Result<HostPlan<K>, ExecutorError> {
+        if options.dtype != Dtype::F32 {
+            return Err(ExecutorError::Unsupported {
+                device: self.kernels.device().name,
+                what: format!("{} storage", options.dtype.name()),
+                why: "these kernels store f32; ask for f32, or for a GPU that has f16".into(),
+            });
+        }
         let empty = HostPlan {
             kernels: self.kernels.clone(),
             program: Arc::default(),

@@ -11,6 +11,7 @@
 
 mod batch;
 mod buffer;
+mod capacity;
 mod executor;
 mod host;
 pub mod ops;
@@ -22,8 +23,9 @@ pub mod cases;
 
 pub use batch::{ATTENTION_TILE_QUERIES, Batch, BatchError, Sequence};
 pub use buffer::{Binding, Dim, Direction, Element, Tensor};
+pub use capacity::Capacity;
 pub use executor::{
-    DeviceInfo, DeviceKind, Executor, ExecutorError, LocalFuture, Plan, PlanOptions, UNWRITTEN,
+    DeviceInfo, DeviceKind, Dtype, Executor, ExecutorError, LocalFuture, Plan, PlanOptions, UNWRITTEN,
 };
 pub use host::{HostExecutor, HostKernels, HostPlan, Operand, Operands, PackedOperand};
 pub use ops::{

@@ -6,8 +6,12 @@
 //!
 //! Tokens that do not count (a prompt left out) never change a vector; neither does anything outside the text.
 
+mod additive;
 mod attn;
+mod deform;
 mod device;
+mod downcast;
+mod dyrelu;
 mod error;
 mod iem;
 mod info;
@@ -15,6 +19,7 @@ mod linear;
 mod math;
 mod matrix;
 mod norm;
+mod of_layer;
 mod options;
 mod params;
 mod pooler;

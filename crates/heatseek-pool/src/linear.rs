@@ -42,6 +42,12 @@ impl Linear {
         Ok(Self { weight, bias: params.or_zeros(bias, &[outputs])?, outputs, inputs })
     }
 
+    /// Of its values, `weight` row by row.
+    pub(crate) fn plain(weight: Vec<f32>, bias: Vec<f32>) -> Self {
+        let outputs = bias.len();
+        Self { inputs: weight.len() / outputs, outputs, weight, bias }
+    }
+
     /// The same where the file has it; `None` stands for the identity.
     pub(crate) fn optional(
         params: Option<&Params>,

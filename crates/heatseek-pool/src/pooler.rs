@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 
+use crate::of_layer::of_layer;
 use crate::options::Options;
 use crate::poolers::Pool;
 use crate::registry::{self, Row};
@@ -35,7 +36,7 @@ impl Pooler {
     pub fn new(spec: &PoolerSpec, params: Option<&Params>, sizes: Sizes) -> Result<Self, PoolError> {
         let row = registry::find(&spec.name)?;
         let mut options = Options::new(row.name, &spec.options);
-        let pool = (row.make)(&mut options, params, sizes)?;
+        let pool = of_layer((row.make)(&mut options, params, sizes)?, &mut options, sizes)?;
         options.finish()?;
         Ok(Self { row, spec: spec.clone(), pool: pool.into(), sizes })
     }

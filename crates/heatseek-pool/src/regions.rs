@@ -1,7 +1,7 @@
 //! Windows of tokens and patches.
 
-use crate::States;
 use crate::tokens::Tokens;
+use crate::{PoolError, States};
 
 /// Places in `tokens`: of texts each `window` tokens in a row, of pictures `window` × `window` patches without the
 /// tokens before them. What is left at the end makes a smaller one. Tokens that do not count are in none.
@@ -23,4 +23,26 @@ pub(crate) fn regions(states: &States<'_>, tokens: &Tokens, window: usize) -> Ve
     }
     regions.retain(|region| !region.is_empty());
     regions
+}
+
+/// The side of windows of `size` tokens: of texts `size`, of pictures, whose windows are squares, its root.
+pub(crate) fn side(pooler: &'static str, states: &States<'_>, size: usize) -> Result<usize, PoolError> {
+    let side = if states.grid.is_some() { size.isqrt() } else { size };
+    match states.grid.is_some() && side * side != size {
+        false => Ok(side),
+        true => Err(PoolError::States {
+            pooler,
+            what: "K, the patches of a window,".into(),
+            got: size.to_string(),
+            expected: "a square".into(),
+        }),
+    }
+}
+
+/// Channel `c` of the tokens of a region, `[size]`: one that is not full is filled with its mean.
+pub(crate) fn filled(tokens: &Tokens, region: &[usize], c: usize, size: usize) -> Vec<f64> {
+    let mut x: Vec<f64> = region.iter().map(|&token| tokens.rows[token][c]).collect();
+    let mean = x.iter().sum::<f64>() / x.len() as f64;
+    x.resize(size, mean);
+    x
 }

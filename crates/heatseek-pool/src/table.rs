@@ -9,6 +9,8 @@ pub fn table() -> String {
          *Device* means fused into the model's run on reference, CPU, WebGPU/Vulkan and wasm. *Host* means the same \
          arithmetic in f64 on every backend, from states read back; so do options of a device pooler that no op \
          knows.\n\n\
+         A pooler of the last hidden state takes another one by option `of_layer`, 0 the embeddings: `pma:of_layer=8`; \
+         it then runs on the host.\n\n\
          | name | papers (row) | equation | options | tensors | weights | runs on | what to expect |\n\
          | --- | --- | --- | --- | --- | --- | --- | --- |\n",
     );

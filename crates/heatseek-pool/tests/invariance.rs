@@ -18,6 +18,8 @@ fn ordered(case: &Case) -> bool {
         "qkv_pool" => option("query").is_some_and(|query| query != "mean"),
         "attn_stats" => option("segment").is_some_and(|segment| segment != 1),
         "mixed" => option("window").is_some(),
+        "gated_mix" => option("gate").is_some(),
+        "gem" | "cluster" => option("class").is_some(),
         _ => false,
     }
 }

@@ -14,7 +14,8 @@ fn main() {
     let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets OUT_DIR"));
     let environment = render::environment(Path::new("shaders"));
     let mut table = String::from("static KERNELS: &[Kernel] = &[\n");
-    for variant in variants::all() {
+    let target_arch = env::var("CARGO_CFG_TARGET_ARCH").expect("cargo sets CARGO_CFG_TARGET_ARCH");
+    for variant in variants::all(&target_arch) {
         let source = render::render(&environment, &variant);
         let file = out.join(format!("{}.wgsl", variant.name));
         fs::write(&file, &source).expect("OUT_DIR is writable");

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use naga::proc::Layouter;
 use naga::valid::{Capabilities, ValidationFlags, Validator};
-use naga::{AddressSpace, Module, StorageAccess};
+use naga::{AddressSpace, Handle, Module, Scalar, StorageAccess, Type, TypeInner};
 
 /// The entry of the kernel table for `source`, which lies in `file`.
 pub fn kernel(name: &str, source: &str, file: &Path) -> String {
@@ -14,7 +14,9 @@ pub fn kernel(name: &str, source: &str, file: &Path) -> String {
         panic!("kernel {name} is invalid\n{numbered}\n{why}");
     };
     let module = naga::front::wgsl::parse_str(source).unwrap_or_else(|e| fail(e.emit_to_string(source)));
-    if let Err(e) = Validator::new(ValidationFlags::all(), Capabilities::default()).validate(&module) {
+    let capabilities =
+        Capabilities::default() | Capabilities::SHADER_FLOAT16 | Capabilities::COOPERATIVE_MATRIX;
+    if let Err(e) = Validator::new(ValidationFlags::all(), capabilities).validate(&module) {
         fail(e.emit_to_string(source));
     }
     let [entry] = &module.entry_points[..] else { fail("it must have exactly one entry point".into()) };
@@ -22,12 +24,29 @@ pub fn kernel(name: &str, source: &str, file: &Path) -> String {
     let overrides: Vec<_> = overrides.iter().filter_map(|(_, o)| o.name.as_deref()).collect();
     format!(
         "Kernel {{ name: {name:?}, source: include_str!({file:?}), entry_point: {:?}, bindings: &[{}], \
-         workgroup_size: {}, workgroup_bytes: {}, overrides: &{overrides:?} }},\n",
+         workgroup_size: {}, workgroup_bytes: {}, overrides: &{overrides:?}, halves: &{:?} }},\n",
         entry.name,
         bindings(&module).unwrap_or_else(|why| fail(why)),
         entry.workgroup_size.iter().product::<u32>(),
         workgroup_bytes(&module),
+        halves(&module),
     )
+}
+
+/// The storage bindings of f16 or vectors of it, in the order of their numbers.
+fn halves(module: &Module) -> Vec<&str> {
+    let is_half = |ty: Handle<Type>| match module.types[ty].inner {
+        TypeInner::Array { base, .. } => module.types[base].inner.scalar() == Some(Scalar::F16),
+        _ => false,
+    };
+    let mut all: Vec<_> = module
+        .global_variables
+        .iter()
+        .filter(|(_, global)| is_half(global.ty))
+        .filter_map(|(_, global)| Some((global.binding?.binding, global.name.as_deref()?)))
+        .collect();
+    all.sort();
+    all.into_iter().map(|(_, name)| name).collect()
 }
 
 fn bindings(module: &Module) -> Result<String, String> {

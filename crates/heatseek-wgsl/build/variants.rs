@@ -15,7 +15,11 @@ pub struct Variant {
 /// columns and 64 invocations in all of them: packed weights fit every tile. The short tile reads a weight
 /// four times, from the cache; its workgroup memory would take longer to fill, and on SwiftShader, whose
 /// compile time grows with it, twice as long to compile.
-const GEMM_TILES: [[u32; 4]; 2] = [[16, 4, 4, 0], [64, 8, 8, 1]];
+const GEMM_TILES: [[u32; 4]; 3] = [[16, 4, 4, 0], [32, 4, 8, 1], [64, 8, 8, 1]];
+
+/// Tiles of the GEMM on matrix units: rows of the tile, subgroups down and across, products of a subgroup down
+/// and across.
+const MATRIX_TILES: [[u32; 5]; 3] = [[16, 1, 2, 1, 2], [32, 1, 2, 2, 2], [64, 2, 2, 2, 2]];
 
 /// GEMM epilogues: name, `norm_in`, `act`, `add`, `add_normalized`.
 const GEMM_EPILOGUES: [(&str, [u32; 4]); 6] = [
@@ -27,14 +31,25 @@ const GEMM_EPILOGUES: [(&str, [u32; 4]); 6] = [
     ("_add_normalized", [0, 0, 0, 1]),
 ];
 
+/// What a GEMM may read and write as f16 besides its weight: name, `x`, `y`, and the epilogues that models have with
+/// it. Nothing writes f16 where a residual is added, because sums over layers stay f32.
+const GEMM_HALVES: [(&str, [u32; 2], &[&str]); 3] = [
+    ("", [0, 0], &["", "_act", "_norm_in", "_norm_in_act", "_add", "_add_normalized"]),
+    ("_x16", [1, 0], &["", "_add", "_add_normalized"]),
+    ("_y16", [0, 1], &["", "_act", "_norm_in", "_norm_in_act"]),
+];
+
+/// Depth to which a weight is padded with zeros: what is staged at a time, of f16 on matrix units.
+const DEPTHS: [u32; 2] = [16, 32];
+
 /// Poolings: whether two values of a column are kept, and whether there are parameters.
 const POOLINGS: [(&str, [u32; 2]); 3] = [("", [0, 0]), ("_two", [1, 0]), ("_learned", [1, 1])];
 
 /// Widest head of an attention variant, in elements.
 const HEAD_DIMS: [u32; 4] = [16, 32, 64, 128];
 
-/// Every shipped variant.
-pub fn all() -> Vec<Variant> {
+/// Every variant shipped for `target_arch`. Matrix units are in no browser in naga's spelling.
+pub fn all(target_arch: &str) -> Vec<Variant> {
     let variant = |name: String, template, parameters: &[_]| Variant {
         name,
         template,
@@ -42,8 +57,9 @@ pub fn all() -> Vec<Variant> {
     };
     let mut all = vec![
         variant("embed_f32".into(), "embed.wgsl", &[]),
-        variant("copy_f32".into(), "copy.wgsl", &[("two", 0)]),
-        variant("copy_f32_two".into(), "copy.wgsl", &[("two", 1)]),
+        variant("copy_f32".into(), "copy.wgsl", &[("two", 0), ("half", 0)]),
+        variant("copy_f16".into(), "copy.wgsl", &[("two", 0), ("half", 1)]),
+        variant("copy_f32_two".into(), "copy.wgsl", &[("two", 1), ("half", 0)]),
         variant("layer_norm_f32".into(), "layer_norm.wgsl", &[]),
         variant("l2_normalize_f32".into(), "l2_normalize.wgsl", &[]),
         variant("rollout_f32".into(), "rollout.wgsl", &[("first", 0)]),
@@ -63,28 +79,61 @@ pub fn all() -> Vec<Variant> {
         }
     }
     for [tile_rows, thread_rows, thread_columns, stage_weight] in GEMM_TILES {
-        for (suffix, [norm_in, act, add, add_normalized]) in GEMM_EPILOGUES {
-            all.push(variant(
-                format!("gemm_f32_m{tile_rows}{suffix}"),
-                "gemm.wgsl",
-                &[
-                    ("tile_rows", tile_rows),
-                    ("thread_rows", thread_rows),
-                    ("thread_columns", thread_columns),
-                    ("stage_weight", stage_weight),
-                    ("norm_in", norm_in),
-                    ("act", act),
-                    ("add", add),
-                    ("add_normalized", add_normalized),
-                ],
-            ));
+        let tile = [
+            ("tile_rows", tile_rows),
+            ("thread_rows", thread_rows),
+            ("thread_columns", thread_columns),
+            ("stage_weight", stage_weight),
+        ];
+        all.extend(gemms(&format!("f32_m{tile_rows}"), "gemm.wgsl", &tile, 0));
+        all.extend(gemms(&format!("f16_m{tile_rows}"), "gemm.wgsl", &tile, 1));
+    }
+    for [tile_rows, down, across, frags_down, frags_across] in MATRIX_TILES {
+        if target_arch == "wasm32" {
+            break;
+        }
+        let tile = [
+            ("tile_rows", tile_rows),
+            ("down", down),
+            ("across", across),
+            ("frags_down", frags_down),
+            ("frags_across", frags_across),
+        ];
+        all.extend(gemms(&format!("f16_matrix_m{tile_rows}"), "gemm_matrix.wgsl", &tile, 1));
+    }
+    for (dtype, half) in [("f32", 0), ("f16", 1)] {
+        for head_dim in HEAD_DIMS {
+            let parameters = [("max_head_dim", head_dim), ("half", half)];
+            let name = format!("attention_{dtype}_d{head_dim}");
+            all.push(variant(name, "attention.wgsl", &parameters));
+            let name = format!("attention_map_{dtype}_d{head_dim}");
+            all.push(variant(name, "attention_map.wgsl", &parameters));
         }
     }
-    for head_dim in HEAD_DIMS {
-        let name = format!("attention_f32_d{head_dim}");
-        all.push(variant(name, "attention.wgsl", &[("max_head_dim", head_dim)]));
-        let name = format!("attention_map_f32_d{head_dim}");
-        all.push(variant(name, "attention_map.wgsl", &[("max_head_dim", head_dim)]));
+    all
+}
+
+/// The GEMMs of one tile: every epilogue with everything that may be f16.
+fn gemms(name: &str, template: &'static str, tile: &[(&'static str, u32)], weight_half: u32) -> Vec<Variant> {
+    let mut all = Vec::new();
+    for (halves, [x_half, y_half], epilogues) in &GEMM_HALVES[..if weight_half == 1 { 3 } else { 1 }] {
+        for (suffix, [norm_in, act, add, add_normalized]) in GEMM_EPILOGUES {
+            if !epilogues.contains(&suffix) {
+                continue;
+            }
+            let mut parameters = tile.to_vec();
+            parameters.extend([
+                ("weight_half", weight_half),
+                ("x_half", *x_half),
+                ("y_half", *y_half),
+                ("depth", DEPTHS[weight_half as usize]),
+                ("norm_in", norm_in),
+                ("act", act),
+                ("add", add),
+                ("add_normalized", add_normalized),
+            ]);
+            all.push(Variant { name: format!("gemm_{name}{halves}{suffix}"), template, parameters });
+        }
     }
     all
 }

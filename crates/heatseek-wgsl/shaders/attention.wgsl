@@ -4,12 +4,18 @@
 //! query row, queries (1..=64), first key row, keys (>= 1); y [rows, num_attention_heads * head_dim] f32.
 //! Who owns what: one workgroup of 64 invocations one head of one tile; each invocation one query, its
 //! scores and its output in registers. Keys and values are staged 16 at a time and taken 4 at a time.
-//! Numerics: f32; online softmax with the running maximum subtracted (Milakov & Gimelshein, arXiv
+//! Numerics: f32, qkv and y stored as f16 with half; online softmax with the running maximum subtracted (Milakov & Gimelshein, arXiv
 //! 1805.02867). Streaming over keys as in FlashAttention (arXiv 2205.14135).
 //! Limits: head_dim a multiple of 4, at most {{ max_head_dim }}.
 
+{% if half %}
+enable f16;
+{% endif %}
 {% include "shared/params.wgsl" %}
 {% include "shared/grid.wgsl" %}
+{% if half %}
+{% include "shared/half.wgsl" %}
+{% endif %}
 {% set vectors = max_head_dim // 4 %}
 
 override num_attention_heads: u32;
@@ -17,9 +23,9 @@ override head_dim: u32; // elements
 override scale: f32;    // 1 / sqrt(head_dim)
 override causal: u32;   // 1: keys up to the query itself
 
-@group(0) @binding(0) var<storage, read> qkv: array<vec4<f32>>;
+@group(0) @binding(0) var<storage, read> qkv: array<vec4<{{ "f16" if half else "f32" }}>>;
 @group(0) @binding(1) var<storage, read> tiles: array<vec4<u32>>;
-@group(0) @binding(2) var<storage, read_write> y: array<vec4<f32>>;
+@group(0) @binding(2) var<storage, read_write> y: array<vec4<{{ "f16" if half else "f32" }}>>;
 @group(0) @binding(3) var<uniform> params: Params;
 
 var<workgroup> keys: array<vec4<f32>, {{ 16 * vectors }}>;   // [16][{{ vectors }}], {{ 256 * vectors }} bytes
@@ -31,7 +37,7 @@ const LOWEST = -1e30;
 // Vector `i` of the head that starts at `first`; zeros past its end.
 fn load(first: u32, i: u32) -> vec4<f32> {
     if (i >= head_dim / 4u) { return vec4<f32>(); }
-    return qkv[first + i];
+    return {{ "vec4<f32>(" if half }}qkv[first + i]{{ ")" if half }};
 }
 
 @compute @workgroup_size(64)
@@ -82,6 +88,6 @@ fn attention(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_
     if (lane >= tile.y) { return; }
     let out = query * width + head;
 {% for v in range(vectors) %}
-    if ({{ v }}u < head_dim / 4u) { y[out + {{ v }}u] = o_{{ v }} / total; }
+    if ({{ v }}u < head_dim / 4u) { y[out + {{ v }}u] = {{ "to_half(" if half }}o_{{ v }} / total{{ ")" if half }}; }
 {% endfor %}
 }

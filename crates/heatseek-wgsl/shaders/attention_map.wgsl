@@ -7,9 +7,12 @@
 //! Who owns what: one workgroup of 64 invocations one head of 64 queries, or all heads of them where they are
 //! fused; each invocation one query, whose part of y nobody else touches, so fused heads are gathered in it, and
 //! mixed with the residual connection if mixed. No workgroup memory: keys come from the cache.
-//! Numerics: f32; the maximum and the sum first (online), then every score again.
+//! Numerics: f32, qkv stored as f16 with half; the maximum and the sum first (online), then every score again.
 //! Limits: head_dim a multiple of 4, at most {{ max_head_dim }}.
 
+{% if half %}
+enable f16;
+{% endif %}
 {% include "shared/params.wgsl" %}
 {% include "shared/grid.wgsl" %}
 {% set vectors = max_head_dim // 4 %}
@@ -21,7 +24,7 @@ override causal: u32;   // 1: keys up to the query itself
 override fusion: u32;   // 0 each head, 1 mean, 2 max, 3 min: the numbers of src/select.rs
 override mixed: u32;    // 1: a step of a rollout
 
-@group(0) @binding(0) var<storage, read> qkv: array<vec4<f32>>;
+@group(0) @binding(0) var<storage, read> qkv: array<vec4<{{ "f16" if half else "f32" }}>>;
 @group(0) @binding(1) var<storage, read> spans: array<u32>;
 @group(0) @binding(2) var<storage, read_write> y: array<f32>;
 @group(0) @binding(3) var<uniform> params: Params;
@@ -29,7 +32,7 @@ override mixed: u32;    // 1: a step of a rollout
 // Vector `i` of the head that starts at `first`; zeros past its end.
 fn load(first: u32, i: u32) -> vec4<f32> {
     if (i >= head_dim / 4u) { return vec4<f32>(); }
-    return qkv[first + i];
+    return {{ "vec4<f32>(" if half }}qkv[first + i]{{ ")" if half }};
 }
 
 @compute @workgroup_size(64)

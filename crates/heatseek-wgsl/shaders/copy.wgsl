@@ -3,9 +3,12 @@
 //! Shapes (row-major): x [rows, width] f32; behind [rows, behind_width] f32 (with two);
 //! y [rows, width + behind_width] f32.
 //! Who owns what: one invocation an element.
-//! Numerics: exact.
+//! Numerics: exact; x may be stored as f16 (half, not with two).
 //! Limits: none; rows of any width, so elements are not taken in vectors.
 
+{% if half %}
+enable f16;
+{% endif %}
 {% include "shared/params.wgsl" %}
 {% include "shared/grid.wgsl" %}
 
@@ -14,7 +17,7 @@ override width: u32; // elements of a row of x
 override behind_width: u32; // elements of a row of behind
 {% endif %}
 
-@group(0) @binding(0) var<storage, read> x: array<f32>;
+@group(0) @binding(0) var<storage, read> x: array<{{ "f16" if half else "f32" }}>;
 {% if two %}
 @group(0) @binding(1) var<storage, read> behind: array<f32>;
 {% endif %}
@@ -33,6 +36,6 @@ fn copy(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     else { y[at] = behind[row * behind_width + column - width]; }
 {% else %}
     if (at >= params.rows * width) { return; }
-    y[at] = x[at];
+    y[at] = {{ "f32(x[at])" if half else "x[at]" }};
 {% endif %}
 }

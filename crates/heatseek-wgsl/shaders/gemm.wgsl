@@ -1,85 +1,43 @@
 //! gemm: y = activation(x W + bias) + residual; with norm_in, W, bias and colsum carry the LayerNorm's
 //! gamma and beta, and y = activation(rstd (x W - mean colsum) + bias).
 //!
-//! Shapes (row-major f32): x [rows, k]; weight, packed: [ceil(n/64)][ceil16(k)][64], zero padded; bias,
+//! Shapes (row-major f32): x [rows, k]; weight, packed: [ceil(n/64)][ceil{{ depth }}(k)][64], zero padded; bias,
 //! colsum, the two rows of residual_affine: n padded to 64s; residual, y [rows, n]; stats,
 //! residual_stats [rows, 2]: mean, rstd.
 //! Who owns what: one workgroup of 64 invocations a tile of {{ tile_rows }} rows by 64 columns; each invocation
 //! {{ thread_rows }} rows by {{ thread_columns }} columns, in named accumulators (an indexed array would live in memory). x is
 //! staged 16 deep, with one padding vector a row that keeps rows on different banks{% if stage_weight %}; so is the weight{% endif %}.
-//! Numerics: f32 throughout. The moments of x come from sum and sum of squares taken while its tile is
+//! Numerics: f32 throughout; x, weight and y may be stored as f16 (x_half, weight_half, y_half). The moments of x come from sum and sum of squares taken while its tile is
 //! staged (variance clamped at 0); the first column tile writes them to stats.
 //! Source: register tiling as in "Fast CUDA SGEMM" (siboehm.com/articles/22/CUDA-MMM); the LayerNorm
 //! fold is linear algebra. Limits: k and n multiples of 4.
 
+{% if weight_half %}
+enable f16;
+{% endif %}
 {% include "shared/params.wgsl" %}
 {% include "shared/grid.wgsl" %}
 {% if act %}
 {% include "shared/activation.wgsl" %}
 {% endif %}
+{% if y_half %}
+{% include "shared/half.wgsl" %}
+{% endif %}
 {% set across = 64 // thread_columns %}
 {% set down = tile_rows // thread_rows %}
 {% set vectors = thread_columns // 4 %}
 {% set staged = tile_rows // 16 %}
-{% set outputs = 3 + norm_in + add + 3 * add_normalized %}
+{% set from_cache = ("vec4<f32>(" if weight_half else "") ~ "weight[weight_0 + step * 256u + " %}
+{% set weight_at = "weight_tile[" if stage_weight else from_cache %}
 
-override k: u32; // input width
-override n: u32; // output width
-{% if norm_in %}
-override eps: f32;
-{% endif %}
-
-@group(0) @binding(0) var<storage, read> x: array<vec4<f32>>;
-@group(0) @binding(1) var<storage, read> weight: array<vec4<f32>>;
-@group(0) @binding(2) var<storage, read> bias: array<vec4<f32>>;
-{% if norm_in %}
-@group(0) @binding(3) var<storage, read> colsum: array<vec4<f32>>;
-{% endif %}
-{% if add or add_normalized %}
-@group(0) @binding(3) var<storage, read> residual: array<vec4<f32>>;
-{% endif %}
-{% if add_normalized %}
-@group(0) @binding(4) var<storage, read> residual_stats: array<vec2<f32>>;
-@group(0) @binding(5) var<storage, read> residual_affine: array<vec4<f32>>;
-{% endif %}
-@group(0) @binding({{ outputs }}) var<storage, read_write> y: array<vec4<f32>>;
-{% if norm_in %}
-@group(0) @binding({{ outputs + 1 }}) var<storage, read_write> stats: array<vec2<f32>>;
-{% endif %}
-@group(0) @binding({{ outputs + 1 + norm_in }}) var<uniform> params: Params;
+{% include "shared/gemm_operands.wgsl" %}
 
 var<workgroup> x_tile: array<vec4<f32>, {{ tile_rows * 5 }}>; // [rows][4 + 1 padding]
 {% if stage_weight %}
 var<workgroup> weight_tile: array<vec4<f32>, 256>; // [16 deep][16 vectors], 4 KiB
 {% endif %}
 
-// Four columns of x; zeros past the end of the row. The first condition is constant.
-fn load_x(row: u32, vector: u32) -> vec4<f32> {
-    if (k % 16u != 0u && vector >= k / 4u) { return vec4<f32>(); }
-    return x[row * (k / 4u) + vector];
-}
-
-// The epilogue for one vector of four columns. `moments`: mean and rstd of the row of x.
-fn finish(row: u32, column: u32, product: vec4<f32>, moments: vec2<f32>) {
-    if (n % 64u != 0u && column >= n / 4u) { return; }
-{% if norm_in %}
-    var v = moments.y * (product - moments.x * colsum[column]) + bias[column];
-{% else %}
-    var v = product + bias[column];
-{% endif %}
-{% if act %}
-    v = activate(v);
-{% endif %}
-{% if add %}
-    v += residual[row * (n / 4u) + column];
-{% endif %}
-{% if add_normalized %}
-    let centred = residual[row * (n / 4u) + column] - residual_stats[row].x;
-    v += centred * residual_stats[row].y * residual_affine[column];
-    v += residual_affine[(n + 63u) / 64u * 16u + column];
-{% endif %}
-    y[row * (n / 4u) + column] = v;
-}
+{% include "shared/gemm_finish.wgsl" %}
 
 @compute @workgroup_size(64)
 fn gemm(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
@@ -87,7 +45,7 @@ fn gemm(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     if (row_0 >= params.rows) { return; }
     let column = lane % {{ across }}u;
     let row = lane / {{ across }}u;
-    let weight_0 = group.x * ((k + 15u) / 16u * 256u);
+    let weight_0 = group.x * ((k + {{ depth - 1 }}u) / {{ depth }}u * {{ depth * 16 }}u);
 {% for i in range(thread_rows) %}
 {% for j in range(vectors) %}
     var acc_{{ i }}_{{ j }} = vec4<f32>();
@@ -109,13 +67,13 @@ fn gemm(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
 {% endif %}
 {% endfor %}
 {% if stage_weight %}
-        for (var p = lane; p < 256u; p += 64u) { weight_tile[p] = weight[weight_0 + step * 256u + p]; }
+        for (var p = lane; p < 256u; p += 64u) { weight_tile[p] = {{ "vec4<f32>(" if weight_half }}weight[weight_0 + step * 256u + p]{{ ")" if weight_half }}; }
 {% endif %}
         workgroupBarrier();
         for (var q = 0u; q < 4u; q++) {
 {% for j in range(vectors) %}
 {% for e in range(4) %}
-            let w_{{ e }}_{{ j }} = {{ "weight_tile[" if stage_weight else "weight[weight_0 + step * 256u + " }}q * 64u + column + {{ e * 16 + j * across }}u];
+            let w_{{ e }}_{{ j }} = {{ weight_at }}q * 64u + column + {{ e * 16 + j * across }}u]{{ ")" if weight_half and not stage_weight }};
 {% endfor %}
 {% endfor %}
 {% for i in range(thread_rows) %}

@@ -35,6 +35,15 @@ pub struct Kernel {
     pub workgroup_bytes: u32,
     /// Pipeline constants without a default: all of them must be set.
     pub overrides: &'static [&'static str],
+    /// Names of the bindings that are stored as f16, whose buffers take two bytes an element.
+    pub halves: &'static [&'static str],
+}
+
+impl Kernel {
+    /// Whether exactly `halves` are its bindings that are stored as f16.
+    pub(crate) fn stores(&self, halves: &[&str]) -> bool {
+        self.halves.len() == halves.len() && self.halves.iter().all(|name| halves.contains(name))
+    }
 }
 
 /// Every shipped kernel, by name.

@@ -2,6 +2,7 @@
 //!
 //! Each op is one template in `shaders/<op>.wgsl`; `build/` renders the shipped variants, validates
 //! them with naga and reflects their bindings into [`kernels`], so nothing is typed twice. An executor
+//! says what its device offers ([`Target`]), learns what a Program's buffers are stored as ([`Storage`]),
 //! asks [`select`] which kernel runs an [`Op`](heatseek_ops::Op) and with which pipeline constants,
 //! lays weights out with [`pack`], binds the op's buffers in the order of its bindings followed by
 //! [`Params`], all in bind group 0, and dispatches [`Selection::grid`].
@@ -10,8 +11,12 @@ mod kernel;
 mod pack;
 mod params;
 mod select;
+mod storage;
+mod target;
 
 pub use kernel::{Access, Kernel, KernelBinding, kernels};
-pub use pack::{COLUMN_TILE, pack};
+pub use pack::{COLUMN_TILE, Packed, pack};
 pub use params::Params;
-pub use select::{RowClass, Selection, Unsupported, select};
+pub use select::{Selection, Unsupported, select};
+pub use storage::Storage;
+pub use target::{AdapterClass, RowClass, Target};

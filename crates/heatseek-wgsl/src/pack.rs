@@ -1,30 +1,69 @@
 use std::borrow::Cow;
 
-use heatseek_ops::{Op, Tensor};
+use half::f16;
+use half::slice::HalfFloatSliceExt;
+use heatseek_ops::{Dtype, Op, Tensor};
 
 /// Columns a GEMM workgroup computes, in every tile, so that all of them share packed weights.
 pub const COLUMN_TILE: usize = 64;
-/// Depth a GEMM workgroup stages at a time.
-const DEPTH_STEP: usize = 16;
 
-/// A constant in the layout its kernel reads, padded with zeros.
-///
-/// A GEMM's `weight [n, k]` becomes `[ceil(n/64)][ceil(k/16)·16][64]`: column tiles, transposed, so that
-/// a workgroup streams contiguous memory. Its per-column vectors (`bias`, `colsum`, both rows of
-/// `residual_affine`) are padded to whole column tiles. Everything else is passed through.
-pub fn pack<'a>(op: &Op, binding: &str, tensor: &'a Tensor) -> Cow<'a, [f32]> {
-    let Op::Gemm(gemm) = op else { return tensor.values() };
-    match binding {
-        "weight" => Cow::Owned(column_tiles(&tensor.values(), gemm.n, gemm.k)),
-        "bias" | "colsum" | "residual_affine" if gemm.n % COLUMN_TILE != 0 => {
-            Cow::Owned(padded_rows(&tensor.values(), gemm.n))
+/// A constant as its kernel reads it.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Packed<'a> {
+    /// Stored as f32.
+    F32(Cow<'a, [f32]>),
+    /// Stored as f16, rounded to the nearest.
+    F16(Vec<f16>),
+}
+
+impl Packed<'_> {
+    /// The bytes to upload.
+    pub fn bytes(&self) -> &[u8] {
+        match self {
+            Self::F32(values) => bytemuck::cast_slice(values),
+            Self::F16(values) => bytemuck::cast_slice(values.reinterpret_cast()),
         }
-        _ => tensor.values(),
     }
 }
 
-fn column_tiles(weight: &[f32], n: usize, k: usize) -> Vec<f32> {
-    let depth = k.next_multiple_of(DEPTH_STEP);
+/// A constant in the layout its kernel reads, padded with zeros, stored as `dtype`: f16 if its binding is among the
+/// `halves` of the step that binds it.
+///
+/// A GEMM's `weight [n, k]` becomes `[ceil(n/64)][ceil(k/d)·d][64]`, with d = 16 for f32 and 32 for f16: column tiles,
+/// transposed, so that a workgroup streams contiguous memory. Its per-column vectors (`bias`, `colsum`, both rows
+/// of `residual_affine`) are padded to whole column tiles. Everything else is passed through.
+pub fn pack<'a>(op: &Op, binding: &str, tensor: &'a Tensor, dtype: Dtype) -> Packed<'a> {
+    let values = match op {
+        Op::Gemm(gemm) => match binding {
+            "weight" => Cow::Owned(column_tiles(&tensor.values(), gemm.n, gemm.k, depth_step(dtype))),
+            "bias" | "colsum" | "residual_affine" if gemm.n % COLUMN_TILE != 0 => {
+                Cow::Owned(padded_rows(&tensor.values(), gemm.n))
+            }
+            _ => tensor.values(),
+        },
+        _ => tensor.values(),
+    };
+    match dtype {
+        Dtype::F32 => Packed::F32(values),
+        Dtype::F16 => Packed::F16(values.iter().map(|&value| to_half(value)).collect()),
+    }
+}
+
+/// The nearest f16 that is finite: an infinity would spoil every sum it enters.
+fn to_half(value: f32) -> f16 {
+    f16::from_f32(value.clamp(f16::MIN.to_f32(), f16::MAX.to_f32()))
+}
+
+/// Depth to which a weight is padded: what is staged at a time, of f16 on matrix units.
+fn depth_step(dtype: Dtype) -> usize {
+    match dtype {
+        Dtype::F32 => 16,
+        Dtype::F16 => 32,
+    }
+}
+
+fn column_tiles(weight: &[f32], n: usize, k: usize, step: usize) -> Vec<f32> {
+    let depth = k.next_multiple_of(step);
     let mut packed = vec![0.0; n.next_multiple_of(COLUMN_TILE) * depth];
     for (tile, rows) in packed.chunks_exact_mut(depth * COLUMN_TILE).zip(weight.chunks(COLUMN_TILE * k)) {
         for (column, row) in rows.chunks_exact(k).enumerate() {

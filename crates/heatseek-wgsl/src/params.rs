@@ -1,5 +1,5 @@
 use bytemuck::{Pod, Zeroable};
-use heatseek_ops::Batch;
+use heatseek_ops::{Batch, Rows};
 
 /// The one uniform of every kernel, bound after the op's own buffers as `params`. It holds what changes
 /// from call to call, so that a new batch never compiles a shader. The WGSL twin is
@@ -20,6 +20,14 @@ pub struct Params {
 }
 
 impl Params {
+    /// The kinds of rows that steps have, each with parameters of its own.
+    pub const OF: [Rows; 4] = [Rows::Tokens, Rows::Sequences, Rows::Queries, Rows::QueryPairs];
+
+    /// Those of each kind of [`Params::OF`].
+    pub fn all(batch: &Batch) -> [Self; 4] {
+        Self::OF.map(|rows| Self::new(rows.count(batch), batch))
+    }
+
     /// The parameters of an op over `rows` rows of `batch`.
     pub fn new(rows: usize, batch: &Batch) -> Self {
         Self {

@@ -3,6 +3,7 @@ use thiserror::Error;
 
 use crate::kernel::{Kernel, kernel};
 use crate::pack::COLUMN_TILE;
+use crate::target::{RowClass, Target};
 
 /// Workgroups a dispatch may have in one dimension: WebGPU's default
 /// `maxComputeWorkgroupsPerDimension`. `shaders/shared/grid.wgsl` folds with the same number.
@@ -11,33 +12,6 @@ const MAX_GROUPS: usize = 65_535;
 const INVOCATIONS: usize = 64;
 /// Columns that `pool` holds: 64 invocations keep eight vectors of four each.
 const POOL_WIDTH: usize = 2048;
-/// Rows up to which the small tile wins. Measured on a MiniLM layer on software adapters only: three small
-/// tiles cost as much as one large tile on SwiftShader, and a third more on lavapipe. A real GPU, which
-/// wants many workgroups, should draw the line higher.
-const SMALL_ROWS: usize = 32;
-
-/// How many rows a run has, as far as the choice of kernels goes. Packed weights serve both classes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum RowClass {
-    /// Few rows: small row tiles, more workgroups.
-    Small,
-    /// Many rows: large row tiles, more reuse.
-    Large,
-}
-
-impl RowClass {
-    /// The class of a run over `rows` rows.
-    pub fn of(rows: usize) -> Self {
-        if rows <= SMALL_ROWS { Self::Small } else { Self::Large }
-    }
-
-    fn tile_rows(self) -> usize {
-        match self {
-            Self::Small => 16,
-            Self::Large => 64,
-        }
-    }
-}
 
 /// What the WGSL kernels cannot do; another executor can.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -80,12 +54,13 @@ enum Work {
     LongestRow,
 }
 
-/// The kernel for `op` over as many rows as `class` says.
+/// The kernel for `op` over as many rows as `class` says, on a device like `target`; `halves` are the bindings that
+/// are stored as f16 ([`Storage::halves`](crate::Storage::halves); none for f32).
 ///
 /// # Errors
 /// [`Unsupported`] if no shipped variant can: a width that is no multiple of 4, a head wider than 128, a
-/// fusion that needs more bindings than WebGPU gives.
-pub fn select(op: &Op, class: RowClass) -> Result<Selection, Unsupported> {
+/// fusion that needs more bindings than WebGPU gives, f16 where no model has it.
+pub fn select(op: &Op, class: RowClass, target: &Target, halves: &[&str]) -> Result<Selection, Unsupported> {
     let no = |why: String| Err(Unsupported { op: op.name(), why });
     for binding in op.bindings() {
         // Statistics are pairs, and maps as wide as sequences are long; all other rows are read in vectors of four.
@@ -97,6 +72,7 @@ pub fn select(op: &Op, class: RowClass) -> Result<Selection, Unsupported> {
             return no(format!("`{}` is {width} wide, which is not a multiple of 4", binding.name));
         }
     }
+    let dtype = if halves.is_empty() { "f32" } else { "f16" };
     let (name, constants, work) = match op {
         Op::Embed(embed) => {
             let constants = vec![("hidden_size", embed.hidden_size as f64)];
@@ -109,7 +85,7 @@ pub fn select(op: &Op, class: RowClass) -> Result<Selection, Unsupported> {
                 constants.push(("behind_width", copy.behind as f64));
             }
             let work = Work::Elements { per_row: copy.width + copy.behind };
-            (format!("copy_f32{variant}"), constants, work)
+            (format!("copy_{dtype}{variant}"), constants, work)
         }
         Op::LayerNorm(norm) => {
             let constants = vec![("width", norm.width as f64), ("eps", f64::from(norm.eps))];
@@ -120,7 +96,9 @@ pub fn select(op: &Op, class: RowClass) -> Result<Selection, Unsupported> {
         }
         Op::Gemm(gemm) => match gemm_variant(gemm) {
             Ok(variant) => {
-                let name = format!("gemm_f32_m{}{variant}", class.tile_rows());
+                let matrix = if target.matrix_units && !halves.is_empty() { "matrix_" } else { "" };
+                let tile = format!("{dtype}_{matrix}m{}", class.tile_rows());
+                let name = format!("gemm_{tile}{}{variant}", gemm_halves(halves));
                 let column_tiles = gemm.n.div_ceil(COLUMN_TILE);
                 if column_tiles > MAX_GROUPS {
                     return no(format!("{} columns are more than one dispatch covers", gemm.n));
@@ -132,7 +110,11 @@ pub fn select(op: &Op, class: RowClass) -> Result<Selection, Unsupported> {
         Op::Attention(attention) => match head_class(attention) {
             Some(class) => {
                 let heads = attention.num_attention_heads;
-                (format!("attention_f32_d{class}"), attention_constants(attention), Work::HeadTile { heads })
+                (
+                    format!("attention_{dtype}_d{class}"),
+                    attention_constants(attention),
+                    Work::HeadTile { heads },
+                )
             }
             None => return no(head_limits(attention)),
         },
@@ -148,7 +130,7 @@ pub fn select(op: &Op, class: RowClass) -> Result<Selection, Unsupported> {
                 };
                 constants.push(("fusion", fusion));
                 constants.push(("mixed", f64::from(u8::from(map.mixed))));
-                (format!("attention_map_f32_d{class}"), constants, Work::HeadRows { heads: map.heads() })
+                (format!("attention_map_{dtype}_d{class}"), constants, Work::HeadRows { heads: map.heads() })
             }
             None => return no(head_limits(&map.attention)),
         },
@@ -190,6 +172,7 @@ pub fn select(op: &Op, class: RowClass) -> Result<Selection, Unsupported> {
         _ => return no("it has no shader yet".to_owned()),
     };
     match kernel(&name) {
+        Some(kernel) if !kernel.stores(halves) => no(format!("`{name}` does not store {halves:?} as f16")),
         Some(kernel) => Ok(Selection { kernel, constants, work }),
         None => no(format!("variant `{name}` is not shipped")),
     }
@@ -257,6 +240,16 @@ fn gemm_variant(gemm: &Gemm) -> Result<&'static str, &'static str> {
         (false, Residual::AddNormalized, true) => Ok("_add_normalized"),
         (true, ..) => Err("a folded LayerNorm with a residual would bind more than 8 storage buffers"),
         (false, ..) => Err("an activation followed by a residual is not shipped: no model has it"),
+    }
+}
+
+/// The part of a GEMM variant's name that tells what is f16 besides the weight.
+fn gemm_halves(halves: &[&str]) -> &'static str {
+    match (halves.contains(&"x"), halves.contains(&"y")) {
+        (false, false) => "",
+        (true, false) => "_x16",
+        (false, true) => "_y16",
+        (true, true) => "_x16_y16",
     }
 }
 

@@ -3,14 +3,19 @@
 use std::collections::{BTreeSet, HashMap};
 use std::process::Command;
 
-use heatseek_ops::{Direction, cases};
+use heatseek_ops::{Direction, Dtype, Step, cases};
 use heatseek_testkit::run_all;
-use heatseek_wgsl::{Access, Kernel, KernelBinding, Params, RowClass, kernels, select};
+use heatseek_wgsl::{
+    Access, AdapterClass, Kernel, KernelBinding, Params, RowClass, Selection, Storage, Target, kernels,
+    select,
+};
 use naga::valid::{Capabilities, ModuleInfo, ValidationFlags, Validator};
 use naga::{Module, TypeInner};
 
 fn validated(module: &Module, what: &str) -> ModuleInfo {
-    Validator::new(ValidationFlags::all(), Capabilities::default())
+    let capabilities =
+        Capabilities::default() | Capabilities::SHADER_FLOAT16 | Capabilities::COOPERATIVE_MATRIX;
+    Validator::new(ValidationFlags::all(), capabilities)
         .validate(module)
         .unwrap_or_else(|e| panic!("{what}: {}", e.emit_to_string("")))
 }
@@ -22,10 +27,28 @@ fn parsed(kernel: &Kernel) -> (Module, ModuleInfo) {
     (module, info)
 }
 
-/// Every case with both row classes.
-fn selected_cases() -> Vec<(cases::Case, RowClass)> {
-    let classes = [RowClass::Small, RowClass::Large];
-    cases::all().into_iter().flat_map(|case| classes.map(|class| (case.clone(), class))).collect()
+/// Every step of every case with every row class: in f32, in f16, and in f16 on matrix units.
+fn selected_steps() -> Vec<(String, Step, Result<Selection, String>)> {
+    let mut all = Vec::new();
+    for (dtype, cases) in [(Dtype::F32, cases::all()), (Dtype::F16, cases::halved())] {
+        let plain = Target::new(dtype, AdapterClass::Software);
+        let matrix = Target { matrix_units: true, ..plain };
+        for case in cases {
+            let program = case.program();
+            let targets = if dtype == Dtype::F16 { vec![plain, matrix] } else { vec![plain] };
+            for target in &targets {
+                let storage = Storage::new(&program, target);
+                for (step, class) in
+                    program.steps().iter().flat_map(|s| RowClass::ALL.map(|class| (s, class)))
+                {
+                    let halves = storage.halves(step);
+                    let selection = select(&step.op, class, target, &halves).map_err(|e| e.to_string());
+                    all.push((format!("{} {class:?} {target:?}", case.name), step.clone(), selection));
+                }
+            }
+        }
+    }
+    all
 }
 
 #[test]
@@ -43,7 +66,9 @@ fn every_kernel_is_valid_for_tint() {
         eprintln!("no `tint` on PATH: Chrome's view of the kernels was not tested");
         return;
     }
-    run_all(kernels(), |kernel| {
+    // Chrome spells matrix units differently.
+    let shared: Vec<_> = kernels().iter().filter(|k| !k.source.contains("wgpu_cooperative_matrix")).collect();
+    run_all(&shared, |kernel| {
         let file = std::env::temp_dir().join(format!("{}-{}.wgsl", std::process::id(), kernel.name));
         std::fs::write(&file, kernel.source).map_err(|e| e.to_string())?;
         // Some builds of tint write nothing but WGSL.
@@ -57,46 +82,66 @@ fn every_kernel_is_valid_for_tint() {
 
 #[test]
 fn every_case_has_a_kernel_with_its_bindings_and_constants() {
-    run_all(&selected_cases(), |(case, class)| {
-        let selection = select(&case.op, *class).map_err(|e| e.to_string())?;
-        let op_bindings = case.op.bindings();
-        let wanted: Vec<_> = op_bindings
-            .iter()
-            .map(|binding| match binding.direction {
-                Direction::Input => KernelBinding { name: binding.name, access: Access::Read },
-                Direction::Output => KernelBinding { name: binding.name, access: Access::Write },
-            })
-            .chain([KernelBinding { name: "params", access: Access::Uniform }])
-            .collect();
-        if selection.kernel.bindings != wanted {
-            return Err(format!(
-                "{} binds {:?}, want {wanted:?}",
-                selection.kernel.name, selection.kernel.bindings
-            ));
-        }
-        let given: BTreeSet<_> = selection.constants.iter().map(|(name, _)| *name).collect();
-        let wanted: BTreeSet<_> = selection.kernel.overrides.iter().copied().collect();
-        if given != wanted {
-            return Err(format!("{} wants constants {wanted:?}, got {given:?}", selection.kernel.name));
-        }
-        // Naga evaluates the overrides as wgpu will.
-        let (module, info) = parsed(selection.kernel);
-        let constants: HashMap<String, f64> =
-            selection.constants.iter().map(|(name, value)| ((*name).to_owned(), *value)).collect();
-        let entry = Some((naga::ShaderStage::Compute, selection.kernel.entry_point));
-        let constants = constants.into_iter().collect();
-        naga::back::pipeline_constants::process_overrides(&module, &info, entry, &constants)
-            .map(|_| ())
-            .map_err(|e| format!("{}: {e}", selection.kernel.name))
-    });
+    let mut compiled = BTreeSet::new();
+    for (name, step, selection) in &selected_steps() {
+        let checked = check(step, selection, &mut compiled);
+        checked.unwrap_or_else(|why| panic!("{name}: {why}"));
+    }
+}
+
+fn check(
+    step: &Step,
+    selection: &Result<Selection, String>,
+    compiled: &mut BTreeSet<String>,
+) -> Result<(), String> {
+    let selection = selection.as_ref().map_err(Clone::clone)?;
+    let op_bindings = step.op.bindings();
+    let wanted: Vec<_> = op_bindings
+        .iter()
+        .map(|binding| match binding.direction {
+            Direction::Input => KernelBinding { name: binding.name, access: Access::Read },
+            Direction::Output => KernelBinding { name: binding.name, access: Access::Write },
+        })
+        .chain([KernelBinding { name: "params", access: Access::Uniform }])
+        .collect();
+    if selection.kernel.bindings != wanted {
+        return Err(format!(
+            "{} binds {:?}, want {wanted:?}",
+            selection.kernel.name, selection.kernel.bindings
+        ));
+    }
+    let given: BTreeSet<_> = selection.constants.iter().map(|(name, _)| *name).collect();
+    let wanted: BTreeSet<_> = selection.kernel.overrides.iter().copied().collect();
+    if given != wanted {
+        return Err(format!("{} wants constants {wanted:?}, got {given:?}", selection.kernel.name));
+    }
+    if !compiled.insert(format!("{}{:?}", selection.kernel.name, selection.constants)) {
+        return Ok(());
+    }
+    // Naga evaluates the overrides as wgpu will.
+    let (module, info) = parsed(selection.kernel);
+    let constants: HashMap<String, f64> =
+        selection.constants.iter().map(|(name, value)| ((*name).to_owned(), *value)).collect();
+    let entry = Some((naga::ShaderStage::Compute, selection.kernel.entry_point));
+    let constants = constants.into_iter().collect();
+    let fail = |e: &dyn std::fmt::Display| format!("{}: {e}", selection.kernel.name);
+    let (module, info) = naga::back::pipeline_constants::process_overrides(&module, &info, entry, &constants)
+        .map_err(|e| fail(&e))?;
+    // Matrix units are in no software adapter: that Vulkan's language can say them is all that is tested here.
+    if selection.kernel.source.contains("wgpu_cooperative_matrix") {
+        let options = naga::back::spv::Options { lang_version: (1, 6), ..Default::default() };
+        let words = naga::back::spv::write_vec(&module, &info, &options, None).map_err(|e| fail(&e))?;
+        assert!(!words.is_empty());
+    }
+    Ok(())
 }
 
 /// A variant nobody runs is deleted (shaders cost download and start-up).
 #[test]
 fn every_kernel_is_run_by_a_case() {
-    let used: BTreeSet<_> = selected_cases()
+    let used: BTreeSet<_> = selected_steps()
         .iter()
-        .map(|(case, class)| select(&case.op, *class).map(|s| s.kernel.name).unwrap_or("unsupported"))
+        .map(|(.., selection)| selection.as_ref().map_or("unsupported", |s| s.kernel.name))
         .collect();
     let shipped: BTreeSet<_> = kernels().iter().map(|kernel| kernel.name).collect();
     assert_eq!(shipped.len(), kernels().len(), "two kernels share a name");

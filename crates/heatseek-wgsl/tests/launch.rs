@@ -1,20 +1,24 @@
 //! How kernels are chosen, launched and fed.
 
 use heatseek_ops::{
-    Activation, Attention, Batch, Embed, Gemm, L2Normalize, Op, Pool, Pooling, Residual, Tensor,
+    Activation, Attention, AttentionMap, Batch, BufferId, Dtype, Embed, Gemm, HeadFusion, L2Normalize,
+    LayerNorm, Op, Pool, Pooling, Program, Residual, Rows, Table, Tensor,
 };
 use heatseek_testkit::values;
-use heatseek_wgsl::{RowClass, pack, select};
+use heatseek_wgsl::{AdapterClass, Packed, RowClass, Storage, Target, pack, select};
 
 fn grid(op: impl Into<Op>, class: RowClass, rows: usize, lengths: &[usize]) -> [u32; 3] {
-    select(&op.into(), class).unwrap().grid(rows, &Batch::of_lengths(lengths))
+    select(&op.into(), class, &Target::default(), &[]).unwrap().grid(rows, &Batch::of_lengths(lengths))
 }
 
 #[test]
 fn grids_cover_the_rows_once() {
     let gemm = Gemm::linear(64, 132);
-    for (rows, small, large) in [(0, 0, 0), (1, 1, 1), (16, 1, 1), (17, 2, 1), (64, 4, 1), (65, 5, 2)] {
+    for (rows, small, medium, large) in
+        [(0, 0, 0, 0), (1, 1, 1, 1), (16, 1, 1, 1), (17, 2, 1, 1), (64, 4, 2, 1), (65, 5, 3, 2)]
+    {
         assert_eq!(grid(gemm, RowClass::Small, rows, &[rows])[..2], [3, small]);
+        assert_eq!(grid(gemm, RowClass::Medium, rows, &[rows])[..2], [3, medium]);
         assert_eq!(grid(gemm, RowClass::Large, rows, &[rows])[..2], [3, large]);
     }
     assert_eq!(grid(Embed { hidden_size: 384 }, RowClass::Large, 3, &[3]), [5, 1, 1]);
@@ -41,7 +45,7 @@ fn counts_beyond_a_dimension_continue_in_the_next() {
 
 #[test]
 fn what_no_kernel_can_do_is_said() {
-    let unsupported = |op: Op| select(&op, RowClass::Large).unwrap_err().to_string();
+    let unsupported = |op: Op| select(&op, RowClass::Large, &Target::default(), &[]).unwrap_err().to_string();
     for (op, why) in [
         (Gemm::linear(6, 64).into(), "`x` is 6 wide, which is not a multiple of 4"),
         (Gemm::linear(64, 2).into(), "`bias` is 2 wide"),
@@ -67,30 +71,117 @@ fn packed_weights_follow_their_formula_and_are_zero_beyond() {
     for (n, k) in [(64, 16), (4, 4), (68, 20), (132, 36)] {
         let op = Op::from(Gemm::linear(k, n));
         let weight = Tensor::new(&[n, k], values(1, n * k, 1.0));
-        let packed = pack(&op, "weight", &weight);
-        let (tiles, depth) = (n.div_ceil(64), k.div_ceil(16) * 16);
-        assert_eq!(packed.len(), tiles * depth * 64);
-        for (at, &value) in packed.iter().enumerate() {
-            let (column, row) = (at / (depth * 64) * 64 + at % 64, at / 64 % depth);
-            let inside = column < n && row < k;
-            let wanted = if inside { weight.values()[column * k + row] } else { 0.0 };
-            assert_eq!(value, wanted, "[{n}, {k}] at column {column}, depth {row}");
+        for (dtype, step, tolerance) in [(Dtype::F32, 16, 0.0), (Dtype::F16, 32, 1.0 / 2048.0)] {
+            let packed = f32s(&pack(&op, "weight", &weight, dtype));
+            let (tiles, depth) = (n.div_ceil(64), k.div_ceil(step) * step);
+            assert_eq!(packed.len(), tiles * depth * 64);
+            for (at, &value) in packed.iter().enumerate() {
+                let (column, row) = (at / (depth * 64) * 64 + at % 64, at / 64 % depth);
+                let inside = column < n && row < k;
+                let wanted = if inside { weight.values()[column * k + row] } else { 0.0 };
+                let off = (value - wanted).abs();
+                assert!(off <= tolerance * wanted.abs(), "[{n}, {k}] at column {column}, depth {row}: {off}");
+            }
         }
     }
+}
+
+fn f32s(packed: &Packed<'_>) -> Vec<f32> {
+    match packed {
+        Packed::F32(values) => values.to_vec(),
+        Packed::F16(values) => values.iter().map(|v| v.to_f32()).collect(),
+    }
+}
+
+#[test]
+fn halves_are_finite_and_take_two_bytes() {
+    let op = Op::from(Gemm::linear(4, 4));
+    let x = Tensor::new(&[1, 4], vec![1e9, -1e9, 0.5, -0.25]);
+    let packed = pack(&op, "x", &x, Dtype::F16);
+    assert_eq!(f32s(&packed), [65504.0, -65504.0, 0.5, -0.25]);
+    assert_eq!(packed.bytes(), [0xff, 0x7b, 0xff, 0xfb, 0x00, 0x38, 0x00, 0xb4]);
+    assert_eq!(pack(&op, "x", &x, Dtype::F32).bytes().len(), 16);
+}
+
+#[test]
+fn tiles_grow_with_rows_and_sooner_on_few_cores() {
+    let classes = |adapter| {
+        let target = Target::new(Dtype::F32, adapter);
+        [1, 32, 33, 128, 256, 1024, 4096].map(|rows| target.row_class(rows))
+    };
+    use RowClass::{Large, Medium, Small};
+    assert_eq!(classes(AdapterClass::Software), [Small, Small, Large, Large, Large, Large, Large]);
+    assert_eq!(classes(AdapterClass::Integrated), [Small, Small, Small, Medium, Medium, Large, Large]);
+    assert_eq!(classes(AdapterClass::Discrete), [Small, Small, Small, Small, Small, Medium, Large]);
+    assert_eq!(RowClass::ALL.map(RowClass::index), [0, 1, 2]);
+}
+
+/// Activations of a layer after BERT: what is wide is f16, what sums over layers and what is read back is not.
+#[test]
+fn halves_are_what_all_kernels_that_touch_it_can_store() {
+    let (width, wide) = (64, 128);
+    let mut program = Program::new();
+    let weight = |program: &mut Program, shape: &[usize]| {
+        program.weight("w", Tensor::computed(shape, || unreachable!("nothing is packed")))
+    };
+    let tiles = program.table(Table::AttentionTiles);
+    let names = [("z", width), ("qkv", 3 * width), ("attention", width), ("mid", width), ("ffn", wide)];
+    let [z, qkv, attention, mid, ffn] =
+        names.map(|(name, width)| program.activation(name, Rows::Tokens, width));
+    let next = program.activation("next", Rows::Tokens, width);
+    let gemm = |program: &mut Program, op: Gemm, x, residual: Option<BufferId>, y| {
+        let mut ids = vec![x, weight(program, &[op.n, op.k]), weight(program, &[op.n])];
+        ids.extend(residual);
+        ids.push(y);
+        program.push(op, Rows::Tokens, &ids).unwrap();
+    };
+    let add = |k, n| Gemm { residual: Residual::Add, ..Gemm::linear(k, n) };
+    gemm(&mut program, Gemm::linear(width, 3 * width), z, None, qkv);
+    let heads = Attention { num_attention_heads: 2, head_dim: 32, causal: false };
+    program.push(heads, Rows::Tokens, &[qkv, tiles, attention]).unwrap();
+    gemm(&mut program, add(width, width), attention, Some(z), mid);
+    let hidden = Gemm { activation: Activation::GeluErf, ..Gemm::linear(width, wide) };
+    gemm(&mut program, hidden, mid, None, ffn);
+    gemm(&mut program, add(wide, width), ffn, Some(mid), next);
+    let half = Target::new(Dtype::F16, AdapterClass::Discrete);
+    let stored = |program: &Program, target: &Target| {
+        let storage = Storage::new(program, target);
+        [z, qkv, attention, mid, ffn, next].map(|id| storage.dtype(id) == Dtype::F16)
+    };
+    assert_eq!(stored(&program, &half), [false, true, true, false, true, false]);
+    assert_eq!(stored(&program, &Target::default()), [false; 6]);
+    // A map is made of halves too; a LayerNorm of the hidden layer is not.
+    let spans = program.table(Table::QuerySpans);
+    let map = program.capture("map", Rows::QueryPairs, 2);
+    let output = program.output("map", map);
+    let op = AttentionMap { attention: heads, fusion: HeadFusion::Each, mixed: false };
+    program.push_for(output, op, Rows::Queries, &[qkv, spans, map]).unwrap();
+    let normed = program.capture("normed", Rows::Tokens, wide);
+    let affine = weight(&mut program, &[2, wide]);
+    let norm = LayerNorm { width: wide, eps: 1e-5 };
+    program.push_for(output, norm, Rows::Tokens, &[ffn, affine, normed]).unwrap();
+    assert_eq!(stored(&program, &half), [false, true, true, false, false, false]);
+    program.output("attention", attention);
+    // No kernel writes f32 from qkv in f16.
+    assert_eq!(stored(&program, &half), [false; 6]);
+    let storage = Storage::new(&program, &half);
+    assert!(
+        program.steps().iter().filter(|s| s.op.name() == "gemm").all(|s| storage.halves(s) == ["weight"])
+    );
 }
 
 #[test]
 fn column_vectors_are_padded_row_by_row_and_the_rest_is_not() {
     let op = Op::from(Gemm { residual: Residual::AddNormalized, ..Gemm::linear(4, 68) });
     let affine = Tensor::new(&[2, 68], values(2, 136, 1.0));
-    let packed = pack(&op, "residual_affine", &affine);
+    let packed = f32s(&pack(&op, "residual_affine", &affine, Dtype::F32));
     assert_eq!(packed.len(), 2 * 128);
     assert_eq!(packed[..68], affine.values()[..68]);
     assert_eq!(packed[128..][..68], affine.values()[68..]);
     assert!(packed[68..128].iter().chain(&packed[196..]).all(|&v| v == 0.0));
     let bias = Tensor::new(&[68], values(3, 68, 1.0));
-    assert_eq!(pack(&op, "bias", &bias).len(), 128);
-    assert_eq!(pack(&op, "x", &affine), affine.values());
+    assert_eq!(f32s(&pack(&op, "bias", &bias, Dtype::F32)).len(), 128);
+    assert_eq!(pack(&op, "x", &affine, Dtype::F32), Packed::F32(affine.values()));
     let norm = Op::from(L2Normalize { width: 68 });
-    assert_eq!(pack(&norm, "bias", &bias), bias.values());
+    assert_eq!(pack(&norm, "bias", &bias, Dtype::F32), Packed::F32(bias.values()));
 }

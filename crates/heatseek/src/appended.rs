@@ -7,7 +7,7 @@ use std::sync::Arc;
 use heatseek_model::append_pooler;
 use heatseek_ops::{Plan, Pooling, Program, Tensor};
 use heatseek_pool::{DeviceForm, Pooler, Query};
-use heatseek_wgsl::{RowClass, select};
+use heatseek_wgsl::{RowClass, Target, select};
 
 use crate::Error;
 use crate::device::Active;
@@ -63,7 +63,8 @@ impl Wanted {
         let (before, _) = &active.loaded;
         let program = self.appended_to(before, active)?;
         let mut new = program.steps()[before.steps().len()..].iter();
-        Ok(active.gpu.is_none() || new.all(|step| select(&step.op, RowClass::Small).is_ok()))
+        Ok(active.lose.is_none()
+            || new.all(|step| select(&step.op, RowClass::Small, &Target::default(), &[]).is_ok()))
     }
 
     fn appended_to(&self, before: &Program, active: &Active) -> Result<Program, Error> {

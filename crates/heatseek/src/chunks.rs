@@ -65,11 +65,12 @@ impl Model {
         let own = self.ready(options)?;
         let named = options.pooling.as_ref().filter(|spec| spec.name != "auto");
         let name = named.map_or("mean", |_| own.way.pooler().map_or("mean", |pooler| pooler.row().name));
-        if !["mean", "max"].contains(&name) {
+        let of_last = own.way.pooler().is_none_or(|pooler| pooler.needs().layers == WantedLayers::Last);
+        if !["mean", "max"].contains(&name) || (named.is_some() && !of_last) {
             return Err(Error::InvalidInput {
                 what: "pooling of passages that are read in their text".into(),
-                got: name.into(),
-                expected: "mean or max".into(),
+                got: named.map_or_else(|| name.to_owned(), ToString::to_string),
+                expected: "mean or max of the last hidden state".into(),
             });
         }
         // `weights` has states pooled here, which is where parts of a text are.

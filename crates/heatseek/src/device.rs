@@ -4,14 +4,20 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use futures_lite::future;
+#[cfg(not(target_arch = "wasm32"))]
+use heatseek_cuda::{CudaDevice, CudaExecutor, CudaOptions};
 use heatseek_gpu::{AdapterChoice, GpuDevice, GpuExecutor, GpuOptions};
 use heatseek_model::{Kept, ModelError, Norm, Tail};
 use heatseek_ops::{
-    Batch, Executor, ExecutorError, HostExecutor, Plan, PlanOptions, Pooling, Program, ReferenceExecutor,
+    Batch, Dtype, Executor, ExecutorError, HostExecutor, Plan, PlanOptions, Pooling, Program,
+    ReferenceExecutor,
 };
 
 use crate::self_check::{self, Verdict};
 use crate::{Control, DeviceChoice, DeviceReport, Error, LoadOptions, Progress, Stage};
+
+/// Makes a device fail.
+pub(crate) type Lose = Rc<dyn Fn()>;
 
 /// A Program made ready on the device that runs it.
 #[derive(Clone)]
@@ -24,7 +30,8 @@ pub(crate) struct Active {
     /// What poolers that are appended to the Program need to know of it.
     pub(crate) tail: Tail,
     pub(crate) report: DeviceReport,
-    pub(crate) gpu: Option<GpuDevice>,
+    /// Of a GPU, for tests: makes it fail as a driver reset would.
+    pub(crate) lose: Option<Lose>,
 }
 
 /// What devices need to know about a model, of whatever kind.
@@ -60,20 +67,45 @@ pub(crate) async fn open(
     control: &dyn Control,
 ) -> Result<Active, Error> {
     match options.device {
-        DeviceChoice::Reference => host(model, &HostExecutor::new(ReferenceExecutor), options, None).await,
-        DeviceChoice::Cpu => cpu(model, options, None).await,
+        DeviceChoice::Reference => {
+            chosen_host(model, &HostExecutor::new(ReferenceExecutor), options, None).await
+        }
+        DeviceChoice::Cpu => chosen_host(model, &heatseek_cpu::executor(), options, None).await,
         DeviceChoice::Auto | DeviceChoice::Gpu => {
             let executor = match gpu {
                 Some(executor) => executor,
                 None => request_gpu(options).await,
             };
             match (executor, options.device) {
-                (Ok(executor), _) => checked_gpu(model, &executor, options, control).await,
+                (Ok(executor), _) => {
+                    let gpu = executor.gpu().clone();
+                    checked_gpu(model, &executor, Rc::new(move || gpu.destroy()), options, control).await
+                }
                 (Err(error), DeviceChoice::Gpu) => Err(error.into()),
-                (Err(error), _) => cpu(model, options, Some(error.to_string())).await,
+                (Err(error), _) => {
+                    chosen_host(model, &heatseek_cpu::executor(), options, Some(error.to_string())).await
+                }
             }
         }
+        #[cfg(not(target_arch = "wasm32"))]
+        DeviceChoice::Cuda => {
+            let executor = request_cuda(options)?;
+            let gpu = executor.cuda().clone();
+            checked_gpu(model, &executor, Rc::new(move || gpu.destroy()), options, control).await
+        }
     }
+}
+
+/// The NVIDIA GPU the options ask for.
+#[cfg(not(target_arch = "wasm32"))]
+fn request_cuda(options: &LoadOptions) -> Result<CudaExecutor, ExecutorError> {
+    let device = CudaDevice::request(&CudaOptions { name: options.adapter.clone() })?;
+    Ok(CudaExecutor::new(match options.source_transform.clone() {
+        Some(transform) => {
+            device.with_source_transform(Box::new(move |kernel, source| transform(kernel, source)))
+        }
+        None => device,
+    }))
 }
 
 /// The GPU the options ask for.
@@ -91,55 +123,61 @@ pub(crate) async fn request_gpu(options: &LoadOptions) -> Result<GpuExecutor, Ex
     Ok(GpuExecutor::new(device))
 }
 
-/// The CPU kernels; `fallback` says why, if they were not the first choice.
+/// A device that was chosen and must store what was asked for.
+async fn chosen_host(
+    model: &dyn Encoder,
+    executor: &dyn Executor,
+    options: &LoadOptions,
+    fallback: Option<String>,
+) -> Result<Active, Error> {
+    let dtype = options.dtype.on(executor)[0];
+    prepare(model, executor, (Norm::Plain, dtype), options, fallback).await
+}
+
+/// The CPU kernels in f32; `fallback` says why, if they were not the first choice.
 pub(crate) async fn cpu(
     model: &dyn Encoder,
     options: &LoadOptions,
     fallback: Option<String>,
 ) -> Result<Active, Error> {
-    host(model, &heatseek_cpu::executor(), options, fallback).await
-}
-
-async fn host(
-    model: &dyn Encoder,
-    executor: &dyn Executor,
-    options: &LoadOptions,
-    fallback: Option<String>,
-) -> Result<Active, Error> {
-    prepare(model, executor, Norm::Plain, options, fallback).await
+    prepare(model, &heatseek_cpu::executor(), (Norm::Plain, Dtype::F32), options, fallback).await
 }
 
 async fn prepare(
     model: &dyn Encoder,
     executor: &dyn Executor,
-    norm: Norm,
+    (norm, dtype): (Norm, Dtype),
     options: &LoadOptions,
     fallback: Option<String>,
 ) -> Result<Active, Error> {
     let (program, tail) = model.program(norm)?;
     let program = Arc::new(program);
-    let plan_options = PlanOptions { expected_rows: model.query_rows(), checked: options.checked };
+    let plan_options = PlanOptions { expected_rows: model.query_rows(), checked: options.checked, dtype };
     let plan: Rc<dyn Plan> = executor.prepare(program.clone(), plan_options).await?.into();
-    let report = DeviceReport::new(executor.device(), norm, fallback);
+    let report = DeviceReport::new(executor.device_for(dtype), norm, fallback);
     let loaded = (program.clone(), plan.clone());
-    Ok(Active { program, plan, loaded, appended: 0, tail, report, gpu: None })
+    Ok(Active { program, plan, loaded, appended: 0, tail, report, lose: None })
 }
 
-/// A GPU plan that agrees with the CPU: LayerNorm folded into the GEMMs where that is accurate for these
-/// weights, as an op of its own where it is not, and the CPU instead where the GPU is simply wrong.
+/// A GPU plan that agrees with the CPU: f16 first where that is left to us, LayerNorm folded into the GEMMs where
+/// that is accurate for these weights, as an op of its own where it is not, and the CPU instead where the GPU is
+/// simply wrong.
 async fn checked_gpu(
     model: &dyn Encoder,
-    executor: &GpuExecutor,
+    executor: &dyn Executor,
+    lose: Lose,
     options: &LoadOptions,
     control: &dyn Control,
 ) -> Result<Active, Error> {
     let probe = model.probe()?;
     let mut expected = None;
     let mut why = String::new();
-    for norm in [Norm::Folded, Norm::Plain] {
+    let dtypes = options.dtype.on(executor).iter();
+    let ways = dtypes.flat_map(|dtype| [Norm::Folded, Norm::Plain].map(|norm| (norm, *dtype)));
+    for way in ways {
         control.progress(Progress { stage: Stage::Prepare, loaded: 0, total: 1 });
         control.checkpoint().await?;
-        let active = match prepare(model, executor, norm, options, None).await {
+        let active = match prepare(model, executor, way, options, None).await {
             Ok(active) => active,
             Err(Error::Executor(error)) if options.device == DeviceChoice::Auto => {
                 return cpu(model, options, Some(error.to_string())).await;
@@ -158,12 +196,12 @@ async fn checked_gpu(
         let (actual, truth) = future::zip(on_gpu, on_cpu).await;
         let truth = truth?;
         let verdict = match actual {
-            Ok(actual) => self_check::judge(&actual, &truth, norm),
+            Ok(actual) => self_check::judge(&actual, &truth, way),
             Err(error) => Verdict::Wrong(error.to_string()),
         };
         control.progress(Progress { stage: Stage::SelfCheck, loaded: 1, total: 1 });
         match verdict {
-            Verdict::Right => return Ok(Active { gpu: Some(executor.gpu().clone()), ..active }),
+            Verdict::Right => return Ok(Active { lose: Some(lose), ..active }),
             Verdict::Wrong(reason) => why = reason,
         }
         expected = Some(truth);

@@ -7,7 +7,7 @@ use serde::Serialize;
 /// The device in use.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct DeviceReport {
-    /// `gpu`, `cpu` or `reference`.
+    /// `gpu`, `cuda`, `cpu` or `reference`.
     pub kind: &'static str,
     /// The device's own name.
     pub name: String,
@@ -28,6 +28,7 @@ impl DeviceReport {
             DeviceKind::Reference => "reference",
             DeviceKind::Cpu => "cpu",
             DeviceKind::Gpu => "gpu",
+            DeviceKind::Cuda => "cuda",
         };
         let norm = match norm {
             Norm::Folded => "folded layer norm",

@@ -7,7 +7,7 @@ use heatseek_text::Tokenizer;
 
 use crate::device::{self, Encoder};
 use crate::runner::Runner;
-use crate::{Control, DeviceChoice, Error, LoadOptions, ModelInfo, Progress, Stage, image};
+use crate::{Control, DeviceChoice, DtypeChoice, Error, LoadOptions, ModelInfo, Progress, Stage, image};
 
 /// A model that is being loaded: the device is opened and its pipelines compile while the weights are still
 /// on their way.
@@ -79,9 +79,9 @@ impl Loader {
     async fn open(ops: Result<Vec<Op>, ModelError>, rows: usize, options: LoadOptions) -> Self {
         let gpu = match options.device {
             DeviceChoice::Auto | DeviceChoice::Gpu => Some(device::request_gpu(&options).await),
-            DeviceChoice::Cpu | DeviceChoice::Reference => None,
+            _ => None,
         };
-        if let (Some(Ok(gpu)), Ok(ops)) = (&gpu, ops) {
+        if let (Some(Ok(gpu)), Ok(ops), DtypeChoice::F32) = (&gpu, ops, options.dtype) {
             // An op this device cannot run is told when the plan is made.
             let _ = gpu.compile(&ops, rows);
         }

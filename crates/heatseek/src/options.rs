@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 
+use heatseek_ops::{Dtype, Executor};
 use heatseek_pool::{Params, PoolError, PoolerSpec, rows};
 use heatseek_wgsl::Kernel;
 use serde::{Deserialize, Serialize};
@@ -21,6 +22,9 @@ pub enum DeviceChoice {
     Cpu,
     /// A GPU, software adapters included; an error if there is none.
     Gpu,
+    /// An NVIDIA GPU through CUDA; an error if there is none, or no NVRTC.
+    #[cfg(not(target_arch = "wasm32"))]
+    Cuda,
 }
 
 impl DeviceChoice {
@@ -34,14 +38,66 @@ impl DeviceChoice {
             "reference" => Self::Reference,
             "cpu" => Self::Cpu,
             "gpu" => Self::Gpu,
+            #[cfg(not(target_arch = "wasm32"))]
+            "cuda" => Self::Cuda,
             other => {
                 return Err(Error::InvalidInput {
                     what: "device".into(),
                     got: format!("`{other}`"),
-                    expected: "auto, cpu, gpu or reference".into(),
+                    expected: DEVICES.into(),
                 });
             }
         })
+    }
+}
+
+/// The names of [`DeviceChoice`].
+const DEVICES: &str = if cfg!(target_arch = "wasm32") {
+    "auto, cpu, gpu or reference"
+} else {
+    "auto, cpu, gpu, cuda or reference"
+};
+
+/// What weights and large activations are stored as. Sums are kept in f32, and results are f32, either way.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum DtypeChoice {
+    /// f16 where the device has it and passes the self-check with it, f32 otherwise.
+    Auto,
+    /// f32: the reference.
+    #[default]
+    F32,
+    /// f16: half the memory and traffic; an error where the device does not have it.
+    F16,
+}
+
+impl DtypeChoice {
+    /// The choice of this name.
+    ///
+    /// # Errors
+    /// [`Error::InvalidInput`] naming the valid ones.
+    pub fn from_name(name: &str) -> Result<Self, Error> {
+        Ok(match name {
+            "auto" => Self::Auto,
+            "f32" | "fp32" => Self::F32,
+            "f16" | "fp16" => Self::F16,
+            other => {
+                return Err(Error::InvalidInput {
+                    what: "dtype".into(),
+                    got: format!("`{other}`"),
+                    expected: "auto, f32 or f16".into(),
+                });
+            }
+        })
+    }
+
+    /// What to try on `executor`, best first.
+    pub(crate) fn on(self, executor: &dyn Executor) -> &'static [Dtype] {
+        match self {
+            Self::Auto if executor.stores(Dtype::F16) => &[Dtype::F16, Dtype::F32],
+            Self::Auto | Self::F32 => &[Dtype::F32],
+            Self::F16 => &[Dtype::F16],
+        }
     }
 }
 
@@ -55,6 +111,8 @@ pub struct LoadOptions {
     pub device: DeviceChoice,
     /// Which GPU: part of its name, case-insensitive. `None` takes the most powerful.
     pub adapter: Option<String>,
+    /// What weights and large activations are stored as.
+    pub dtype: DtypeChoice,
     /// For tests: checked runs (see [`heatseek_ops::PlanOptions::checked`]).
     pub checked: bool,
     /// For tests: plants faults in GPU kernels.

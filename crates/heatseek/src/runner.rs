@@ -140,8 +140,8 @@ impl<E: Encoder> Runner<E> {
 
     /// For tests: makes the device fail as a driver reset would.
     pub(crate) fn lose_device(&self) {
-        if let Some(gpu) = &self.active().gpu {
-            gpu.destroy();
+        if let Some(lose) = &self.active().lose {
+            lose();
         }
     }
 }

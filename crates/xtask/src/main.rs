@@ -43,6 +43,7 @@ mod budget;
 mod chromium;
 mod console;
 mod npm;
+mod nvrtc;
 mod parts;
 mod pictures;
 mod run;

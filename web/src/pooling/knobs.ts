@@ -57,7 +57,7 @@ const KNOBS: Readonly<Record<string, (sizes: Sizes) => readonly Knob[]>> = {
   map_weighted: ({ numHiddenLayers }) => [
     words('source', 'cls', 'rollout'), dial('layer', steps(0, numHiddenLayers - 1), numHiddenLayers - 1),
   ],
-  levels: () => [words('kind', 'gate', 'scales')],
+  levels: () => [words('kind', 'gate', 'scales', 'task', 'gate_task')],
   multi_source: () => [words('kind', 'flat', 'hierarchical')],
   cluster: () => [dial('k', steps(1, 12), 8), words('kind', 'kmeans', 'kmedoids'), words('weight', 'even', 'significance')],
   gram: () => [dial('r', [2, 4, 8, 16, 32], 16)],

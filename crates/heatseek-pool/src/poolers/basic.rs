@@ -129,7 +129,7 @@ mod tests {
     #[test]
     fn options_there_are_none() {
         let error = Pooler::new(&PoolerSpec::parse("mean:p=2").unwrap(), None, SIZES).unwrap_err();
-        assert_eq!(error.to_string(), "pooling mean: `p` is 2; expected no options at all");
+        assert_eq!(error.to_string(), "pooling mean: `p` is 2; expected one of the options of_layer");
         assert!(Pooler::new(&PoolerSpec::named("meen"), None, SIZES).is_err());
     }
 }

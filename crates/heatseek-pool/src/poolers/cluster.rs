@@ -3,7 +3,7 @@
 use super::Pool;
 use super::none::each_token;
 use crate::registry::{Kind, Row};
-use crate::tokens::{Tokens, weighted};
+use crate::tokens::{Tokens, prefix, weighted};
 use crate::{Map, Needs, PoolError, Pooled, States};
 
 pub(crate) const ROWS: &[Row] = &[Row {
@@ -11,7 +11,7 @@ pub(crate) const ROWS: &[Row] = &[Row {
     aliases: &["token_pooling"],
     papers: &[(50, "Token Pooling in Vision Transformers")],
     equation: "centres c_k that minimise Σ_i w_i min_k |x_i − c_k|²",
-    options: "k=8, kind=kmeans (or kmedoids), weight=even (or significance: attention received), layer=last (of that attention, from 0)",
+    options: "k=8, kind=kmeans (or kmedoids), weight=even (or significance: attention received), layer=last (of that attention, from 0), class=cluster (or keep: the class token, of pictures all tokens before the patches, as vectors of their own before the k)",
     tensors: "",
     kind: Kind::TrainingFree,
     expect: "k vectors a text for MaxSim; little is lost until k is small",
@@ -20,7 +20,8 @@ pub(crate) const ROWS: &[Row] = &[Row {
         let medoids = options.word("kind", false, &[("kmeans", false), ("kmedoids", true)])?;
         let significance = options.word("weight", false, &[("even", false), ("significance", true)])?;
         let layer = super::map_weighted::layer(options, sizes)?;
-        Ok(Box::new(Cluster { k, medoids, layer: significance.then_some(layer) }))
+        let keep_class = options.word("class", false, &[("cluster", false), ("keep", true)])?;
+        Ok(Box::new(Cluster { k, medoids, layer: significance.then_some(layer), keep_class }))
     },
 }];
 
@@ -32,12 +33,16 @@ struct Cluster {
     medoids: bool,
     /// Of the attention that weighs tokens.
     layer: Option<usize>,
+    keep_class: bool,
 }
 
 impl Pool for Cluster {
     fn pool(&self, states: &States<'_>) -> Result<Pooled, PoolError> {
         let tokens = Tokens::counted(states);
-        let n = tokens.rows.len();
+        // Those that stay as they are.
+        let class = prefix(states).saturating_sub(tokens.start).min(tokens.rows.len());
+        let kept = if self.keep_class { class } else { 0 };
+        let (rows, n) = (&tokens.rows[kept..], tokens.rows.len() - kept);
         if self.k >= n {
             return Ok(each_token(&tokens, states.width));
         }
@@ -46,12 +51,15 @@ impl Pool for Cluster {
             column.map(|&a| f64::from(a)).sum::<f64>() / states.tokens as f64
         };
         let weights: Vec<f64> = match self.layer {
-            Some(_) => states.counted().map(received).collect(),
+            Some(_) => states.counted().skip(kept).map(received).collect(),
             None => vec![1.0; n],
         };
-        let mut clusters = Clusters { rows: &tokens.rows, weights: &weights, medoids: self.medoids };
-        let (_, shares) = clusters.run(self.first(&tokens.rows, &weights));
-        let all: Vec<_> = shares.into_iter().map(|share| (tokens.weighted(&share), share)).collect();
+        let mut clusters = Clusters { rows, weights: &weights, medoids: self.medoids };
+        let (_, shares) = clusters.run(self.first(rows, &weights));
+        let one = |token: usize| (0..kept + n).map(|t| f64::from(t == token)).collect::<Vec<_>>();
+        let whole = |share: Vec<f64>| [vec![0.0; kept], share].concat();
+        let shares = (0..kept).map(one).chain(shares.into_iter().map(whole));
+        let all: Vec<_> = shares.map(|share| (tokens.weighted(&share), share)).collect();
         Ok(tokens.pooled_all(states.width, &all, true))
     }
 

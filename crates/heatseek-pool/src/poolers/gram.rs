@@ -111,6 +111,15 @@ mod tests {
     #[test]
     fn the_projection_is_orthonormal_and_whole_it_keeps_the_norm() {
         let p = orthonormal(6, 6);
+        // Of the whole matrix, whose triangle has what is off the diagonal once.
+        let squares = |rows: &[Vec<f64>]| {
+            let triangle = super::gram(rows, false, 6);
+            let places = (0..6).flat_map(|i| (i..6).map(move |j| if i == j { 1.0 } else { 2.0 }));
+            triangle.iter().zip(places).map(|(v, times)| times * v * v).sum::<f64>()
+        };
+        let rows: Vec<Vec<f64>> = values(4, 30, 1.0).chunks(6).map(crate::math::to_f64).collect();
+        let turned: Vec<Vec<f64>> = rows.iter().map(|x| crate::tokens::weighted(&p, 6, x)).collect();
+        assert!((squares(&rows) / squares(&turned) - 1.0).abs() < 1e-12);
         for (i, j) in (0..6).flat_map(|i| (0..6).map(move |j| (i, j))) {
             let product: f64 = p.iter().map(|row| row[i] * row[j]).sum();
             assert!((product - f64::from(i == j)).abs() < 1e-12);

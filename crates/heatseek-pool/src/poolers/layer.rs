@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::Pool;
+use crate::downcast::Downcast;
 use crate::math::{dot, softmax, to_f64};
 use crate::options::Options;
 use crate::pooler::Sizes;
@@ -19,9 +20,9 @@ pub(crate) const ROWS: &[Row] = &[
             (23, "Pooling And Attention: What Are Effective Designs For LLM-Based Embedding Models?"),
             (76, "A BERTology View of LLM Orchestrations: Token- and Layer-Selective Probes"),
         ],
-        equation: "s_l = tokens(Z_l), z = mix(s_1 … s_n); layers_first: tokens(mix(Z_1 … Z_n))",
-        options: "layers=first_last (or last_4, or a list, 0 the embeddings), mix=mean (max, gate, or numbers whose softmax weighs the layers), tokens=mean (max, cls, last, gate), order=tokens_first (or layers_first)",
-        tensors: "w_tok [n, D] (layers_first: [1, D]) for tokens=gate, w_lay [D] for mix=gate",
+        equation: "s_l = tokens(Z_l), z = mix(s_1 … s_n); layers_first: tokens(mix(Z_1 … Z_n)); mha: W_up MHA(q, K = V = W_down x)",
+        options: "layers=first_last (or last_4, or a list, 0 the embeddings), mix=mean (max, gate, mha, or numbers whose softmax weighs the layers), tokens=mean (max, cls, last, gate, mha), order=tokens_first (or layers_first), heads: of mha (1)",
+        tensors: "w_tok [n, D] (layers_first: [1, D]) for tokens=gate, w_lay [D] for mix=gate; tok_mha and lay_mha for mha of tokens and layers, each .down.weight [p, D], .in_proj_weight [3p, p], .out_proj.weight [p, p], .up.weight [D, p], and optionally biases and .query [p] (the mean)",
         kind: Kind::Either,
         expect: "the mean of the first and the last layer is a strong baseline for models that were not trained to embed",
         make: |options, params, sizes| Ok(Box::new(layer(options, params, sizes)?)),
@@ -30,7 +31,7 @@ pub(crate) const ROWS: &[Row] = &[
         name: "max_cls",
         aliases: &["maxcls"],
         papers: &[(3, "MaxPoolBERT: Enhancing BERT Classification via Layer- and Token-Wise Aggregation")],
-        equation: "max over the last k layers of Z_l[cls]",
+        equation: "max over the last k layers of Z_l[cls]; layer:layers=last_k,tokens=cls has their mean",
         options: "k=3",
         tensors: "",
         kind: Kind::TrainingFree,
@@ -78,6 +79,7 @@ enum Mix {
     Max,
     Weights(Vec<f64>),
     Gate(Vec<f32>),
+    Mha(Box<Downcast>),
 }
 
 enum Stage {
@@ -87,6 +89,7 @@ enum Stage {
     Last,
     /// `[n, D]`.
     Gate(Vec<f32>),
+    Mha(Box<Downcast>),
 }
 
 struct LayerPool {
@@ -105,22 +108,30 @@ fn layer(options: &mut Options<'_>, params: Option<&Params>, sizes: Sizes) -> Re
         Some(params) => params.require(name, shape).map(<[f32]>::to_vec),
         None => Err(PoolError::NeedsWeights { pooler: "layer", tensors: "w_tok or w_lay for a gate" }),
     };
-    let tokens =
-        match options.word("tokens", 0, &[("mean", 0), ("max", 1), ("cls", 2), ("last", 3), ("gate", 4)])? {
-            0 => Stage::Mean,
-            1 => Stage::Max,
-            2 => Stage::Cls,
-            3 => Stage::Last,
-            _ => Stage::Gate(learned("w_tok", &[if layers_first { 1 } else { n }, width])?),
-        };
-    let expected = format!("mean, max, gate, or {n} numbers");
+    let heads = options.count("heads", 1)?;
+    let words = [("mean", 0), ("max", 1), ("cls", 2), ("last", 3), ("gate", 4), ("mha", 5)];
+    let mha = |options: &Options<'_>, name: &str| match params {
+        Some(params) => Downcast::read(options, params, name, width, heads),
+        None => Err(PoolError::NeedsWeights { pooler: "layer", tensors: "tok_mha or lay_mha for mha" }),
+    };
+    let tokens = match options.word("tokens", 0, &words)? {
+        0 => Stage::Mean,
+        1 => Stage::Max,
+        2 => Stage::Cls,
+        3 => Stage::Last,
+        5 => Stage::Mha(mha(options, "tok_mha")?.into()),
+        _ => Stage::Gate(learned("w_tok", &[if layers_first { 1 } else { n }, width])?),
+    };
+    let expected = format!("mean, max, gate, mha, or {n} numbers");
     let numbers = |all: &[Value]| all.iter().map(Value::as_f64).collect::<Option<Vec<f64>>>();
+    let of_layers = mha(options, "lay_mha");
     let mix = options.take("mix", &expected, |value| match value {
         Value::Array(all) if all.len() == n => numbers(all).map(|scores| Ok(Mix::Weights(scores))),
         Value::String(word) => match &word[..] {
             "mean" => Some(Ok(Mix::Mean)),
             "max" => Some(Ok(Mix::Max)),
             "gate" => Some(learned("w_lay", &[width]).map(Mix::Gate)),
+            "mha" => Some(of_layers.map(|mha| Mix::Mha(mha.into()))),
             _ => None,
         },
         _ => None,
@@ -140,6 +151,10 @@ impl LayerPool {
             Mix::Mean => vec![1.0 / rows.len() as f64; rows.len()],
             Mix::Weights(weights) => weights.clone(),
             Mix::Gate(gate) => gated(rows, gate),
+            Mix::Mha(mha) => {
+                let (vector, weights) = mha.apply(rows);
+                return (vector, Some(weights));
+            }
         };
         (weighted(rows, rows[0].len(), &weights), Some(weights))
     }
@@ -155,6 +170,10 @@ impl LayerPool {
             Stage::Mean => whole(vec![1.0 / some.len() as f64; some.len()]),
             Stage::Cls => place_of(0),
             Stage::Last => place_of(rows.len() - 1),
+            Stage::Mha(mha) => {
+                let (vector, weights) = mha.apply(some);
+                return (vector, Some(whole(weights)));
+            }
             Stage::Gate(gates) => whole(gated(some, &gates[place * states.width..][..states.width])),
         };
         (weighted(rows, states.width, &weights), Some(weights))

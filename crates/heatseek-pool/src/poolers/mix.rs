@@ -7,13 +7,13 @@ use crate::linear::Linear;
 use crate::math::{sigmoid, to_f32};
 use crate::options::Options;
 use crate::pooler::Sizes;
-use crate::regions::regions;
+use crate::regions::{filled, regions, side};
 use crate::registry::{Kind, Row};
 use crate::tokens::Tokens;
 use crate::{DeviceForm, Params, PoolError, Pooled, States};
 
 const PAPERS: &[(u16, &str)] = &[(63, "Mixed, gated and tree pooling")];
-const GATE: &str = "gate.weight [1, D], or [D, D] for a gate of each channel, and optionally gate.bias";
+const GATE: &str = "gate.weight [1, D], or [D, D] for a gate of each channel (gate=window: [1, K] or [D, K], K the tokens of a window, of pictures its k × k patches), and optionally gate.bias";
 
 pub(crate) const ROWS: &[Row] = &[
     Row {
@@ -31,8 +31,8 @@ pub(crate) const ROWS: &[Row] = &[
         name: "gated_mix",
         aliases: &["gated"],
         papers: PAPERS,
-        equation: "mixed with a = σ(ω · mean_t x_t); the gate over whole texts is ours, the paper's is over windows",
-        options: "",
+        equation: "mixed with a = σ(ω · mean_t x_t), which is ours; window: within windows and channels, a = σ(ω · x) of their values x, then the mean of the windows by their length, as the paper has it. A window that is not full is filled with its mean",
+        options: "gate=text (or window)",
         tensors: GATE,
         kind: Kind::Learned,
         expect: "as good as its training",
@@ -44,6 +44,8 @@ pub(crate) const ROWS: &[Row] = &[
 enum Share {
     Typed(Vec<f64>),
     Gate(Linear),
+    /// Of the values of a window.
+    Window(Linear),
 }
 
 struct Mix {
@@ -82,20 +84,32 @@ fn mixed(
     Ok(Box::new(Mix { share: Share::Typed(share), window: (window != usize::MAX).then_some(window) }))
 }
 
-fn gated(_: &mut Options<'_>, params: Option<&Params>, sizes: Sizes) -> Result<Box<dyn Pool>, PoolError> {
+fn gated(
+    options: &mut Options<'_>,
+    params: Option<&Params>,
+    sizes: Sizes,
+) -> Result<Box<dyn Pool>, PoolError> {
     let width = sizes.hidden_size;
+    let windows = options.word("gate", false, &[("text", false), ("window", true)])?;
     let params = params.ok_or(PoolError::NeedsWeights { pooler: "gated_mix", tensors: GATE })?;
     let of_each = params.get("gate.weight").is_some_and(|(shape, _)| shape.first() == Some(&width));
-    let gate = Linear::read(params, "gate", Some(if of_each { width } else { 1 }), width)?;
+    let outputs = Some(if of_each { width } else { 1 });
+    if windows {
+        let size = params.get("gate.weight").and_then(|(shape, _)| shape.get(1).copied()).unwrap_or(1).max(1);
+        let gate = Linear::read(params, "gate", outputs, size)?;
+        return Ok(Box::new(Mix { share: Share::Window(gate), window: Some(size) }));
+    }
+    let gate = Linear::read(params, "gate", outputs, width)?;
     Ok(Box::new(Mix { share: Share::Gate(gate), window: None }))
 }
 
 impl Pool for Mix {
     fn pool(&self, states: &States<'_>) -> Result<Pooled, PoolError> {
         let tokens = Tokens::counted(states);
-        let regions = match self.window {
-            None => vec![(0..tokens.rows.len()).collect()],
-            Some(window) => regions(states, &tokens, window),
+        let regions = match (self.window, &self.share) {
+            (None, _) => vec![(0..tokens.rows.len()).collect()],
+            (Some(size), Share::Window(_)) => regions(states, &tokens, side("gated_mix", states, size)?),
+            (Some(window), _) => regions(states, &tokens, window),
         };
         let counted: usize = regions.iter().map(Vec::len).sum();
         if counted == 0 {
@@ -104,11 +118,19 @@ impl Pool for Mix {
         let gates = match &self.share {
             Share::Typed(share) => share.clone(),
             Share::Gate(gate) => gate.apply(&tokens.mean()).into_iter().map(sigmoid).collect(),
+            Share::Window(_) => Vec::new(),
+        };
+        let share = |region: &[usize], c: usize| match &self.share {
+            Share::Window(gate) => {
+                let gates = gate.apply(&filled(&tokens, region, c, gate.inputs));
+                sigmoid(gates[if gates.len() == 1 { 0 } else { c }])
+            }
+            _ => gates[if gates.len() == 1 { 0 } else { c }],
         };
         let (mut vector, mut weights) = (vec![0.0; states.width], vec![0.0; tokens.rows.len()]);
         for (c, out) in vector.iter_mut().enumerate() {
-            let share = if gates.len() == 1 { gates[0] } else { gates[c] };
             for region in &regions {
+                let share = share(region, c);
                 let value = |&token: &usize| tokens.rows[token][c];
                 // Of equal ones the first.
                 let largest = region.iter().rev().max_by(|a, b| value(a).total_cmp(&value(b)));

@@ -3,6 +3,7 @@
 pub(crate) mod attn_stats;
 pub(crate) mod basic;
 pub(crate) mod bottleneck;
+pub(crate) mod branch_mha;
 pub(crate) mod cluster;
 pub(crate) mod gauss;
 pub(crate) mod gem;

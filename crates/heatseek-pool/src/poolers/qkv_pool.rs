@@ -20,7 +20,7 @@ pub(crate) const ROWS: &[Row] = &[
         aliases: &["adapool", "qkv"],
         papers: &[(4, "Whisper attentive pooling"), (106, "AdaPool")],
         equation: "W_O concat_h softmax_t(q_h · k_th · s) v_th (+ q)",
-        options: "query=mean|cls|last|token|tokens (mean), heads (1), scale=sqrt_head|sqrt_width (sqrt_head), residual: whether the query is added (if it is a single token), hide_top (0)",
+        options: "query=mean|cls|last|token|tokens (mean), heads (1), scale=sqrt_head|sqrt_width (sqrt_head), residual: whether the query is added (if it is a single token), hide_top: the largest scores of each head hidden (0)",
         tensors: PROJECTIONS,
         kind: Kind::Either,
         expect: "without weights tokens like the query count more; robust to a few outliers",
@@ -31,7 +31,7 @@ pub(crate) const ROWS: &[Row] = &[
         aliases: &[],
         papers: &[(3, "MaxPoolBERT (ii)")],
         equation: "MHA(q = x_0, k = v = x)",
-        options: "heads (4)",
+        options: "heads (4), hide_top (0)",
         tensors: "in_proj_weight [3D, D], in_proj_bias [3D], out_proj.weight [D, D], out_proj.bias [D], as torch.nn.MultiheadAttention has them",
         kind: Kind::Either,
         expect: "without weights a mean of the tokens like the class token",
@@ -42,7 +42,7 @@ pub(crate) const ROWS: &[Row] = &[
         aliases: &["mhap"],
         papers: &[(70, "InfantCryNet")],
         equation: "concat_k Σ_t softmax_t(x_tk · u_k / √(D/K)) x_tk",
-        options: "groups: K (4)",
+        options: "groups: K (4), hide_top (0)",
         tensors: "query [K, D/K]; without it the mean of the tokens",
         kind: Kind::Either,
         expect: "as qkv_pool, each group of channels for itself",
@@ -99,7 +99,8 @@ fn cls_mha(
 ) -> Result<Box<dyn Pool>, PoolError> {
     let projections = in_proj(params, sizes.hidden_size)?;
     let heads = projections.heads(options, 4, sizes.hidden_size)?;
-    let attention = Attention { projections, heads, scale: Scale::SqrtHead, hide_top: 0 };
+    let hide_top = options.whole("hide_top", 0)?;
+    let attention = Attention { projections, heads, scale: Scale::SqrtHead, hide_top };
     Ok(Box::new(QkvPool { pooler: "cls_mha", source: Source::Cls, attention, residual: false }))
 }
 
@@ -124,8 +125,9 @@ fn group_query(
             Source::Learned(params.require("query", &[heads, sizes.hidden_size / heads])?.to_vec())
         }
     };
+    let hide_top = options.whole("hide_top", 0)?;
     let attention =
-        Attention { projections: Projections::default(), heads, scale: Scale::SqrtHead, hide_top: 0 };
+        Attention { projections: Projections::default(), heads, scale: Scale::SqrtHead, hide_top };
     Ok(Box::new(QkvPool { pooler: "group_query", source, attention, residual: false }))
 }
 

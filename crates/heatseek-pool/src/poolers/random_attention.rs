@@ -1,6 +1,7 @@
 //! Attention with random, frozen weights, a baseline: row 36.
 
 use super::Pool;
+use crate::math::softmax;
 use crate::options::Options;
 use crate::pooler::Sizes;
 use crate::registry::{Kind, Row};
@@ -12,7 +13,7 @@ pub(crate) const ROWS: &[Row] = &[Row {
     aliases: &[],
     papers: &[(36, "What can a Single Attention Layer Learn?")],
     equation: "Σ_t x_t Σ_m ReLU(q · W_m x_t) / (M n), q = mean_t x_t, W_m = a_m b_m^T / D with entries of a_m and b_m about N(0, 1)",
-    options: "features: M (64), seed (0)",
+    options: "features: M (64), seed (0), activation=relu (or softmax: Σ_t x_t Σ_m softmax_t(q · W_m x_t) / M)",
     tensors: "",
     kind: Kind::TrainingFree,
     expect: "about the direction of the mean: what another pooling must beat",
@@ -23,6 +24,7 @@ struct RandomAttention {
     /// `[M]` of `[D]`.
     queries: Vec<Vec<f64>>,
     keys: Vec<Vec<f64>>,
+    softmax: bool,
 }
 
 fn random_attention(
@@ -31,11 +33,12 @@ fn random_attention(
     sizes: Sizes,
 ) -> Result<Box<dyn Pool>, PoolError> {
     let (features, seed) = (options.count("features", 64)?, options.whole("seed", 0)?);
+    let softmax = options.word("activation", false, &[("relu", false), ("softmax", true)])?;
     let side = |side: usize| {
         let row = |m: usize| (0..sizes.hidden_size).map(|c| normal([seed, side, m, c])).collect();
         (0..features).map(row).collect()
     };
-    Ok(Box::new(RandomAttention { queries: side(0), keys: side(1) }))
+    Ok(Box::new(RandomAttention { queries: side(0), keys: side(1), softmax }))
 }
 
 /// About N(0, 1): the sum of twelve uniform 32-bit numbers, less 6. Whole numbers until the last step, so that every
@@ -62,13 +65,17 @@ impl Pool for RandomAttention {
     fn pool(&self, states: &States<'_>) -> Result<Pooled, PoolError> {
         let tokens = Tokens::counted(states);
         let query = tokens.mean();
-        let all = (self.queries.len() * tokens.rows.len() * states.width) as f64;
-        let products: Vec<f64> = self.queries.iter().map(|a| dot(a, &query)).collect();
-        let weight = |row: &Vec<f64>| {
-            let features = products.iter().zip(&self.keys);
-            features.map(|(product, b)| (product * dot(b, row)).max(0.0)).sum::<f64>() / all
-        };
-        let weights: Vec<f64> = tokens.rows.iter().map(weight).collect();
+        let (n, all) = (tokens.rows.len(), self.queries.len() as f64);
+        let mut weights = vec![0.0; n];
+        for (a, b) in self.queries.iter().zip(&self.keys) {
+            let product = dot(a, &query) / states.width as f64;
+            let mut scores: Vec<f64> = tokens.rows.iter().map(|row| product * dot(b, row)).collect();
+            match self.softmax {
+                true => softmax(&mut scores),
+                false => scores.iter_mut().for_each(|score| *score = score.max(0.0) / n as f64),
+            }
+            weights.iter_mut().zip(scores).for_each(|(weight, score)| *weight += score / all);
+        }
         Ok(tokens.pooled(&tokens.weighted(&weights), Some(&weights)))
     }
 }

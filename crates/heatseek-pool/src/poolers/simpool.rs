@@ -14,7 +14,7 @@ pub(crate) const ROWS: &[Row] = &[Row {
     aliases: &[],
     papers: &[(37, "Keep It SimPool")],
     equation: "u = mean_t x_t, y = LN(x), a = softmax_t(W_Q u · W_K y_t / √d); z = Σ a_t y_t, or with γ (Σ a_t (y_t − min y + 1e-6)^γ)^(1/γ) + β; without the class token, the minimum over one text or picture",
-    options: "gamma: γ, 0 is none (0), heads (1)",
+    options: "gamma: γ, 0 is none (0), heads (1), hide_top: the largest scores of each head hidden (0)",
     tensors: "query.weight and key.weight [D, D], each optionally with .bias (identity), norm.weight and norm.bias [D] (1 and 0), beta [1] (0)",
     kind: Kind::Either,
     expect: "without weights a mean of the patches like their mean; its maps of objects need training",
@@ -41,9 +41,10 @@ fn simpool(
     let projections = Projections { query, key, ..Projections::default() };
     let heads = projections.heads(options, 1, width)?;
     let gamma = options.number("gamma", 0.0, "0 or more", |gamma| gamma >= 0.0)?;
+    let hide_top = options.whole("hide_top", 0)?;
     let beta = params.map_or(Ok(vec![0.0]), |params| params.or_zeros("beta", &[1]))?;
     Ok(Box::new(SimPool {
-        attention: Attention { projections, heads, scale: Scale::SqrtHead, hide_top: 0 },
+        attention: Attention { projections, heads, scale: Scale::SqrtHead, hide_top },
         norm: Norm::read(params, "norm", width, EPS)?,
         gamma: Some(gamma).filter(|gamma| *gamma > 0.0),
         beta: f64::from(beta[0]),

@@ -4,7 +4,7 @@ use super::Pool;
 use crate::math::{dot, sigmoid};
 use crate::options::Options;
 use crate::pooler::Sizes;
-use crate::regions::regions;
+use crate::regions::{filled, regions, side};
 use crate::registry::{Kind, Row};
 use crate::tokens::Tokens;
 use crate::{Params, PoolError, Pooled, States};
@@ -58,23 +58,12 @@ impl Tree {
 impl Pool for Tree {
     fn pool(&self, states: &States<'_>) -> Result<Pooled, PoolError> {
         let tokens = Tokens::counted(states);
-        let window = if states.grid.is_some() { self.size.isqrt() } else { self.size };
-        if states.grid.is_some() && window * window != self.size {
-            return Err(PoolError::States {
-                pooler: "tree",
-                what: "K, the patches of a window,".into(),
-                got: self.size.to_string(),
-                expected: "a square".into(),
-            });
-        }
-        let regions = regions(states, &tokens, window);
+        let regions = regions(states, &tokens, side("tree", states, self.size)?);
         let counted: usize = regions.iter().map(Vec::len).sum();
         let mut vector = vec![0.0; states.width];
         for (c, out) in vector.iter_mut().enumerate() {
             for region in &regions {
-                let mut x: Vec<f64> = region.iter().map(|&token| tokens.rows[token][c]).collect();
-                let mean = x.iter().sum::<f64>() / x.len() as f64;
-                x.resize(self.size, mean);
+                let x = filled(&tokens, region, c, self.size);
                 *out += self.of(0, &x) * region.len() as f64 / counted as f64;
             }
         }

@@ -12,7 +12,7 @@ const LAYERS: &[&[&str]] = &[
     &["heatseek-testkit"],
     &["heatseek-ops"],
     &["heatseek-wgsl", "heatseek-cpu", "heatseek-naga-cuda"],
-    &["heatseek-gpu", "heatseek-cuda"],
+    &["heatseek-gpu", "heatseek-cuda", "heatseek-naga-cuda-conformance"],
     &[
         "heatseek-text",
         "heatseek-image",

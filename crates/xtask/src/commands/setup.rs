@@ -7,7 +7,7 @@ use heatseek_hub::{ALL_MINILM_L6_V2, DINOV2_SMALL, Fetcher, KnownModel, Outcome,
 
 use crate::args::Args;
 use crate::pictures::TEST_PICTURES;
-use crate::{chromium, console, npm, run, vulkan, workspace};
+use crate::{chromium, console, npm, nvrtc, run, vulkan, workspace};
 
 const WASM_TARGET: &str = "wasm32-unknown-unknown";
 
@@ -31,8 +31,11 @@ pub fn needed() -> Result<()> {
     fetch(&TEST_PICTURES).context("fetching the pictures")
 }
 
-/// What the tests need on top: a browser, and a GPU that is software.
+/// What the tests need on top: a browser, a GPU that is software, and compilers for what is translated to CUDA.
 pub fn for_tests() -> Result<()> {
+    if cfg!(target_os = "linux") {
+        nvrtc::fetch().context("fetching NVRTC")?;
+    }
     let mut missing = Vec::new();
     if chromium::find().is_none() {
         missing.push("chromium");
@@ -40,8 +43,11 @@ pub fn for_tests() -> Result<()> {
     if vulkan::lavapipe_icd().is_none() && cfg!(target_os = "linux") {
         missing.push("mesa-vulkan-drivers");
     }
+    if run::which("c++").is_none() && cfg!(target_os = "linux") {
+        missing.push("g++");
+    }
     if missing.is_empty() {
-        console::note("Chromium and software Vulkan: already installed");
+        console::note("Chromium, software Vulkan and a C++ compiler: already installed");
         return Ok(());
     }
     if !cfg!(target_os = "linux") || run::which("apt-get").is_none() {

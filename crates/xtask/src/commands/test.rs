@@ -13,7 +13,7 @@ use anyhow::{Context, Result, anyhow, bail};
 use crate::args::Args;
 use crate::commands::{build, docs, layers, setup, sizes, wasm};
 use crate::tally::Tally;
-use crate::{budget, console, npm, run, vulkan, workspace};
+use crate::{budget, console, npm, nvrtc, run, vulkan, workspace};
 
 /// What a test run was asked for.
 struct Options {
@@ -149,6 +149,9 @@ fn native(_: &Options) -> Result<Tally> {
     let mut command = run::cargo();
     command.args(["test", "--workspace", "--exclude", "xtask", "--no-fail-fast"]);
     command.env("HEATSEEK_MODELS", workspace::models_dir());
+    if let Some(folder) = nvrtc::folder() {
+        command.env("HEATSEEK_NVRTC", folder);
+    }
     if let Some(drivers) = vulkan::software_drivers() {
         // Both names: Vulkan loaders before 1.3.207 know only the old one.
         command.env("VK_DRIVER_FILES", &drivers).env("VK_ICD_FILENAMES", &drivers);

@@ -1,6 +1,8 @@
 //! What poolers of sets promise: tokens that do not count are as if they were not there, order is nothing, and the
 //! special cases that equations fall back to.
 
+mod levels;
+
 use heatseek_pool::{Layers, Params, Pooled, Pooler, PoolerSpec, Sizes, States};
 use heatseek_testkit::{Tolerance, assert_close, values};
 

@@ -1,0 +1,142 @@
+//! Compiled kernels on disk. Nothing about the cache can fail a load: what is missing, broken or cannot be written is
+//! compiled again.
+
+use std::ffi::OsString;
+use std::fmt::Write as _;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::{env, fs, process};
+
+use sha2::{Digest, Sha256};
+
+/// The folder of Heatseek's caches; empty for none.
+const FOLDER: &str = "HEATSEEK_CACHE";
+/// Begins every entry; another number for another format.
+const MAGIC: &[u8; 16] = b"heatseek-cuda-1\n";
+
+/// A folder of entries: magic, SHA-256 of the image, image.
+#[derive(Clone, Debug)]
+pub(crate) struct Cache {
+    folder: Option<PathBuf>,
+}
+
+impl Cache {
+    /// The user's.
+    pub(crate) fn of_user() -> Self {
+        let set = |name: &str| env::var_os(name).filter(|value| !value.is_empty());
+        let below = |base: OsString, names: &[&str]| {
+            let path = names.iter().fold(PathBuf::from(base), |path, name| path.join(name));
+            path.is_absolute().then(|| path.join("heatseek"))
+        };
+        let base = match env::var_os(FOLDER) {
+            Some(folder) => (!folder.is_empty()).then(|| PathBuf::from(folder)),
+            None if cfg!(windows) => set("LOCALAPPDATA").and_then(|base| below(base, &[])),
+            None => set("XDG_CACHE_HOME")
+                .and_then(|base| below(base, &[]))
+                .or_else(|| set("HOME").and_then(|base| below(base, &[".cache"]))),
+        };
+        Self { folder: base.map(|base| base.join("cuda")) }
+    }
+
+    /// None at all.
+    #[cfg(feature = "host")]
+    pub(crate) fn none() -> Self {
+        Self { folder: None }
+    }
+
+    /// This folder.
+    #[cfg(test)]
+    pub(crate) fn at(folder: PathBuf) -> Self {
+        Self { folder: Some(folder) }
+    }
+
+    /// The name of the entry for what `parts` decide.
+    pub(crate) fn key(parts: &[&str]) -> String {
+        let mut hash = Sha256::new();
+        for part in parts {
+            // With its length, so that no two lists of parts look the same.
+            hash.update((part.len() as u64).to_le_bytes());
+            hash.update(part.as_bytes());
+        }
+        hash.finalize().iter().fold(String::new(), |mut text, byte| {
+            let _ = write!(text, "{byte:02x}");
+            text
+        })
+    }
+
+    /// The image of this key, if there is a whole one.
+    pub(crate) fn get(&self, key: &str) -> Option<Vec<u8>> {
+        let mut entry = fs::read(self.folder.as_ref()?.join(key)).ok()?;
+        let rest = entry.strip_prefix(MAGIC)?;
+        let (hash, image) = rest.split_at_checked(32)?;
+        if Sha256::digest(image)[..] != *hash {
+            return None;
+        }
+        Some(entry.split_off(MAGIC.len() + 32))
+    }
+
+    /// Keeps `image`, if that is possible. Others may read and write at the same time: an entry appears whole.
+    pub(crate) fn put(&self, key: &str, image: &[u8]) {
+        static WRITTEN: AtomicUsize = AtomicUsize::new(0);
+        let Some(folder) = &self.folder else { return };
+        let entry = [&MAGIC[..], &Sha256::digest(image)[..], image].concat();
+        let unique = WRITTEN.fetch_add(1, Ordering::Relaxed);
+        let part = folder.join(format!("{key}.{}-{unique}.part", process::id()));
+        let written = fs::create_dir_all(folder)
+            .and_then(|()| fs::write(&part, entry))
+            .and_then(|()| fs::rename(&part, folder.join(key)));
+        if written.is_err() {
+            let _ = fs::remove_file(&part);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn folder(name: &str) -> PathBuf {
+        let folder = env::temp_dir().join(format!("heatseek-cuda-{name}-{}", process::id()));
+        let _ = fs::remove_dir_all(&folder);
+        folder
+    }
+
+    #[test]
+    fn what_was_put_is_found_and_what_is_broken_is_not() {
+        let folder = folder("cache");
+        let cache = Cache::at(folder.clone());
+        let key = Cache::key(&["nvrtc 12.9 sm_90", "source"]);
+        assert_eq!(cache.get(&key), None);
+        cache.put(&key, b"image");
+        assert_eq!(cache.get(&key).as_deref(), Some(&b"image"[..]));
+        let path = folder.join(&key);
+        let whole = fs::read(&path).unwrap();
+        let mut broken = whole.clone();
+        *broken.last_mut().unwrap() ^= 1;
+        for wrong in [&broken[..], &whole[..20], b"", b"another format"] {
+            fs::write(&path, wrong).unwrap();
+            assert_eq!(cache.get(&key), None);
+        }
+        cache.put(&key, b"image");
+        assert!(cache.get(&key).is_some());
+        assert_eq!(fs::read_dir(&folder).unwrap().count(), 1, "no part stays");
+        fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[test]
+    fn a_folder_that_cannot_be_is_no_cache_and_no_error() {
+        let file = folder("file");
+        fs::write(&file, "not a folder").unwrap();
+        let cache = Cache::at(file.join("below"));
+        cache.put("key", b"image");
+        assert_eq!(cache.get("key"), None);
+        fs::remove_file(file).unwrap();
+    }
+
+    #[test]
+    fn keys_tell_lists_of_parts_apart() {
+        let keys = [&["ab", "c"][..], &["a", "bc"], &["abc"], &["abc", ""]].map(Cache::key);
+        assert!((0..4).all(|i| (0..i).all(|j| keys[i] != keys[j])));
+        assert_eq!(keys[0].len(), 64);
+    }
+}
