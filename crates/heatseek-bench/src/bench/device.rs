@@ -53,10 +53,7 @@ impl Bench<'_> {
         let name = name(device);
         let what = format!("{name} {}", dtype.name());
         self.bar.say(&format!("{what}: loading"));
-        let options = match dtype.applied(LoadOptions { device, ..LoadOptions::default() }) {
-            Ok(options) => options,
-            Err(failure) => return self.absent(what, failure),
-        };
+        let options = dtype.applied(LoadOptions { device, ..LoadOptions::default() });
         let (subject, mut cold_start) = match load(self.path, &options) {
             Ok(loaded) => loaded,
             Err(error) => return self.absent(what, error.into()),

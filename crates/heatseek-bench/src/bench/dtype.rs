@@ -1,10 +1,8 @@
 //! What weights and activations are stored as.
 
-use heatseek::LoadOptions;
+use heatseek::{DtypeChoice, LoadOptions};
 use heatseek_ops::PlanOptions;
 use serde::Serialize;
-
-use crate::failure::Failure;
 
 /// A storage type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
@@ -47,21 +45,20 @@ impl Dtype {
     }
 
     /// `options` with this type.
-    ///
-    /// # Errors
-    /// `unsupported` where devices cannot be asked for it.
-    pub fn applied(self, options: LoadOptions) -> Result<LoadOptions, Failure> {
-        match self {
-            Self::F32 => Ok(options),
-            Self::F16 => Err(Failure::Told {
-                code: "unsupported",
-                message: "no device of this build stores f16; ask for --dtype f32".into(),
-            }),
-        }
+    pub fn applied(self, options: LoadOptions) -> LoadOptions {
+        let dtype = match self {
+            Self::F32 => DtypeChoice::F32,
+            Self::F16 => DtypeChoice::F16,
+        };
+        LoadOptions { dtype, ..options }
     }
 
     /// The same for plans that are made without a model.
     pub fn plan(self, expected_rows: usize) -> PlanOptions {
-        PlanOptions { expected_rows, ..PlanOptions::default() }
+        let dtype = match self {
+            Self::F32 => heatseek_ops::Dtype::F32,
+            Self::F16 => heatseek_ops::Dtype::F16,
+        };
+        PlanOptions { expected_rows, dtype, ..PlanOptions::default() }
     }
 }
