@@ -56,5 +56,7 @@ pub async fn executor(options: &LoadOptions) -> Result<Box<dyn Executor>, Error>
         DeviceChoice::Reference => Box::new(HostExecutor::new(ReferenceExecutor)),
         DeviceChoice::Auto | DeviceChoice::Cpu => Box::new(heatseek_cpu::executor()),
         DeviceChoice::Gpu => Box::new(device::request_gpu(options).await?),
+        #[cfg(not(target_arch = "wasm32"))]
+        DeviceChoice::Cuda => Box::new(device::request_cuda(options)?),
     })
 }
