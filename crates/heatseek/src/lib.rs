@@ -35,6 +35,7 @@ mod neuron;
 mod occlusion;
 mod options;
 mod packer;
+mod parts;
 mod rank;
 mod runner;
 mod self_check;
@@ -67,3 +68,6 @@ pub use neuron::{NeuronOptions, NeuronView};
 pub use occlusion::Occlusion;
 pub use options::{DeviceChoice, DtypeChoice, EmbedOptions, LoadOptions, SourceTransform, pooling_from_name};
 pub use rank::RankCurves;
+
+#[doc(hidden)]
+pub use parts::{Parts, executor};
