@@ -24,9 +24,13 @@ const ROUNDS: usize = 7;
 /// Rows of a run: from a query to a full batch.
 const ROWS: [usize; 8] = [16, 32, 64, 128, 256, 512, 2048, 8192];
 
-/// Small, medium and large tiles for any number of rows.
-const TILES: [(&str, usize, usize); 3] =
-    [("small", usize::MAX, usize::MAX), ("medium", 0, usize::MAX), ("large", 0, 0)];
+/// Split sums, and small, medium and large tiles, for any number of rows.
+const TILES: [(&str, [usize; 3]); 4] = [
+    ("few", [usize::MAX; 3]),
+    ("small", [0, usize::MAX, usize::MAX]),
+    ("medium", [0, 0, usize::MAX]),
+    ("large", [0, 0, 0]),
+];
 
 fn shapes() -> [(&'static str, Gemm); 4] {
     let hidden = Gemm { norm_in: Some(1e-12), activation: Activation::GeluErf, ..Gemm::linear(384, 1536) };
@@ -97,8 +101,9 @@ fn main() -> Result<(), Box<dyn Error>> {
             batch.push_rows(rows, &[&input(7, gemm.k), &input(8, gemm.n)])?;
             let mut exact = None;
             for (kind, dtype, matrix_units) in &kinds {
-                for (tile, small_rows, medium_rows) in TILES {
-                    let target = Target { matrix_units: *matrix_units, small_rows, medium_rows, ..own };
+                for (tile, [few_rows, small_rows, medium_rows]) in TILES {
+                    let matrix_units = *matrix_units;
+                    let target = Target { matrix_units, few_rows, small_rows, medium_rows, ..own };
                     let executor = GpuExecutor::new(device.clone().with_target(target));
                     let options =
                         PlanOptions { expected_rows: rows, dtype: *dtype, ..PlanOptions::default() };

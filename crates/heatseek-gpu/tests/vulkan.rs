@@ -145,6 +145,13 @@ fn every_case_stored_as_f16_equals_the_reference() {
     }
 }
 
+/// The rows up to which each tile is taken, so that one of them takes all: split sums, and the tiles by their size.
+const TILES: [[usize; 3]; 4] = [[usize::MAX; 3], [0, 0, usize::MAX], [0, usize::MAX, usize::MAX], [0, 0, 0]];
+
+fn with_tile(own: Target, [few_rows, small_rows, medium_rows]: [usize; 3]) -> Target {
+    Target { few_rows, small_rows, medium_rows, ..own }
+}
+
 /// Every tile with every number of rows, as far as other tests do not have them on this adapter.
 #[test]
 fn the_tiles_of_gpus_equal_the_reference() {
@@ -155,13 +162,10 @@ fn the_tiles_of_gpus_equal_the_reference() {
     };
     for device in devices() {
         let own = device.target(Dtype::F32);
-        let limits = [(0, usize::MAX), (usize::MAX, usize::MAX), (0, 0)];
         // Software adapters take the smallest and the largest ones on their own.
-        for (small_rows, medium_rows) in
-            limits.into_iter().take(if device.adapter().software { 1 } else { 3 })
-        {
+        for tile in TILES.into_iter().take(if device.adapter().software { 2 } else { 4 }) {
             for matrix_units in if own.matrix_units { vec![false, true] } else { vec![false] } {
-                let target = Target { small_rows, medium_rows, matrix_units, ..own };
+                let target = Target { matrix_units, ..with_tile(own, tile) };
                 eprintln!("{device:?} {target:?}");
                 let executor = GpuExecutor::new(device.clone().with_target(target));
                 if !matrix_units {
@@ -186,17 +190,19 @@ fn gemms_on_emulated_matrix_units_equal_the_reference() {
             continue; // They are tested as they are.
         }
         // Each case with one of the tiles.
-        for (tile, limits) in [(usize::MAX, usize::MAX), (0, usize::MAX), (0, 0)].into_iter().enumerate() {
-            let target = Target { small_rows: limits.0, medium_rows: limits.1, ..own };
+        for (index, tile) in TILES.into_iter().enumerate() {
             let transform = |_: &heatseek_wgsl::Kernel, source: &str| without_matrix_units(source);
-            let device = device.clone().with_source_transform(Box::new(transform)).with_target(target);
-            let cases: Vec<_> = all.iter().skip(tile).step_by(3).cloned().collect();
+            let device = device.clone().with_source_transform(Box::new(transform));
+            let device = device.with_target(with_tile(own, tile));
+            let cases: Vec<_> = all.iter().skip(index).step_by(TILES.len()).cloned().collect();
             check_cases(&GpuExecutor::new(device), &cases, F16);
         }
-        let transform =
-            |_: &heatseek_wgsl::Kernel, source: &str| without_last_step(&without_matrix_units(source));
-        let device = device.with_source_transform(Box::new(transform)).with_target(own);
-        assert_wrong(&GpuExecutor::new(device));
+        for tile in [TILES[0], TILES[2]] {
+            let transform =
+                |_: &heatseek_wgsl::Kernel, source: &str| without_last_step(&without_matrix_units(source));
+            let device = device.clone().with_source_transform(Box::new(transform));
+            assert_wrong(&GpuExecutor::new(device.with_target(with_tile(own, tile))));
+        }
     }
 }
 
@@ -204,15 +210,20 @@ fn gemms_on_emulated_matrix_units_equal_the_reference() {
 #[test]
 fn a_planted_fault_in_f16_gives_a_wrong_answer() {
     for device in devices_with_f16() {
-        let transform = |_: &heatseek_wgsl::Kernel, source: &str| without_last_step(source);
-        assert_wrong(&GpuExecutor::new(device.with_source_transform(Box::new(transform))));
+        for tile in [TILES[0], TILES[2]] {
+            let transform = |_: &heatseek_wgsl::Kernel, source: &str| without_last_step(source);
+            let device = device.clone().with_source_transform(Box::new(transform));
+            let own = device.target(Dtype::F16);
+            assert_wrong(&GpuExecutor::new(device.with_target(with_tile(own, tile))));
+        }
     }
 }
 
 /// A GEMM that ends too soon; other kernels as they are.
 fn without_last_step(source: &str) -> String {
-    let source = source.replace("step < (k + 15u) / 16u; step++", "step + 1u < (k + 15u) / 16u; step++");
-    source.replace("step < steps; step++", "step + 1u < steps; step++")
+    let source = source.replace("step < (k + 15u) / 16u; step", "step + 1u < (k + 15u) / 16u; step");
+    let source = source.replace("step < steps; step++", "step + 1u < steps; step++");
+    source.replace("step < steps; step += 8u", "step + 8u < steps; step += 8u")
 }
 
 /// Fails if a GEMM in f16 is right.

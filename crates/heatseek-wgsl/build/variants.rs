@@ -21,6 +21,12 @@ const GEMM_TILES: [[u32; 4]; 3] = [[16, 4, 4, 0], [32, 4, 8, 1], [64, 8, 8, 1]];
 /// and across.
 const MATRIX_TILES: [[u32; 5]; 3] = [[16, 1, 2, 1, 2], [32, 1, 2, 2, 2], [64, 2, 2, 2, 2]];
 
+/// Columns of the tile of the GEMM for few rows: a quarter of a packed weight's, so that a layer 384 wide has 24
+/// workgroups. `src/target.rs` counts them with the same number.
+const SPLIT_COLUMNS: u32 = 16;
+/// Subgroups of the GEMM for few rows on matrix units: 256 invocations in all.
+const SPLIT_SUBGROUPS: u32 = 8;
+
 /// GEMM epilogues: name, `norm_in`, `act`, `add`, `add_normalized`.
 const GEMM_EPILOGUES: [(&str, [u32; 4]); 6] = [
     ("", [0, 0, 0, 0]),
@@ -88,6 +94,9 @@ pub fn all(target_arch: &str) -> Vec<Variant> {
         all.extend(gemms(&format!("f32_m{tile_rows}"), "gemm.wgsl", &tile, 0));
         all.extend(gemms(&format!("f16_m{tile_rows}"), "gemm.wgsl", &tile, 1));
     }
+    let tile = [("columns", SPLIT_COLUMNS)];
+    all.extend(gemms("f32_split", "gemm_split.wgsl", &tile, 0));
+    all.extend(gemms("f16_split", "gemm_split.wgsl", &tile, 1));
     if target_arch != "wasm32" {
         all.extend(matrix_gemms(0));
     }
@@ -121,7 +130,10 @@ fn matrix_gemms(tint: u32) -> Vec<Variant> {
         ];
         gemms(&format!("f16_matrix_m{tile_rows}"), "gemm_matrix.wgsl", &tile, 1)
     };
-    MATRIX_TILES.into_iter().flat_map(of_tile).collect()
+    let split = [("slices", SPLIT_SUBGROUPS), ("tint", tint)];
+    let mut all = gemms("f16_matrix_split", "gemm_matrix_split.wgsl", &split, 1);
+    all.extend(MATRIX_TILES.into_iter().flat_map(of_tile));
+    all
 }
 
 /// The GEMMs of one tile: every epilogue with everything that may be f16.

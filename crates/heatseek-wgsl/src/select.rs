@@ -2,13 +2,12 @@ use heatseek_ops::{Activation, Attention, Batch, Dim, Gemm, HeadFusion, Op, Pool
 use thiserror::Error;
 
 use crate::kernel::{Kernel, kernel};
-use crate::pack::COLUMN_TILE;
 use crate::target::{RowClass, Target};
 
 /// Workgroups a dispatch may have in one dimension: WebGPU's default
 /// `maxComputeWorkgroupsPerDimension`. `shaders/shared/grid.wgsl` folds with the same number.
 const MAX_GROUPS: usize = 65_535;
-/// Invocations of every kernel's workgroup.
+/// Invocations of the workgroup of every kernel whose work is counted by them.
 const INVOCATIONS: usize = 64;
 /// Columns that `pool` holds: 64 invocations keep eight vectors of four each.
 const POOL_WIDTH: usize = 2048;
@@ -97,13 +96,13 @@ pub fn select(op: &Op, class: RowClass, target: &Target, halves: &[&str]) -> Res
         Op::Gemm(gemm) => match gemm_variant(gemm) {
             Ok(variant) => {
                 let matrix = if target.matrix_units && !halves.is_empty() { "matrix_" } else { "" };
-                let tile = format!("{dtype}_{matrix}m{}", class.tile_rows());
-                let name = format!("gemm_{tile}{}{variant}", gemm_halves(halves));
-                let column_tiles = gemm.n.div_ceil(COLUMN_TILE);
+                let (tile, rows, columns) = class.gemm_tile();
+                let name = format!("gemm_{dtype}_{matrix}{tile}{}{variant}", gemm_halves(halves));
+                let column_tiles = gemm.n.div_ceil(columns);
                 if column_tiles > MAX_GROUPS {
                     return no(format!("{} columns are more than one dispatch covers", gemm.n));
                 }
-                (name, gemm_constants(gemm), Work::Tiles { rows: class.tile_rows(), column_tiles })
+                (name, gemm_constants(gemm), Work::Tiles { rows, column_tiles })
             }
             Err(why) => return no(why.to_owned()),
         },

@@ -1,5 +1,7 @@
 use heatseek_ops::Dtype;
 
+use crate::pack::COLUMN_TILE;
+
 /// What kind of adapter runs the kernels, as far as their choice goes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum AdapterClass {
@@ -19,7 +21,9 @@ pub struct Target {
     pub dtype: Dtype,
     /// Whether subgroups of 32 multiply f16 matrices of 16 by 16 into f32 ones. Used with [`Dtype::F16`] only.
     pub matrix_units: bool,
-    /// Rows up to which the smallest tiles are taken.
+    /// Rows up to which sums are split among the invocations of a workgroup; 0 for never.
+    pub few_rows: usize,
+    /// Rows up to which the smallest tiles are taken otherwise.
     pub small_rows: usize,
     /// Rows up to which tiles between the smallest and the largest are taken.
     pub medium_rows: usize,
@@ -31,19 +35,21 @@ impl Target {
     /// The limits for software are measured, on a MiniLM layer: three small tiles cost as much as one large tile on
     /// SwiftShader, and a third more on lavapipe; a tile between them gained nothing. Those for GPUs follow from how
     /// many workgroups fill one: a layer 384 wide has 6 column tiles, so that 16 rows a tile make 96 workgroups of 256
-    /// rows, and 32 rows 384 of 2048.
+    /// rows, and 32 rows 384 of 2048. Below that a GPU waits for memory most of the time, and splitting sums has it wait
+    /// for more at once; what computes on the CPU never does.
     pub fn new(dtype: Dtype, adapter: AdapterClass) -> Self {
-        let (small_rows, medium_rows) = match adapter {
-            AdapterClass::Software => (32, 32),
-            AdapterClass::Integrated => (64, 512),
-            AdapterClass::Discrete => (256, 2048),
+        let (few_rows, small_rows, medium_rows) = match adapter {
+            AdapterClass::Software => (0, 32, 32),
+            AdapterClass::Integrated => (32, 64, 512),
+            AdapterClass::Discrete => (128, 256, 2048),
         };
-        Self { dtype, matrix_units: false, small_rows, medium_rows }
+        Self { dtype, matrix_units: false, few_rows, small_rows, medium_rows }
     }
 
     /// The class of a run over `rows` rows.
     pub fn row_class(&self, rows: usize) -> RowClass {
         match rows {
+            rows if rows <= self.few_rows => RowClass::Few,
             rows if rows <= self.small_rows => RowClass::Small,
             rows if rows <= self.medium_rows => RowClass::Medium,
             _ => RowClass::Large,
@@ -60,6 +66,8 @@ impl Default for Target {
 /// How many rows a run has, as far as the choice of kernels goes. Packed weights serve all classes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum RowClass {
+    /// So few rows that even small tiles leave a GPU waiting: sums are split.
+    Few,
     /// Few rows: small row tiles, more workgroups.
     Small,
     /// Enough rows for more reuse, too few to fill a GPU with large tiles.
@@ -70,18 +78,20 @@ pub enum RowClass {
 
 impl RowClass {
     /// All of them, from few rows to many.
-    pub const ALL: [Self; 3] = [Self::Small, Self::Medium, Self::Large];
+    pub const ALL: [Self; 4] = [Self::Few, Self::Small, Self::Medium, Self::Large];
 
     /// Its place in [`RowClass::ALL`].
     pub fn index(self) -> usize {
         self as usize
     }
 
-    pub(crate) fn tile_rows(self) -> usize {
+    /// The tile of a GEMM: its part of the variant's name, its rows and its columns.
+    pub(crate) fn gemm_tile(self) -> (&'static str, usize, usize) {
         match self {
-            Self::Small => 16,
-            Self::Medium => 32,
-            Self::Large => 64,
+            Self::Few => ("split", 16, COLUMN_TILE / 4),
+            Self::Small => ("m16", 16, COLUMN_TILE),
+            Self::Medium => ("m32", 32, COLUMN_TILE),
+            Self::Large => ("m64", 64, COLUMN_TILE),
         }
     }
 }

@@ -17,6 +17,7 @@ fn grids_cover_the_rows_once() {
     for (rows, small, medium, large) in
         [(0, 0, 0, 0), (1, 1, 1, 1), (16, 1, 1, 1), (17, 2, 1, 1), (64, 4, 2, 1), (65, 5, 3, 2)]
     {
+        assert_eq!(grid(gemm, RowClass::Few, rows, &[rows])[..2], [9, small]);
         assert_eq!(grid(gemm, RowClass::Small, rows, &[rows])[..2], [3, small]);
         assert_eq!(grid(gemm, RowClass::Medium, rows, &[rows])[..2], [3, medium]);
         assert_eq!(grid(gemm, RowClass::Large, rows, &[rows])[..2], [3, large]);
@@ -109,11 +110,11 @@ fn tiles_grow_with_rows_and_sooner_on_few_cores() {
         let target = Target::new(Dtype::F32, adapter);
         [1, 32, 33, 128, 256, 1024, 4096].map(|rows| target.row_class(rows))
     };
-    use RowClass::{Large, Medium, Small};
+    use RowClass::{Few, Large, Medium, Small};
     assert_eq!(classes(AdapterClass::Software), [Small, Small, Large, Large, Large, Large, Large]);
-    assert_eq!(classes(AdapterClass::Integrated), [Small, Small, Small, Medium, Medium, Large, Large]);
-    assert_eq!(classes(AdapterClass::Discrete), [Small, Small, Small, Small, Small, Medium, Large]);
-    assert_eq!(RowClass::ALL.map(RowClass::index), [0, 1, 2]);
+    assert_eq!(classes(AdapterClass::Integrated), [Few, Few, Small, Medium, Medium, Large, Large]);
+    assert_eq!(classes(AdapterClass::Discrete), [Few, Few, Few, Few, Small, Medium, Large]);
+    assert_eq!(RowClass::ALL.map(RowClass::index), [0, 1, 2, 3]);
 }
 
 /// Activations of a layer after BERT: what is wide is f16, what sums over layers and what is read back is not.

@@ -4,17 +4,17 @@
 const UNITS: &str = include_str!("matrix.wgsl");
 
 /// naga's words for the units, and what stands for them.
-const WORDS: [(&str, &str); 9] = [
+const WORDS: [(&str, &str); 6] = [
     ("enable wgpu_cooperative_matrix;", ""),
     ("coop_mat16x16<f32, C>()", "Fragment()"),
-    ("coopLoadT<coop_mat16x16<f16, A>>(&x_tile[", "("),
-    ("], 40u)", ")"),
-    ("coopLoadT<coop_mat16x16<f16, B>>(&weight_tile[", "("),
-    ("], 72u)", ")"),
+    ("coopLoadT<coop_mat16x16<f16, A>>(&x_tile[", "Place("),
+    ("coopLoadT<coop_mat16x16<f16, B>>(&weight_tile[", "Place("),
     ("coopMultiplyAdd(", "multiply_add(lane, "),
     ("coopStoreT(", "store(lane, "),
-    ("], 68u)", ")"),
 ];
+
+/// Elements from row to row of what is loaded and stored.
+const STRIDES: [u32; 5] = [16, 24, 40, 68, 72];
 
 /// `source` without matrix units; others are left as they are.
 pub fn without_matrix_units(source: &str) -> String {
@@ -25,5 +25,7 @@ pub fn without_matrix_units(source: &str) -> String {
         assert!(text.contains(word), "the kernel no longer says `{word}`");
         text.replace(word, instead)
     });
-    format!("{}\n{UNITS}", plain.replace(", &products[", ", "))
+    let stride = |text: String, n: &u32| text.replace(&format!("], {n}u)"), &format!(", {n}u)"));
+    let plain = STRIDES.iter().fold(plain.replace(", &products[", ", "), stride);
+    format!("{plain}\n{UNITS}")
 }
