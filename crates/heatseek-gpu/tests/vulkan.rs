@@ -221,7 +221,8 @@ fn a_planted_fault_in_f16_gives_a_wrong_answer() {
 
 /// A GEMM that ends too soon; other kernels as they are.
 fn without_last_step(source: &str) -> String {
-    let source = source.replace("step < (k + 15u) / 16u; step", "step + 1u < (k + 15u) / 16u; step");
+    let source = source.replace("step < (k + 15u) / 16u; step++", "step + 1u < (k + 15u) / 16u; step++");
+    let source = source.replace("if (step < steps)", "if (step + 1u < steps)");
     let source = source.replace("step < steps; step++", "step + 1u < steps; step++");
     source.replace("step < steps; step += 8u", "step + 8u < steps; step += 8u")
 }

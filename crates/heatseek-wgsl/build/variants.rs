@@ -21,9 +21,8 @@ const GEMM_TILES: [[u32; 4]; 3] = [[16, 4, 4, 0], [32, 4, 8, 1], [64, 8, 8, 1]];
 /// and across.
 const MATRIX_TILES: [[u32; 5]; 3] = [[16, 1, 2, 1, 2], [32, 1, 2, 2, 2], [64, 2, 2, 2, 2]];
 
-/// Columns of the tile of the GEMM for few rows: a quarter of a packed weight's, so that a layer 384 wide has 24
-/// workgroups. `src/target.rs` counts them with the same number.
-const SPLIT_COLUMNS: u32 = 16;
+/// What a step of the GEMM for few rows takes of a row of x, in vectors of four: as much again is under way.
+const SPLIT_VECTORS: u32 = 2;
 /// Subgroups of the GEMM for few rows on matrix units: 256 invocations in all.
 const SPLIT_SUBGROUPS: u32 = 8;
 
@@ -94,7 +93,7 @@ pub fn all(target_arch: &str) -> Vec<Variant> {
         all.extend(gemms(&format!("f32_m{tile_rows}"), "gemm.wgsl", &tile, 0));
         all.extend(gemms(&format!("f16_m{tile_rows}"), "gemm.wgsl", &tile, 1));
     }
-    let tile = [("columns", SPLIT_COLUMNS)];
+    let tile = [("vectors", SPLIT_VECTORS)];
     all.extend(gemms("f32_split", "gemm_split.wgsl", &tile, 0));
     all.extend(gemms("f16_split", "gemm_split.wgsl", &tile, 1));
     if target_arch != "wasm32" {
