@@ -99,8 +99,9 @@ fn gemm(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     workgroupBarrier();
     if (tile_row < 16u) {
         var total = vec2<f32>();
-        for (var i = tile_row * {{ slices * 4 }}u; i < (tile_row + 1u) * {{ slices * 4 }}u; i += 2u) {
-            total += vec2<f32>(products[i], products[i + 1u]);
+        for (var i = 0u; i < {{ slices * 2 }}u; i++) {
+            let at = tile_row * {{ slices * 4 }}u + i * 2u;
+            total += vec2<f32>(products[at], products[at + 1u]);
         }
         let mean = total / f32(k);
         moments = vec2<f32>(mean.x, inverseSqrt(max(mean.y - mean.x * mean.x, 0.0) + eps));
@@ -113,8 +114,9 @@ fn gemm(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     workgroupBarrier();
     if (tile_row >= 16u || row_0 + tile_row >= params.rows) { return; }
     var product = vec4<f32>();
-    for (var i = lane * 4u; i < {{ slices * 256 }}u; i += 256u) {
-        product += vec4<f32>(products[i], products[i + 1u], products[i + 2u], products[i + 3u]);
+    for (var i = 0u; i < {{ slices }}u; i++) {
+        let at = i * 256u + lane * 4u;
+        product += vec4<f32>(products[at], products[at + 1u], products[at + 2u], products[at + 3u]);
     }
     finish(row_0 + tile_row, column_0 + lane % 4u, product, moments);
 }

@@ -93,7 +93,7 @@ fn gemm(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     workgroupBarrier();
     if (tile_row < 16u) {
         var total = vec4<f32>();
-        for (var i = tile_row; i < 256u; i += 16u) { total += sums[i]; }
+        for (var i = 0u; i < 16u; i++) { total += sums[i * 16u + tile_row]; }
         let mean = total / f32(k);
         moments = vec2<f32>(mean.x, inverseSqrt(max(mean.y - mean.x * mean.x, 0.0) + eps));
         if (group.x == 0u && column == 0u && row_0 + tile_row < params.rows) { stats[row_0 + tile_row] = moments; }
@@ -106,6 +106,6 @@ fn gemm(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     workgroupBarrier();
     if (tile_row >= 16u || row_0 + tile_row >= params.rows) { return; }
     var product = vec4<f32>();
-    for (var i = lane; i < 1024u; i += 64u) { product += sums[i]; }
+    for (var i = 0u; i < 16u; i++) { product += sums[i * 64u + lane]; }
     finish(row_0 + tile_row, group.x * 4u + column, product, moments);
 }
