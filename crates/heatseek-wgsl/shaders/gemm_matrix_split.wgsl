@@ -112,7 +112,8 @@ fn gemm(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     let c_at = slice * 256u;
     {{ matrix.store(tint, "acc", "products", "c_at", "16u") }};
     workgroupBarrier();
-    if (tile_row >= 16u || row_0 + tile_row >= params.rows) { return; }
+    if (tile_row >= 16u) { return; }
+    if (row_0 + tile_row >= params.rows) { return; }
     var product = vec4<f32>();
     for (var i = 0u; i < {{ slices }}u; i++) {
         let at = i * 256u + lane * 4u;

@@ -104,7 +104,8 @@ fn gemm(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     sums[slice * 64u + (row + {{ i * 4 }}u) * 4u + column] = acc_{{ i }};
 {% endfor %}
     workgroupBarrier();
-    if (tile_row >= 16u || row_0 + tile_row >= params.rows) { return; }
+    if (tile_row >= 16u) { return; }
+    if (row_0 + tile_row >= params.rows) { return; }
     var product = vec4<f32>();
     for (var i = 0u; i < 16u; i++) { product += sums[i * 64u + lane]; }
     finish(row_0 + tile_row, group.x * 4u + column, product, moments);
