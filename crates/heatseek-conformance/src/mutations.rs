@@ -28,7 +28,8 @@ pub const MUTATIONS: &[Mutation] = &[
         kernels: "gemm_f32",
         edits: &[
             ("workgroupBarrier();\nfor (var q = 0u;", "for (var q = 0u;"),
-            // Where sums are split.
+            // On matrix units, and where sums are split.
+            ("workgroupBarrier();\nif (step + 1u < steps)", "if (step + 1u < steps)"),
             ("workgroupBarrier();\nif (tile_row >= 16u)", "if (tile_row >= 16u)"),
         ],
         at_load: true,
@@ -39,6 +40,8 @@ pub const MUTATIONS: &[Mutation] = &[
         edits: &[
             ("step < (k + 15u) / 16u; step++", "step + 1u < (k + 15u) / 16u; step++"),
             ("if (step < steps)", "if (step + 1u < steps)"),
+            ("step < steps; step++", "step + 1u < steps; step++"),
+            ("step < steps; step += 8u", "step + 8u < steps; step += 8u"),
         ],
         at_load: true,
     },
@@ -250,7 +253,9 @@ mod tests {
             for (find, _) in mutation.edits {
                 let mut kernels = heatseek_wgsl::kernels().iter();
                 let found = |k: &heatseek_wgsl::Kernel| {
-                    k.name.starts_with(mutation.kernels) && k.source.contains(find)
+                    let [f32s, f16s] = [Dtype::F32, Dtype::F16].map(|dtype| mutation.kernels(dtype));
+                    let named = f32s.iter().chain(&f16s).any(|name| k.name.starts_with(name.as_str()));
+                    named && k.source.contains(find)
                 };
                 assert!(kernels.any(found), "`{}`: no kernel contains {find:?}", mutation.name);
             }
