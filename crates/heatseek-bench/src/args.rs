@@ -35,6 +35,8 @@ pub enum Command {
     Search(SearchArgs),
     /// Measure how well poolers find what they should, on a corpus with known answers.
     Eval(EvalArgs),
+    /// Measure how fast each device is, beside its own ceilings and beside PyTorch and others.
+    Bench(Box<crate::bench::BenchArgs>),
     /// Print the ways to pool there are, with their equations, options and papers.
     Poolers(PoolersArgs),
     /// Get real models into a folder, or list those there are.

@@ -3,6 +3,7 @@
 mod analyze;
 mod args;
 mod attention;
+mod bench;
 mod embed;
 mod embed_images;
 mod eval;
@@ -41,6 +42,7 @@ fn main() -> ExitCode {
         Command::Analyze(args) => analyze::run(&args),
         Command::Search(args) => search::run(&args),
         Command::Eval(args) => eval::run(&args),
+        Command::Bench(args) => bench::run(&args),
         Command::Poolers(args) => poolers::run(&args),
         Command::Models { command } => models::run(command),
     };

@@ -21,6 +21,11 @@ pub fn count_bar(things: &'static str) -> ProgressBar {
     bar("{pos} {msg} {per_sec}").with_message(things)
 }
 
+/// What is being done, where nobody knows how much there is of it.
+pub fn doing_bar() -> ProgressBar {
+    bar("{spinner} {msg} {elapsed}")
+}
+
 /// A bar counting things whose number is known.
 pub fn total_bar(doing: &'static str, total: u64) -> ProgressBar {
     let bar = bar("{msg:>10} {wide_bar} {pos}/{len} {eta}").with_message(doing);

@@ -17,37 +17,32 @@ impl FunctionWriter<'_> {
         let signed = kind == Some(ScalarKind::Sint);
         let (left, right) = (self.value(left)?, self.value(right)?);
         // Overflow of signed integers is undefined in C++; so is a shift by 32 and a division by zero.
-        let function = match op {
-            Add if signed => "wrap_add",
-            Subtract if signed => "wrap_sub",
-            Multiply if signed => "wrap_mul",
-            Divide => "divide",
-            Modulo => "modulo",
-            ShiftLeft => "shift_left",
-            ShiftRight => "shift_right",
-            And if kind == Some(ScalarKind::Bool) => "both",
-            InclusiveOr if kind == Some(ScalarKind::Bool) => "either",
-            _ => {
-                let symbol = match op {
-                    Add => "+",
-                    Subtract => "-",
-                    Multiply => "*",
-                    Equal => "==",
-                    NotEqual => "!=",
-                    Less => "<",
-                    LessEqual => "<=",
-                    Greater => ">",
-                    GreaterEqual => ">=",
-                    And => "&",
-                    ExclusiveOr => "^",
-                    InclusiveOr => "|",
-                    LogicalAnd => "&&",
-                    LogicalOr => "||",
-                    Divide | Modulo | ShiftLeft | ShiftRight => unreachable!("functions, above"),
-                };
-                return Ok(format!("({left} {symbol} {right})"));
-            }
+        let call = |function: &str| Ok(format!("{function}({left}, {right})"));
+        let symbol = match op {
+            Add if signed => return call("wrap_add"),
+            Subtract if signed => return call("wrap_sub"),
+            Multiply if signed => return call("wrap_mul"),
+            Divide => return call("divide"),
+            Modulo => return call("modulo"),
+            ShiftLeft => return call("shift_left"),
+            ShiftRight => return call("shift_right"),
+            And if kind == Some(ScalarKind::Bool) => return call("both"),
+            InclusiveOr if kind == Some(ScalarKind::Bool) => return call("either"),
+            Add => "+",
+            Subtract => "-",
+            Multiply => "*",
+            Equal => "==",
+            NotEqual => "!=",
+            Less => "<",
+            LessEqual => "<=",
+            Greater => ">",
+            GreaterEqual => ">=",
+            And => "&",
+            ExclusiveOr => "^",
+            InclusiveOr => "|",
+            LogicalAnd => "&&",
+            LogicalOr => "||",
         };
-        Ok(format!("{function}({left}, {right})"))
+        Ok(format!("({left} {symbol} {right})"))
     }
 }

@@ -115,7 +115,28 @@ impl Tokenizer {
             start: text.chars().take(SHOWN).collect(),
             why: error.to_string(),
         };
-        let all = self.inner.encode(text, true).map_err(refused)?;
+        self.cut(&self.inner.encode(text, true).map_err(refused)?, max_length)
+    }
+
+    /// [`encode`](Self::encode) for each of `texts`, on all cores where there are threads.
+    ///
+    /// # Errors
+    /// As [`encode`](Self::encode), for the first text that has one.
+    pub fn encode_all(
+        &self,
+        texts: &[String],
+        max_length: Option<usize>,
+    ) -> Result<Vec<Encoding>, TextError> {
+        let inputs = texts.iter().map(String::as_str).collect();
+        match self.inner.encode_batch(inputs, true) {
+            Ok(all) => all.iter().map(|all| self.cut(all, max_length)).collect(),
+            // One by one, to say which.
+            Err(_) => texts.iter().map(|text| self.encode(text, max_length)).collect(),
+        }
+    }
+
+    /// What `all` keeps within `max_length`, filled up where texts are.
+    fn cut(&self, all: &tokenizers::Encoding, max_length: Option<usize>) -> Result<Encoding, TextError> {
         let special: Vec<bool> = all.get_special_tokens_mask().iter().map(|&mask| mask != 0).collect();
         // Cut by hand: a second pass through the post-processor would trim the offsets of byte-level
         // tokenizers twice.

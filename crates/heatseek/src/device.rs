@@ -98,7 +98,7 @@ pub(crate) async fn open(
 
 /// The NVIDIA GPU the options ask for.
 #[cfg(not(target_arch = "wasm32"))]
-fn request_cuda(options: &LoadOptions) -> Result<CudaExecutor, ExecutorError> {
+pub(crate) fn request_cuda(options: &LoadOptions) -> Result<CudaExecutor, ExecutorError> {
     let device = CudaDevice::request(&CudaOptions { name: options.adapter.clone() })?;
     Ok(CudaExecutor::new(match options.source_transform.clone() {
         Some(transform) => {

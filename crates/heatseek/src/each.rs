@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use heatseek_ops::Batch;
 use heatseek_pool::{Pooled, PoolerSpec};
 
-use crate::embed::{Encoded, Ready};
+use crate::embed::Ready;
+use crate::packer::{Packed, Packer};
 use crate::way::{Outputs, RESIDUAL};
 use crate::{Control, EmbedOptions, Error, Model, Progress, Stage};
 
@@ -64,21 +64,12 @@ impl Model {
         };
         let width = encoder.config().hidden_size;
         progress(0);
-        let mut next = 0;
-        while next < texts.len() {
+        let mut packer = Packer::new(self, ready, texts);
+        while !packer.is_done() {
             control.checkpoint().await?;
+            let first = packer.done();
             let budget = self.runner.active().plan.preferred_rows();
-            let (first, mut batch, mut inputs) = (next, Batch::new(), Vec::new());
-            while next < texts.len() && batch.rows() < budget {
-                let Encoded { encoding, input, .. } = self.encoded(ready, texts[next].as_ref())?;
-                // A batch may exceed its budget only by being a single text.
-                if batch.rows() > 0 && batch.rows() + encoding.ids.len() > budget {
-                    break;
-                }
-                self.push(&mut batch, ready, &encoding)?;
-                inputs.push(input);
-                next += 1;
-            }
+            let Packed { mut batch, inputs, .. } = packer.next(budget)?;
             batch.set_residual(RESIDUAL);
             let values = self.runner.run(&batch, &outputs.names(), control).await?;
             for (at, (sequence, input)) in batch.sequences().iter().zip(&inputs).enumerate() {
@@ -87,7 +78,7 @@ impl Model {
                     visit(first + at, *place, &|| Ok(way.finish(pool()?)))?;
                 }
             }
-            progress(next);
+            progress(packer.done());
         }
         Ok(())
     }

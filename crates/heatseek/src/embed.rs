@@ -4,6 +4,7 @@ use heatseek_ops::{Batch, HIDDEN};
 use heatseek_pool::{Params, Pooler, PoolerSpec};
 use heatseek_text::Encoding;
 
+use crate::packer::{Packed, Packer};
 use crate::way::{Collected, Input, Wanted, Way, sizes};
 use crate::{Control, EmbedOptions, Error, Model, Progress, Stage};
 
@@ -88,24 +89,15 @@ impl Model {
         };
         let progress = |loaded| Progress { stage: Stage::Embed, loaded, total: texts.len() };
         control.progress(progress(0));
-        let mut next = 0;
-        while next < texts.len() {
+        let mut packer = Packer::new(self, &ready, texts);
+        while !packer.is_done() {
             control.checkpoint().await?;
             let budget = if way.alone() { 1 } else { self.runner.active().plan.preferred_rows() };
-            let mut batch = Batch::new();
-            let mut inputs = Vec::new();
-            while next < texts.len() && batch.rows() < budget {
-                let Encoded { encoding, input, .. } = self.encoded(&ready, texts[next].as_ref())?;
-                // A batch may exceed its budget only by being a single text.
-                if batch.rows() > 0 && batch.rows() + encoding.ids.len() > budget {
-                    break;
-                }
-                self.push(&mut batch, &ready, &encoding)?;
-                inputs.push(input);
+            let Packed { mut batch, inputs, encodings } = packer.next(budget)?;
+            for encoding in encodings {
                 result.tokens.push(encoding.ids.len());
                 result.truncated.push(encoding.truncated);
                 result.ids.push(encoding.ids);
-                next += 1;
             }
             let (pooled, values) = way.vectors(&self.runner, &mut batch, &inputs, also, control).await?;
             if let (Some(all), Some(hidden)) = (&mut result.hidden, values.first()) {
@@ -116,7 +108,7 @@ impl Model {
             let ([count, _], data) = (&mut result.shape, &mut result.data);
             let (counts, weights) = (&mut result.counts, &mut result.weights);
             Collected { data, count, counts, weights }.extend(pooled);
-            control.progress(progress(next));
+            control.progress(progress(packer.done()));
         }
         Ok(result)
     }
@@ -151,15 +143,33 @@ impl Model {
     /// `text` as tokens, with what its pooler needs to know.
     pub(crate) fn encoded(&self, ready: &Ready, text: &str) -> Result<Encoded, Error> {
         let prompted = format!("{}{text}", ready.prompt);
-        let mut input = Input::default();
-        let encoding = match ready.way.landmarks() {
-            None => self.encode(&prompted, ready.max_length)?,
-            Some(every) => {
-                let made = self.tokenizer.encode_with_landmarks(&prompted, every, ready.max_length)?;
-                input.landmarks = made.1;
-                made.0
-            }
+        let Some(every) = ready.way.landmarks() else {
+            let encoding = self.tokenizer.encode(&prompted, Some(ready.max_length))?;
+            return self.read(ready, (text, prompted), encoding);
         };
+        let (encoding, landmarks) =
+            self.tokenizer.encode_with_landmarks(&prompted, every, ready.max_length)?;
+        let mut encoded = self.read(ready, (text, prompted), encoding)?;
+        encoded.input.landmarks = landmarks;
+        Ok(encoded)
+    }
+
+    /// [`encoded`](Self::encoded) for each of `texts`, on all cores where there are threads.
+    pub(crate) fn encoded_all(&self, ready: &Ready, texts: &[&str]) -> Result<Vec<Encoded>, Error> {
+        if ready.way.landmarks().is_some() {
+            return texts.iter().map(|text| self.encoded(ready, text)).collect();
+        }
+        let prompted: Vec<_> = texts.iter().map(|text| format!("{}{text}", ready.prompt)).collect();
+        let made = self.tokenizer.encode_all(&prompted, Some(ready.max_length))?;
+        let each = texts.iter().copied().zip(prompted).zip(made);
+        each.map(|(text, encoding)| self.read(ready, text, encoding)).collect()
+    }
+
+    /// A text, and the same behind its prompt, with its tokens.
+    fn read(&self, ready: &Ready, text: (&str, String), encoding: Encoding) -> Result<Encoded, Error> {
+        let (text, prompted) = text;
+        let encoding = self.counted(encoding)?;
+        let mut input = Input::default();
         if ready.way.on_host() {
             input.offsets = characters(&prompted, ready.prompt.len(), &encoding.offsets);
             let behind = text.chars().enumerate().filter(|(_, c)| *c == '\n').map(|(at, _)| at + 1);
@@ -183,7 +193,11 @@ impl Model {
     }
 
     fn encode(&self, text: &str, max_length: usize) -> Result<Encoding, Error> {
-        let mut encoding = self.tokenizer.encode(text, Some(max_length))?;
+        self.counted(self.tokenizer.encode(text, Some(max_length))?)
+    }
+
+    /// The tokens that the model reads: all, or those up to where its texts end.
+    fn counted(&self, mut encoding: Encoding) -> Result<Encoding, Error> {
         let counted = self.text_model().counted_tokens(&encoding.ids)?;
         encoding.ids.truncate(counted);
         encoding.type_ids.truncate(counted);

@@ -34,6 +34,8 @@ mod model;
 mod neuron;
 mod occlusion;
 mod options;
+mod packer;
+mod parts;
 mod rank;
 mod runner;
 mod self_check;
@@ -66,3 +68,6 @@ pub use neuron::{NeuronOptions, NeuronView};
 pub use occlusion::Occlusion;
 pub use options::{DeviceChoice, DtypeChoice, EmbedOptions, LoadOptions, SourceTransform, pooling_from_name};
 pub use rank::RankCurves;
+
+#[doc(hidden)]
+pub use parts::{Parts, executor};

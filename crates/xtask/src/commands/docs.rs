@@ -18,14 +18,20 @@ const HEATSEEK_OWN: [&str; 12] = [
     "analyze",
     "search",
     "eval",
+    "bench",
     "poolers",
-    "eval",
     "models",
     "--help",
 ];
 
-const DOCUMENTS: &[&str] =
-    &["README.md", "ARCHITECTURE.md", "docs/pooling.md", "pkg/README.md", "web/README.md"];
+const DOCUMENTS: &[&str] = &[
+    "README.md",
+    "ARCHITECTURE.md",
+    "docs/pooling.md",
+    "pkg/README.md",
+    "web/README.md",
+    "bench/peers/README.md",
+];
 /// What npm itself provides.
 const NPM_OWN: &[&str] = &["install", "ci", "i", "pack", "run", "publish", "exec", "init"];
 

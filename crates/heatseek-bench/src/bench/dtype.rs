@@ -1,0 +1,64 @@
+//! What weights and activations are stored as.
+
+use heatseek::{DtypeChoice, LoadOptions};
+use heatseek_ops::PlanOptions;
+use serde::Serialize;
+
+/// A storage type.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Dtype {
+    F32,
+    F16,
+}
+
+impl Dtype {
+    pub fn from_name(name: &str) -> Result<Self, String> {
+        match name {
+            "f32" => Ok(Self::F32),
+            "f16" => Ok(Self::F16),
+            _ => Err("expected f32 or f16".into()),
+        }
+    }
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::F32 => "f32",
+            Self::F16 => "f16",
+        }
+    }
+
+    /// Bytes of an element.
+    pub fn bytes(self) -> u64 {
+        match self {
+            Self::F32 => 4,
+            Self::F16 => 2,
+        }
+    }
+
+    /// Below this cosine to the reference an answer is wrong: rounding of 12 layers stays well above it.
+    pub fn least_cosine(self) -> f64 {
+        match self {
+            Self::F32 => 0.999_99,
+            Self::F16 => 0.9999,
+        }
+    }
+
+    /// `options` with this type.
+    pub fn applied(self, options: LoadOptions) -> LoadOptions {
+        let dtype = match self {
+            Self::F32 => DtypeChoice::F32,
+            Self::F16 => DtypeChoice::F16,
+        };
+        LoadOptions { dtype, ..options }
+    }
+
+    /// The same for plans that are made without a model.
+    pub fn plan(self, expected_rows: usize) -> PlanOptions {
+        let dtype = match self {
+            Self::F32 => heatseek_ops::Dtype::F32,
+            Self::F16 => heatseek_ops::Dtype::F16,
+        };
+        PlanOptions { expected_rows, dtype, ..PlanOptions::default() }
+    }
+}

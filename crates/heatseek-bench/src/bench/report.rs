@@ -1,0 +1,157 @@
+//! What was measured.
+
+use serde::Serialize;
+
+use super::case::Case;
+use super::dtype::Dtype;
+use super::environment::Environment;
+use super::kernels::{Ceilings, OpRow};
+use super::measure::Times;
+use super::peers::{PeerRun, Task};
+use super::truth::Source;
+
+/// The whole, as report.json has it.
+#[derive(Serialize)]
+pub struct Report {
+    pub environment: Environment,
+    pub model: ModelFacts,
+    pub devices: Vec<DeviceRun>,
+    pub peers: Vec<PeerRun>,
+    pub rows: Vec<Row>,
+    /// Answers that were wrong, and so not timed.
+    pub refused: Vec<Absent>,
+    /// What could not be measured here.
+    pub missing: Vec<Absent>,
+}
+
+/// The model.
+#[derive(Serialize)]
+pub struct ModelFacts {
+    pub name: String,
+    /// Whether its weights are random.
+    pub synthetic: bool,
+    pub parameters: usize,
+    pub pooling: String,
+    pub pictures: bool,
+}
+
+/// A device with a storage type.
+#[derive(Serialize)]
+pub struct DeviceRun {
+    pub device: String,
+    pub dtype: Dtype,
+    pub name: String,
+    pub backend: String,
+    pub kernels: String,
+    pub cold_start: ColdStart,
+    pub ceilings: Option<Ceilings>,
+    /// Where the time of `ops_case` goes, by runs of each op alone.
+    pub ops: Vec<OpRow>,
+    pub ops_case: Option<Case>,
+}
+
+/// From a folder to the first vector, in milliseconds.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct ColdStart {
+    /// Mapping the files and reading the small ones.
+    pub files_ms: f64,
+    /// Opening the device, tokenizer, checking weights.
+    pub read_ms: f64,
+    /// Laying out and uploading weights, compiling kernels.
+    pub prepare_ms: f64,
+    /// Comparing a GPU with the CPU.
+    pub self_check_ms: f64,
+    /// The first run of the smallest case, from strings or pictures.
+    pub first_run_ms: f64,
+}
+
+/// One task of one case on one device, beside one peer if there is one.
+#[derive(Clone, Debug, Serialize)]
+pub struct Row {
+    pub case: Case,
+    pub inputs: usize,
+    pub tokens: usize,
+    /// How many runs of the device its inputs are split into.
+    pub runs: usize,
+    pub device: String,
+    pub dtype: Dtype,
+    pub task: Task,
+    #[serde(flatten)]
+    pub times: Times,
+    /// Of which before the device has anything to do; of `end_to_end` only.
+    pub tokenise_ms: Option<f64>,
+    pub inputs_per_s: f64,
+    pub tokens_per_s: f64,
+    /// Of one run of the case.
+    pub flops: u64,
+    /// The same: weights and activations, each once where it is read or written.
+    pub bytes: u64,
+    pub gflops: f64,
+    /// Of the device's own large GEMM.
+    pub share_of_peak: Option<f64>,
+    pub cosine_to_reference: f64,
+    pub checked_against: Source,
+    #[serde(flatten)]
+    pub peer: Option<PeerResult>,
+}
+
+/// What a peer did in the same rounds.
+#[derive(Clone, Debug, Serialize)]
+pub struct PeerResult {
+    pub peer: String,
+    pub peer_device: String,
+    pub peer_ms: f64,
+    pub peer_min_ms: f64,
+    pub peer_max_ms: f64,
+    pub peer_cosine: f64,
+    /// The median of the peer's time by ours, of each round; above 1 we are faster.
+    pub ratio: f64,
+    pub ratio_min: f64,
+    pub ratio_max: f64,
+}
+
+/// What is not there, and why.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Absent {
+    pub what: String,
+    pub reason: String,
+}
+
+impl Report {
+    /// For programs.
+    pub fn json(&self) -> String {
+        // Numbers and strings alone: there is nothing that JSON could not hold.
+        serde_json::to_string_pretty(self).unwrap_or_default()
+    }
+}
+
+impl PeerResult {
+    /// `own` and `theirs` are times of the same rounds.
+    pub fn new(name: &str, device: &str, cosine: f64, own: &[f64], theirs: &[f64]) -> Self {
+        let ratios: Vec<f64> = own.iter().zip(theirs).map(|(own, theirs)| theirs / own).collect();
+        let (times, ratios) = (Times::of(theirs), Times::of(&ratios));
+        Self {
+            peer: name.to_owned(),
+            peer_device: device.to_owned(),
+            peer_ms: times.median_ms,
+            peer_min_ms: times.min_ms,
+            peer_max_ms: times.max_ms,
+            peer_cosine: cosine,
+            ratio: ratios.median_ms,
+            ratio_min: ratios.min_ms,
+            ratio_max: ratios.max_ms,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ratios_are_taken_within_rounds() {
+        let result = PeerResult::new("torch", "cpu", 1.0, &[1.0, 2.0, 4.0], &[3.0, 4.0, 4.0]);
+        assert_eq!((result.ratio, result.ratio_min, result.ratio_max), (2.0, 1.0, 3.0));
+        assert_eq!(result.peer_ms, 4.0);
+    }
+}

@@ -1,0 +1,136 @@
+//! `heatseek bench` from outside, on small random models. How fast anything is is never asserted.
+
+#[allow(dead_code, reason = "other tests of the binary use more of it")]
+mod binary;
+
+use std::fs;
+use std::path::Path;
+
+use binary::{assert_fails, heatseek, scratch};
+use serde_json::Value;
+
+/// Runs it quickly on the CPU; the report.
+fn bench(out: &Path, more: &[&str]) -> Value {
+    let out = out.display().to_string();
+    let mut args =
+        vec!["bench", "--quick", "--devices", "cpu", "--rounds", "2", "--threads", "2", "--out", &out];
+    args.extend(more);
+    let output = heatseek(&args, b"");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    serde_json::from_str(&fs::read_to_string(Path::new(&out).join("report.json")).unwrap()).unwrap()
+}
+
+#[test]
+fn texts_are_measured_checked_and_reported() {
+    let out = scratch("bench-texts");
+    let report = bench(&out, &["--synthetic", "tiny", "--cases", "1x16,mixed:5"]);
+    let rows = report["rows"].as_array().unwrap();
+    let key = |row: &Value| ["case", "task"].map(|field| row[field].as_str().unwrap().to_owned());
+    let keys: Vec<_> = rows.iter().map(key).collect();
+    let expected =
+        [["1x16", "forward"], ["1x16", "end_to_end"], ["mixed:5", "forward"], ["mixed:5", "end_to_end"]];
+    assert_eq!(keys, expected.map(|key| key.map(str::to_owned)));
+    for row in rows {
+        let number = |field: &str| row[field].as_f64().unwrap_or_else(|| panic!("no {field} in {row}"));
+        assert!(number("min_ms") > 0.0 && number("min_ms") <= number("median_ms"), "{row}");
+        assert!(number("median_ms") <= number("max_ms"), "{row}");
+        assert!(number("cosine_to_reference") >= 0.99999, "{row}");
+        assert_eq!((number("n"), &row["dtype"], &row["device"]), (2.0, &"f32".into(), &"cpu".into()));
+        assert_eq!(row["checked_against"], "reference");
+        assert!(number("bytes") > 0.0 && number("inputs_per_s") > 0.0);
+    }
+    // 16 tokens through two layers of width 64: four projections and a feed-forward block of 256, 2 · 2 · 16 · 16 · 64
+    // for scores and weighted values of each, and less than a tenth of that beside it.
+    let layers = 2 * (2 * 16 * (4 * 64 * 64 + 2 * 64 * 256) + 4 * 16 * 16 * 64);
+    let flops = rows[0]["flops"].as_f64().unwrap() / f64::from(layers);
+    assert!((1.0..1.1).contains(&flops), "{flops}");
+    assert_eq!(report["model"]["synthetic"], true);
+    assert!(report["environment"]["cores"].as_u64().unwrap() >= 1);
+    let device = &report["devices"][0];
+    assert!(device["cold_start"]["first_run_ms"].as_f64().unwrap() > 0.0);
+    let ops = device["ops"].as_array().unwrap();
+    let shares: f64 = ops.iter().map(|op| op["share_of_flops"].as_f64().unwrap()).sum();
+    assert!((shares - 1.0).abs() < 1e-9, "{shares}");
+    assert!(fs::read_to_string(out.join("report.md")).unwrap().contains("| cpu | f32 | mixed:5 | forward |"));
+    let chart = fs::read_to_string(out.join("throughput.svg")).unwrap();
+    assert!(chart.contains("cpu f32") && chart.ends_with("</svg>\n"));
+}
+
+#[test]
+fn pictures_are_measured_too() {
+    let report = bench(&scratch("bench-pictures"), &["--synthetic", "tiny-vision", "--cases", "2x56"]);
+    // Pictures that the preprocessor would make larger have no measure end to end.
+    assert_eq!(report["rows"].as_array().unwrap().len(), 1);
+    assert_eq!(report["rows"][0]["tokens"], 2 * (4 * 4 + 1));
+}
+
+#[test]
+fn a_peer_that_is_not_there_is_no_failure() {
+    let peers = ["--against", "torch,sentence-transformers", "--python", "/no/python"];
+    let args = [&["--synthetic", "tiny", "--cases", "1x16"][..], &peers].concat();
+    let report = bench(&scratch("bench-peers"), &args);
+    assert_eq!(report["rows"].as_array().unwrap().len(), 2);
+    let missing = report["missing"].as_array().unwrap();
+    assert_eq!(missing.len(), 2, "{missing:?}");
+    assert!(missing[0]["reason"].as_str().unwrap().contains("/no/python"), "{missing:?}");
+}
+
+#[test]
+fn a_peer_is_timed_in_the_same_rounds_and_must_be_right() {
+    let folder = scratch("bench-fake-peer");
+    // The protocol in a few lines of shell: right neither in width nor in values.
+    let script = folder.join("python");
+    let lines = "#!/bin/sh\necho '{\"name\":\"torch\",\"version\":\"0\",\"device\":\"cpu\",\"cuda\":false}'\n\
+                 while read line; do echo '{\"vectors\":[[1.0,2.0]],\"ms\":3.0}'; done\n";
+    fs::write(&script, lines).unwrap();
+    make_executable(&script);
+    let python = script.display().to_string();
+    let args = ["--synthetic", "tiny", "--cases", "1x16", "--against", "torch", "--python", &python];
+    let report = bench(&folder.join("out"), &args);
+    assert!(report["rows"].as_array().unwrap().iter().all(|row| row.get("peer").is_none()));
+    let reason = report["missing"][0]["reason"].as_str().unwrap();
+    assert!(reason.contains("cosine"), "{reason}");
+}
+
+#[cfg(unix)]
+fn make_executable(path: &Path) {
+    use std::os::unix::fs::PermissionsExt;
+    fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
+}
+
+#[test]
+fn two_reports_are_compared() {
+    let folder = scratch("bench-compare");
+    let row = |ms: f64| {
+        format!(
+            "{{\"rows\":[{{\"case\":\"1x16\",\"device\":\"cpu\",\"dtype\":\"f32\",\"task\":\"forward\",\
+             \"median_ms\":{ms},\"min_ms\":{ms},\"max_ms\":{ms}}}]}}"
+        )
+    };
+    let paths = ["a.json", "b.json", "empty.json"].map(|name| folder.join(name));
+    for (path, text) in paths.iter().zip([row(4.0), row(2.0), "{\"rows\":[]}".to_owned()]) {
+        fs::write(path, text).unwrap();
+    }
+    let [a, b, empty] = paths.map(|path| path.display().to_string());
+    let output = heatseek(&["bench", "compare", &a, &b], b"");
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success());
+    let cells: Vec<&str> = text.lines().nth(1).unwrap().split_whitespace().collect();
+    assert_eq!(cells[cells.len() - 2..], ["2.00", "faster"], "{text}");
+    assert_fails(
+        &heatseek(&["bench", "compare", &a, &empty], b""),
+        1,
+        &["no row in common", "[invalid_input]"],
+    );
+    assert_fails(&heatseek(&["bench", "compare", &a, "/no/file"], b""), 1, &["/no/file", "[not_found]"]);
+}
+
+#[test]
+fn faults_are_told() {
+    let unknown = heatseek(&["bench", "--synthetic", "mini"], b"");
+    assert_fails(&unknown, 1, &["`mini`", "dinov2-small", "[invalid_input]"]);
+    assert_fails(&heatseek(&["bench", "--cases", "32"], b""), 2, &["32x128"]);
+    assert_fails(&heatseek(&["bench", "--against", "tensorflow"], b""), 2, &["sentence-transformers"]);
+    let long = ["bench", "--synthetic", "tiny", "--devices", "cpu", "--cases", "1x400"];
+    assert_fails(&heatseek(&long, b""), 1, &["1x400", "160 tokens", "[invalid_input]"]);
+}
