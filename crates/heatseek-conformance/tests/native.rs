@@ -21,7 +21,10 @@ use here::{available, missing, models, real_model, root};
 /// The real GPU to test through Vulkan, Metal or DX12: `HEATSEEK_GPU` is part of its name.
 fn named_gpu() -> Option<Backend> {
     let name = std::env::var("HEATSEEK_GPU").ok().filter(|name| !name.is_empty());
-    name.map(Backend::Gpu)
+    let backend = name.map(Backend::Gpu)?;
+    let here = block_on(backend.executor()).map(drop);
+    assert!(here.is_ok(), "HEATSEEK_GPU asks for {backend}, which is not here: {here:?}");
+    Some(backend)
 }
 
 /// Runs `suite` on a backend, if there is one.

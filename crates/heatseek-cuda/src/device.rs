@@ -138,7 +138,7 @@ impl CudaDevice {
             kernels: format!(
                 "wgsl-{}{}",
                 dtype.name(),
-                if dtype == Dtype::F16 && self.has_matrix_units() { " matrix units" } else { "" }
+                if dtype == Dtype::F16 && self.has_matrix_units() { " on matrix units" } else { "" }
             ),
             dtype: dtype.name(),
             features: vec![

@@ -14,8 +14,8 @@ pub struct Environment {
     /// UTC.
     pub date: Option<String>,
     pub heatseek: &'static str,
-    /// Of the working folder, if it is a checkout.
-    pub commit: Option<String>,
+    /// What it was built from, if that was a checkout.
+    pub commit: Option<&'static str>,
     /// Unoptimised builds are slower.
     pub optimised: bool,
     pub os: String,
@@ -38,7 +38,7 @@ impl Environment {
         Self {
             date: output("date", &["-u", "+%Y-%m-%dT%H:%M:%SZ"]),
             heatseek: env!("CARGO_PKG_VERSION"),
-            commit: output("git", &["rev-parse", "--short", "HEAD"]),
+            commit: option_env!("HEATSEEK_COMMIT"),
             optimised: !cfg!(debug_assertions),
             os: output("uname", &["-sr"]).unwrap_or_else(|| std::env::consts::OS.to_owned()),
             arch: std::env::consts::ARCH,
