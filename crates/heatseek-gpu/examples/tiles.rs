@@ -22,15 +22,18 @@ const LENGTHS: [usize; 2] = [4, 44];
 /// Runs of which the fastest counts.
 const ROUNDS: usize = 7;
 /// Rows of a run: from a query to a full batch.
-const ROWS: [usize; 8] = [16, 32, 64, 128, 256, 512, 2048, 8192];
+const ROWS: [usize; 9] = [16, 32, 64, 128, 256, 512, 2048, 8192, 32768];
 
-/// Split sums, and small, medium and large tiles, for any number of rows.
-const TILES: [(&str, [usize; 3]); 4] = [
+/// Split sums, and small, medium and large tiles, for any number of rows; the largest is of matrix units alone, in more
+/// workgroup memory than the others are given.
+const TILES: [(&str, [usize; 3]); 5] = [
     ("few", [usize::MAX; 3]),
     ("small", [0, usize::MAX, usize::MAX]),
     ("medium", [0, 0, usize::MAX]),
     ("large", [0, 0, 0]),
+    (LARGEST, [0, 0, 0]),
 ];
+const LARGEST: &str = "largest";
 
 fn shapes() -> [(&'static str, Gemm); 4] {
     let hidden = Gemm { norm_in: Some(1e-12), activation: Activation::GeluErf, ..Gemm::linear(384, 1536) };
@@ -103,7 +106,13 @@ fn main() -> Result<(), Box<dyn Error>> {
             for (kind, dtype, matrix_units) in &kinds {
                 for (tile, [few_rows, small_rows, medium_rows]) in TILES {
                     let matrix_units = *matrix_units;
-                    let target = Target { matrix_units, few_rows, small_rows, medium_rows, ..own };
+                    let largest = tile == LARGEST;
+                    if largest && !matrix_units {
+                        continue;
+                    }
+                    let workgroup_bytes = if largest { own.workgroup_bytes } else { 32 << 10 };
+                    let target =
+                        Target { matrix_units, workgroup_bytes, few_rows, small_rows, medium_rows, ..own };
                     let executor = GpuExecutor::new(device.clone().with_target(target));
                     let options =
                         PlanOptions { expected_rows: rows, dtype: *dtype, ..PlanOptions::default() };
