@@ -3,20 +3,30 @@
 use std::collections::BTreeMap;
 
 use heatseek_naga_cuda::{CudaKernel, TranslateError, translate};
-use heatseek_ops::cases::all;
-use heatseek_wgsl::{RowClass, Selection, select};
+use heatseek_ops::Dtype;
+use heatseek_ops::cases::{all, halved};
+use heatseek_wgsl::{AdapterClass, RowClass, Selection, Storage, Target, select};
 
-/// Every kernel that an op case launches, translated once for each set of constants, by what tells it apart.
+/// Every kernel that an op case launches, stored either way and with matrix units or without, translated once for each
+/// set of constants, by what tells it apart.
 ///
 /// # Errors
 /// Those of [`translate`], with the kernel's name.
 pub fn kernels() -> Result<Vec<(String, CudaKernel)>, (String, TranslateError)> {
     let mut found = BTreeMap::new();
-    for case in all() {
-        for class in [RowClass::Small, RowClass::Large] {
-            // What no shader does, no kernel does.
-            let Ok(selection) = select(&case.op, class) else { continue };
-            found.entry(label(&selection)).or_insert(selection);
+    let plain = [Dtype::F32, Dtype::F16].map(|dtype| Target::new(dtype, AdapterClass::Discrete));
+    for target in [plain[0], plain[1], Target { matrix_units: true, ..plain[1] }] {
+        let cases = if target.dtype == Dtype::F32 { all() } else { halved() };
+        for program in cases.iter().map(|case| case.program()) {
+            let storage = Storage::new(&program, &target);
+            for step in program.steps() {
+                let halves = storage.halves(step);
+                for class in RowClass::ALL {
+                    // What no shader does, no kernel does.
+                    let Ok(selection) = select(&step.op, class, &target, &halves) else { continue };
+                    found.entry(label(&selection)).or_insert(selection);
+                }
+            }
         }
     }
     let translated = found.into_iter().map(|(label, Selection { kernel, constants, .. })| {

@@ -19,6 +19,7 @@ const FEW: u32 = 64;
 const MORE: &[(&str, u32)] = &[
     // Query and output of a head of 128 are 256 numbers, and a thread has 255 registers.
     ("attention_f32_d128", 1024),
+    ("attention_f16_d128", 512),
     // Two arrays of eight vectors that are indexed.
     ("pool_f32", 256 + FEW),
     // An array of 32 numbers that is indexed.
