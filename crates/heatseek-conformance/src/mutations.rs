@@ -29,7 +29,7 @@ pub const MUTATIONS: &[Mutation] = &[
         edits: &[
             ("workgroupBarrier();\nfor (var q = 0u;", "for (var q = 0u;"),
             // On matrix units, and where sums are split.
-            ("workgroupBarrier();\nif (step + 1u < steps)", "if (step + 1u < steps)"),
+            ("workgroupBarrier();\nfor (step = ", "for (step = "),
             ("workgroupBarrier();\nif (tile_row >= 16u)", "if (tile_row >= 16u)"),
         ],
         at_load: true,
@@ -48,13 +48,19 @@ pub const MUTATIONS: &[Mutation] = &[
     Mutation {
         name: "gemm: bound missing on store",
         kernels: "gemm_f32",
-        edits: &[("if (row_0 + tile_row >= params.rows)", "if (false)")],
+        edits: &[
+            ("if (row_0 + tile_row >= params.rows)", "if (false)"),
+            ("if (row_0 + tile_row < params.rows &&", "if (true &&"),
+        ],
         at_load: true,
     },
     Mutation {
         name: "gemm: off-by-one bound on store",
         kernels: "gemm_f32",
-        edits: &[("if (row_0 + tile_row >= params.rows)", "if (row_0 + tile_row + 1u >= params.rows)")],
+        edits: &[
+            ("if (row_0 + tile_row >= params.rows)", "if (row_0 + tile_row + 1u >= params.rows)"),
+            ("if (row_0 + tile_row < params.rows &&", "if (row_0 + tile_row + 1u < params.rows &&"),
+        ],
         at_load: true,
     },
     Mutation {

@@ -1,6 +1,6 @@
 //! An opened device: its driver, its compiler, and the kernels that were compiled for it.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -25,6 +25,9 @@ const MEMORY_SHARE: u64 = 32;
 
 /// The first GPUs that multiply f16 matrices of 16 by 8 by 16, which the kernels' are made of: Ampere.
 const MATRIX_UNITS: (u32, u32) = (8, 0);
+
+/// Bytes of shared memory that a kernel may declare on every GPU: more would be asked for at launch.
+const SHARED_BYTES: u32 = 48 << 10;
 
 /// Rewrites a kernel's WGSL before it is translated.
 pub type SourceTransform = Box<dyn Fn(&Kernel, &str) -> String>;
@@ -64,6 +67,7 @@ struct Shared {
     driver: Rc<dyn Driver>,
     compiler: Arc<dyn Compiler>,
     faults: Faults,
+    target: Cell<Target>,
 }
 
 impl CudaDevice {
@@ -112,7 +116,8 @@ impl CudaDevice {
     /// A device of these parts.
     pub(crate) fn new(driver: Rc<dyn Driver>, compiler: Arc<dyn Compiler>, kernels: Kernels) -> Self {
         let faults = Faults::new(&driver.facts().name);
-        Self { shared: Rc::new(Shared { kernels: RefCell::new(kernels), driver, compiler, faults }) }
+        let target = Cell::new(target_of(driver.facts()));
+        Self { shared: Rc::new(Shared { kernels: RefCell::new(kernels), driver, compiler, faults, target }) }
     }
 
     /// For tests: compiles every kernel from what `transform` makes of its source, so that planted faults can be run.
@@ -120,6 +125,13 @@ impl CudaDevice {
     #[must_use]
     pub fn with_source_transform(self, transform: SourceTransform) -> Self {
         self.shared.kernels.borrow_mut().transform(transform);
+        self
+    }
+
+    /// For tests and measurements: chooses kernels as for another device. Plans made before keep theirs.
+    #[must_use]
+    pub fn with_target(self, target: Target) -> Self {
+        self.shared.target.set(target);
         self
     }
 
@@ -138,7 +150,7 @@ impl CudaDevice {
             kernels: format!(
                 "wgsl-{}{}",
                 dtype.name(),
-                if dtype == Dtype::F16 && self.has_matrix_units() { " on matrix units" } else { "" }
+                if dtype == Dtype::F16 && self.target(dtype).matrix_units { " on matrix units" } else { "" }
             ),
             dtype: dtype.name(),
             features: vec![
@@ -155,15 +167,8 @@ impl CudaDevice {
     }
 
     /// What kernels for plans of `dtype` are chosen by.
-    pub(crate) fn target(&self, dtype: Dtype) -> Target {
-        let class =
-            if self.driver().facts().emulated { AdapterClass::Software } else { AdapterClass::Discrete };
-        Target { matrix_units: self.has_matrix_units(), ..Target::new(dtype, class) }
-    }
-
-    fn has_matrix_units(&self) -> bool {
-        let facts = self.driver().facts();
-        facts.emulated || facts.capability >= MATRIX_UNITS
+    pub fn target(&self, dtype: Dtype) -> Target {
+        Target { dtype, ..self.shared.target.get() }
     }
 
     /// Most rows worth giving to one run if the widest activation has `width` elements a row.
@@ -205,6 +210,15 @@ fn functions() -> Result<Functions, ExecutorError> {
 /// There is no CUDA here.
 fn unavailable(why: String) -> ExecutorError {
     ExecutorError::Unsupported { device: "this machine".into(), what: "CUDA".into(), why }
+}
+
+fn target_of(facts: &Facts) -> Target {
+    if facts.emulated {
+        return Target { matrix_units: true, ..Target::new(Dtype::F32, AdapterClass::Software) };
+    }
+    let matrix_units = facts.capability >= MATRIX_UNITS;
+    let target = Target::new(Dtype::F32, AdapterClass::Discrete);
+    Target { matrix_units, workgroup_bytes: SHARED_BYTES, ..target }
 }
 
 fn architecture(facts: &Facts) -> String {

@@ -5,13 +5,14 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::Poll;
 
 use heatseek_cuda::{CudaDevice, CudaExecutor, CudaOptions, CudaPlan, HOST};
-use heatseek_ops::cases;
+use heatseek_ops::cases::{self, Case};
 use heatseek_ops::{
     Attention, AttentionMap, Batch, Buffer, Dtype, Executor, ExecutorError, Gemm, HIDDEN, HeadFusion,
     HostExecutor, OutputId, POOLED, Plan, PlanOptions, Pool, Pooling, Program, ReferenceExecutor, Rows,
     Table, Tensor,
 };
 use heatseek_testkit::{Tolerance, compare, run_all, values};
+use heatseek_wgsl::Target;
 use pollster::block_on;
 
 const CHECKED: PlanOptions = PlanOptions { expected_rows: 0, checked: true, dtype: Dtype::F32 };
@@ -319,16 +320,51 @@ fn what_is_stored_as_f16_equals_the_reference_of_what_is_stored() {
         let halved = cases::halved();
         // First what kernels there are: compiled at once, they take a fraction of the time.
         halved.iter().for_each(|case| drop(executor.plan(Arc::new(case.program()), options).unwrap()));
-        run_all(&halved, |case| {
-            let program = Arc::new(case.program());
-            let outputs = case.outputs(&program);
-            let plan = executor.plan(program.clone(), options).map_err(|e| e.to_string())?;
-            let actual = block_on(plan.run(&case.batch(), &outputs)).map_err(|e| e.to_string())?;
-            for ((actual, expected), id) in actual.iter().zip(case.expected()).zip(outputs) {
-                let shape = case.output_shape(&program, id);
-                compare(actual, &expected, &shape, case.tolerance).map_err(|e| e.to_string())?;
-            }
-            Ok(())
-        });
+        run_all(&halved, |case| check(&executor, case, options));
+    }
+}
+
+/// Whether a case gives what the reference does.
+fn check(executor: &CudaExecutor, case: &Case, options: PlanOptions) -> Result<(), String> {
+    let program = Arc::new(case.program());
+    let outputs = case.outputs(&program);
+    let plan = executor.plan(program.clone(), options).map_err(|e| e.to_string())?;
+    let actual = block_on(plan.run(&case.batch(), &outputs)).map_err(|e| e.to_string())?;
+    for ((actual, expected), id) in actual.iter().zip(case.expected()).zip(outputs) {
+        let shape = case.output_shape(&program, id);
+        compare(actual, &expected, &shape, case.tolerance).map_err(|e| e.to_string())?;
+    }
+    Ok(())
+}
+
+/// The tile that only GPUs choose, of every kind that there is: both sides of its edges in rows, columns and depth.
+#[test]
+fn the_largest_tile_of_matrix_units_equals_the_reference() {
+    let names = ["k_384", "Add_70x68", "AddNormalized_70x68", "norm_in_130x132x48"];
+    let is_chosen = |case: &Case| {
+        let name = case.name.split(',').next().unwrap_or_default();
+        names.iter().any(|n| name == format!("gemm/{n}")) || name == "gemm/norm_in_gelu_130x132x48"
+    };
+    let chosen: Vec<_> = cases::halved().into_iter().filter(is_chosen).collect();
+    assert_eq!(chosen.len(), 9);
+    let options = PlanOptions { dtype: Dtype::F16, ..CHECKED };
+    for device in devices() {
+        let own = device.target(Dtype::F16);
+        let many = Target { workgroup_bytes: 48 << 10, few_rows: 0, small_rows: 0, medium_rows: 0, ..own };
+        let executor = CudaExecutor::new(device.clone().with_target(many));
+        chosen.iter().for_each(|case| drop(executor.plan(Arc::new(case.program()), options).unwrap()));
+        run_all(&chosen, |case| check(&executor, case, options));
+        // A step too few is found.
+        let transform = |kernel: &heatseek_wgsl::Kernel, source: &str| {
+            assert!(
+                !kernel.name.starts_with("gemm") || kernel.name.contains("matrix_m128"),
+                "{}",
+                kernel.name
+            );
+            source.replace("step < steps; step++", "step + 1u < steps; step++")
+        };
+        let executor = CudaExecutor::new(device.with_source_transform(Box::new(transform)));
+        let case = chosen.iter().find(|case| case.name.starts_with("gemm/k_384")).unwrap();
+        assert!(check(&executor, case, options).is_err());
     }
 }

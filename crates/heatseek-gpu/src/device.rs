@@ -76,6 +76,7 @@ impl GpuDevice {
                 halves: offer.halves,
                 target: Cell::new(Target {
                     matrix_units: offer.matrix_units,
+                    workgroup_bytes: limits.max_compute_workgroup_storage_size,
                     ..Target::new(Dtype::F32, adapter::class_of(&report))
                 }),
                 device,

@@ -189,12 +189,12 @@ fn gemms_on_emulated_matrix_units_equal_the_reference() {
         if device.target(Dtype::F16).matrix_units {
             continue; // They are tested as they are.
         }
-        // Each case with one of the tiles.
+        // Every second case, with one of the tiles each: they compile for long, and CUDA's tests have all of them.
         for (index, tile) in TILES.into_iter().enumerate() {
             let transform = |_: &heatseek_wgsl::Kernel, source: &str| without_matrix_units(source);
             let device = device.clone().with_source_transform(Box::new(transform));
             let device = device.with_target(with_tile(own, tile));
-            let cases: Vec<_> = all.iter().skip(index).step_by(TILES.len()).cloned().collect();
+            let cases: Vec<_> = all.iter().skip(index).step_by(2 * TILES.len() - 1).cloned().collect();
             check_cases(&GpuExecutor::new(device), &cases, F16);
         }
         for tile in [TILES[0], TILES[2]] {

@@ -6,6 +6,10 @@ use crate::TranslateError;
 use crate::function::FunctionWriter;
 use crate::subgroup::WARP;
 
+/// Threads from which a kernel of matrices gets registers for two blocks a multiprocessor: 128 each. It waits at barriers
+/// for what the block loads, and with one block there is nothing else to do; ptxas on its own takes some more than 128.
+const BLOCK_OF_TWO: u32 = 256;
+
 impl FunctionWriter<'_> {
     pub(crate) fn entry_point(mut self) -> Result<(), TranslateError> {
         let writer = self.writer;
@@ -15,13 +19,19 @@ impl FunctionWriter<'_> {
         }
         let threads: u32 = self.entry.workgroup_size.iter().product();
         let name = kernel_name(&self.entry.name);
-        self.out.open(&format!("KERNEL({threads}) {name}({}) {{", parameters.join(", ")));
+        let kernel = if threads >= BLOCK_OF_TWO && self.has_matrices() { "KERNEL_OF_TWO" } else { "KERNEL" };
+        self.out.open(&format!("{kernel}({threads}) {name}({}) {{", parameters.join(", ")));
         self.private_variables()?;
         self.builtins()?;
         self.zero_shared(threads);
         self.body()?;
         self.out.close("}");
         Ok(())
+    }
+
+    fn has_matrices(&self) -> bool {
+        let types = &self.writer.module.types;
+        types.iter().any(|(_, ty)| matches!(ty.inner, TypeInner::CooperativeMatrix { .. }))
     }
 
     /// `var<private>`: a thread's own, so the kernel's, which passes them on.

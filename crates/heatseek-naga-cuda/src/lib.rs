@@ -40,9 +40,9 @@
 //!   to which `continue` jumps.
 //! - Indices are not checked, as where naga's checks are off: an index outside of a buffer is the shader's fault.
 //!   `arrayLength` is the buffer's size at launch. Buffers that are written may not overlap others of the launch.
-//! - Accuracy is what WGSL asks and more: `exp`, `log`, `pow` and trigonometry are CUDA's accurate functions; division and
-//!   square roots are within 2 units in the last place; `a * b + c` may be contracted, as WGSL allows. No fast-math flag is
-//!   wanted.
+//! - Accuracy is what WGSL asks and more: `log`, `pow` and trigonometry are CUDA's accurate functions; `exp`, division and
+//!   square roots are the GPU's instructions, `exp` within 2 + |x| units in the last place and the others within 2;
+//!   `a * b + c` may be contracted, as WGSL allows. No fast-math flag is wanted.
 //! - Subgroups are warps of 32, of threads in the order of their index. Their operations want the whole warp there, as
 //!   WGSL's uniformity rules have it; a last warp that the block does not fill counts only its threads. Cooperative
 //!   matrices want addresses and strides of 16 bytes, which SPIR-V wants too.
@@ -62,6 +62,7 @@ mod control_flow;
 mod entry_point;
 mod error;
 mod expressions;
+mod fetch_ahead;
 mod function;
 #[cfg(feature = "host")]
 pub mod host;

@@ -82,7 +82,7 @@ impl Writer<'_> {
     }
 
     /// A variable as a parameter, and its length after it. Read-only memory is `const __restrict__`, which lets the
-    /// compiler load it through the read-only cache.
+    /// compiler load it through the read-only cache, but for what is to be loaded where it is written.
     pub(crate) fn global_parameters(
         &self,
         handle: Handle<GlobalVariable>,
@@ -104,7 +104,8 @@ impl Writer<'_> {
             TypeInner::Array { base, size: ArraySize::Dynamic, stride } => self.element_name(base, stride)?,
             _ => self.type_name(variable.ty)?,
         };
-        let mut parameters = vec![format!("{qualifier}{ty}* __restrict__ {name}")];
+        let restrict = if self.fetched_ahead.contains(&handle) { "" } else { "__restrict__ " };
+        let mut parameters = vec![format!("{qualifier}{ty}* {restrict}{name}")];
         if self.measured.contains(&handle) {
             parameters.push(format!("const u32 {name}_bytes"));
         }

@@ -7,6 +7,7 @@ use naga::valid::{FunctionInfo, ModuleInfo};
 use naga::{EntryPoint, Expression, GlobalVariable, Handle, Module, Span};
 
 use crate::error;
+use crate::fetch_ahead::fetched_ahead;
 use crate::function::FunctionWriter;
 use crate::lines::Lines;
 use crate::{Options, TranslateError};
@@ -18,6 +19,8 @@ pub(crate) struct Writer<'a> {
     pub(crate) options: &'a Options,
     /// Buffers whose length is asked for somewhere.
     pub(crate) measured: HashSet<Handle<GlobalVariable>>,
+    /// Buffers that are read ahead of products of matrices.
+    pub(crate) fetched_ahead: HashSet<Handle<GlobalVariable>>,
     pub(crate) out: Lines,
     wgsl: &'a str,
 }
@@ -32,7 +35,8 @@ impl<'a> Writer<'a> {
         let mut layouter = Layouter::default();
         layouter.update(module.to_ctx()).map_err(|error| TranslateError::Invalid(error.to_string()))?;
         let measured = measured(module);
-        Ok(Self { module, info, layouter, options, measured, out: Lines::default(), wgsl })
+        let fetched_ahead = HashSet::new();
+        Ok(Self { module, info, layouter, options, measured, fetched_ahead, out: Lines::default(), wgsl })
     }
 
     /// The whole module. Functions come after those that they call, as naga sorts them.
@@ -41,6 +45,7 @@ impl<'a> Writer<'a> {
         entry: &'a EntryPoint,
         info: &'a FunctionInfo,
     ) -> Result<String, TranslateError> {
+        self.fetched_ahead = fetched_ahead(self.module, self.info, entry);
         self.write_structs()?;
         self.write_shared(info)?;
         for (handle, function) in self.module.functions.iter() {

@@ -132,6 +132,7 @@ fn matrix_gemms(tint: u32) -> Vec<Variant> {
     let split = [("slices", SPLIT_SUBGROUPS), ("tint", tint)];
     let mut all = gemms("f16_matrix_split", "gemm_matrix_split.wgsl", &split, 1);
     all.extend(MATRIX_TILES.into_iter().flat_map(of_tile));
+    all.extend(gemms("f16_matrix_m128", "gemm_matrix_large.wgsl", &[("tint", tint)], 1));
     all
 }
 

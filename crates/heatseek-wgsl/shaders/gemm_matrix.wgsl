@@ -29,6 +29,7 @@ diagnostic(off, chromium.subgroup_matrix_uniformity);
 {% set rows_apart = threads // 8 %}
 
 {% include "shared/gemm_operands.wgsl" %}
+{% include "shared/gemm_fetch.wgsl" %}
 
 var<workgroup> x_tile: array<f16, {{ tile_rows * 40 }}>; // [rows][32 + 8 padding], {{ tile_rows * 80 }} bytes
 var<workgroup> weight_tile: array<f16, 2304>; // [32 deep][64 + 8 padding], 4608 bytes
@@ -38,6 +39,51 @@ var<workgroup> moments: array<vec2<f32>, {{ tile_rows }}>; // mean and rstd of a
 {% endif %}
 
 {% include "shared/gemm_finish.wgsl" %}
+
+{# A step's part of x and of the weight, on its way. #}
+{% macro fetch() %}
+{% for p in range(x_loads) %}
+        let x_{{ p }} = fetch_x(x_row_{{ p }}, step * 8u + own_vector);
+{% endfor %}
+{% for p in range(weight_loads) %}
+        let w_{{ p }} = weight[weight_0 + step * 512u + {{ p * threads }}u];
+{% endfor %}
+{% endmacro %}
+{# Writes what was fetched into the tiles. #}
+{% macro stage() %}
+{% for p in range(x_loads) %}
+        let x_at_{{ p }} = (own_row + {{ p * rows_apart }}u) * 40u + own_vector * 4u;
+        let x_half_{{ p }} = vec4<f16>(x_{{ p }});
+{% for e in range(4) %}
+        x_tile[x_at_{{ p }} + {{ e }}u] = x_half_{{ p }}[{{ e }}];
+{% endfor %}
+{% if norm_in %}
+        sum_{{ p }} += vec2<f32>(dot(x_{{ p }}, vec4<f32>(1.0)), dot(x_{{ p }}, x_{{ p }}));
+{% endif %}
+{% endfor %}
+{% for p in range(weight_loads) %}
+        let w_at_{{ p }} = (lane / 16u + {{ p * threads // 16 }}u) * 72u + lane % 16u * 4u;
+{% for e in range(4) %}
+        weight_tile[w_at_{{ p }} + {{ e }}u] = w_{{ p }}[{{ e }}];
+{% endfor %}
+{% endfor %}
+{% endmacro %}
+{# Multiplies what is in the tiles. #}
+{% macro multiply() %}
+{% for q in range(2) %}
+{% for j in range(frags_across) %}
+        let b_at_{{ q }}_{{ j }} = weight_frag + {{ q * 16 * 72 + j * 16 }}u;
+        let b_{{ q }}_{{ j }} = {{ matrix.load(tint, "B", "weight_tile", "b_at_" ~ q ~ "_" ~ j, "72u") }};
+{% endfor %}
+{% for i in range(frags_down) %}
+        let a_at_{{ q }}_{{ i }} = x_frag + {{ i * 16 * 40 + q * 16 }}u;
+        let a_{{ q }}_{{ i }} = {{ matrix.load(tint, "A", "x_tile", "a_at_" ~ q ~ "_" ~ i, "40u") }};
+{% for j in range(frags_across) %}
+        acc_{{ i }}_{{ j }} = {{ matrix.multiply_add(tint) }}(a_{{ q }}_{{ i }}, b_{{ q }}_{{ j }}, acc_{{ i }}_{{ j }});
+{% endfor %}
+{% endfor %}
+{% endfor %}
+{% endmacro %}
 
 @compute @workgroup_size({{ threads }})
 fn gemm(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
@@ -64,54 +110,19 @@ fn gemm(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     // Rows past the end are the last row again; they are never stored.
 {% for p in range(x_loads) %}
     let x_row_{{ p }} = min(row_0 + own_row + {{ p * rows_apart }}u, params.rows - 1u);
-    var x_{{ p }} = load_x(x_row_{{ p }}, own_vector);
-{% endfor %}
-{% for p in range(weight_loads) %}
-    var w_{{ p }} = weight[weight_0 + {{ p * threads }}u];
 {% endfor %}
 
-    for (var step = 0u; step < steps; step++) {
-        // Nobody reads the tiles of the step before any more.
+    // What is fetched is staged in the same turn: carried to the next one, halves are taken apart as soon as they are there.
+    var step = 0u;
+    {
+{{ fetch() }}{{ stage() }}    }
+    workgroupBarrier();
+    for (step = 1u; step < steps; step++) {
+{{ fetch() }}{{ multiply() }}        // Nobody reads the tiles of the step before any more.
         workgroupBarrier();
-{% for p in range(x_loads) %}
-        let x_at_{{ p }} = (own_row + {{ p * rows_apart }}u) * 40u + own_vector * 4u;
-{% for e in range(4) %}
-        x_tile[x_at_{{ p }} + {{ e }}u] = f16(x_{{ p }}[{{ e }}]);
-{% endfor %}
-{% if norm_in %}
-        sum_{{ p }} += vec2<f32>(dot(x_{{ p }}, vec4<f32>(1.0)), dot(x_{{ p }}, x_{{ p }}));
-{% endif %}
-{% endfor %}
-{% for p in range(weight_loads) %}
-        let w_at_{{ p }} = (lane / 16u + {{ p * threads // 16 }}u) * 72u + lane % 16u * 4u;
-{% for e in range(4) %}
-        weight_tile[w_at_{{ p }} + {{ e }}u] = w_{{ p }}[{{ e }}];
-{% endfor %}
-{% endfor %}
-        workgroupBarrier();
-        if (step + 1u < steps) {
-{% for p in range(x_loads) %}
-            x_{{ p }} = load_x(x_row_{{ p }}, (step + 1u) * 8u + own_vector);
-{% endfor %}
-{% for p in range(weight_loads) %}
-            w_{{ p }} = weight[weight_0 + (step + 1u) * 512u + {{ p * threads }}u];
-{% endfor %}
-        }
-{% for q in range(2) %}
-{% for j in range(frags_across) %}
-        let b_at_{{ q }}_{{ j }} = weight_frag + {{ q * 16 * 72 + j * 16 }}u;
-        let b_{{ q }}_{{ j }} = {{ matrix.load(tint, "B", "weight_tile", "b_at_" ~ q ~ "_" ~ j, "72u") }};
-{% endfor %}
-{% for i in range(frags_down) %}
-        let a_at_{{ q }}_{{ i }} = x_frag + {{ i * 16 * 40 + q * 16 }}u;
-        let a_{{ q }}_{{ i }} = {{ matrix.load(tint, "A", "x_tile", "a_at_" ~ q ~ "_" ~ i, "40u") }};
-{% for j in range(frags_across) %}
-        acc_{{ i }}_{{ j }} = {{ matrix.multiply_add(tint) }}(a_{{ q }}_{{ i }}, b_{{ q }}_{{ j }}, acc_{{ i }}_{{ j }});
-{% endfor %}
-{% endfor %}
-{% endfor %}
+{{ stage() }}        workgroupBarrier();
     }
-{% if norm_in %}
+{{ multiply() }}{% if norm_in %}
     // The sum and the sum of squares of each eighth of a row, and from them its moments.
 {% for p in range(x_loads) %}
     let sum_at_{{ p }} = (own_row + {{ p * rows_apart }}u) * 16u + own_vector * 2u;

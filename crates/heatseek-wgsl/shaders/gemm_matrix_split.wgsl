@@ -22,12 +22,48 @@ diagnostic(off, chromium.subgroup_matrix_uniformity);
 {% endif %}
 
 {% include "shared/gemm_operands.wgsl" %}
+{% include "shared/gemm_fetch.wgsl" %}
 
 var<workgroup> x_tile: array<f16, {{ slices * 640 }}>; // [{{ slices }} slices][16 rows][32 + 8 padding], {{ slices * 1280 }} bytes
 var<workgroup> weight_tile: array<f16, {{ slices * 768 }}>; // [{{ slices }} slices][32 deep][16 + 8 padding], {{ slices * 1536 }} bytes
 var<workgroup> products: array<f32, {{ slices * 256 }}>; // [{{ slices }} slices][16 rows][16], {{ slices * 1024 }} bytes; before, sums of rows
 
 {% include "shared/gemm_finish.wgsl" %}
+
+{# A slice's part of x and of the weight, on its way. As often for every slice: one that has no step left has the last
+   one again, and adds zeros. #}
+{% macro fetch() %}
+        let own_step = min(step + slice, steps - 1u);
+{% for p in range(4) %}
+        let x_{{ p }} = fetch_x(x_row, own_step * 8u + lane % 2u + {{ p * 2 }}u);
+        let w_{{ p }} = weight[weight_0 + own_step * 512u + {{ p * 128 }}u];
+{% endfor %}
+{% endmacro %}
+{# Writes what was fetched into the tiles. #}
+{% macro stage() %}
+        let has_step = step + slice < steps;
+{% for p in range(4) %}
+        let x_own_{{ p }} = select(vec4<{{ "f16" if x_half else "f32" }}>(), x_{{ p }}, has_step);
+        let x_half_{{ p }} = vec4<f16>(x_own_{{ p }});
+{% for e in range(4) %}
+        x_tile[x_at + {{ p * 8 + e }}u] = x_half_{{ p }}[{{ e }}];
+{% endfor %}
+{% for e in range(4) %}
+        weight_tile[w_at + {{ p * 192 + e }}u] = w_{{ p }}[{{ e }}];
+{% endfor %}
+{% if norm_in %}
+        sum += vec2<f32>(dot(x_own_{{ p }}, vec4<f32>(1.0)), dot(x_own_{{ p }}, x_own_{{ p }}));
+{% endif %}
+{% endfor %}
+{% endmacro %}
+{# Multiplies what is in the tiles. #}
+{% macro multiply() %}
+{% for q in range(2) %}
+        let a_{{ q }} = {{ matrix.load(tint, "A", "x_tile", "a_at_" ~ q, "40u") }};
+        let b_{{ q }} = {{ matrix.load(tint, "B", "weight_tile", "b_at_" ~ q, "24u") }};
+        acc = {{ matrix.multiply_add(tint) }}(a_{{ q }}, b_{{ q }}, acc);
+{% endfor %}
+{% endmacro %}
 
 @compute @workgroup_size({{ slices * 32 }})
 fn gemm(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
@@ -50,46 +86,18 @@ fn gemm(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
 {% if norm_in %}
     var sum = vec2<f32>();
 {% endif %}
-{% for p in range(4) %}
-    var x_{{ p }} = vec4<f32>();
-    var w_{{ p }} = vec4<f16>();
-{% endfor %}
-    if (slice < steps) {
-{% for p in range(4) %}
-        x_{{ p }} = load_x(x_row, slice * 8u + lane % 2u + {{ p * 2 }}u);
-        w_{{ p }} = weight[weight_0 + slice * 512u + {{ p * 128 }}u];
-{% endfor %}
-    }
 
-    // As often for every slice: one that has no step left adds zeros.
-    for (var step = 0u; step < steps; step += {{ slices }}u) {
-        // Nobody reads the tiles of the step before any more.
+    // What is fetched is staged in the same turn, as in gemm_matrix.wgsl.
+    var step = 0u;
+    {
+{{ fetch() }}{{ stage() }}    }
+    workgroupBarrier();
+    for (step = {{ slices }}u; step < steps; step += {{ slices }}u) {
+{{ fetch() }}{{ multiply() }}        // Nobody reads the tiles of the step before any more.
         workgroupBarrier();
-{% for p in range(4) %}
-{% for e in range(4) %}
-        x_tile[x_at + {{ p * 8 + e }}u] = f16(x_{{ p }}[{{ e }}]);
-        weight_tile[w_at + {{ p * 192 + e }}u] = w_{{ p }}[{{ e }}];
-{% endfor %}
-{% if norm_in %}
-        sum += vec2<f32>(dot(x_{{ p }}, vec4<f32>(1.0)), dot(x_{{ p }}, x_{{ p }}));
-{% endif %}
-        x_{{ p }} = vec4<f32>();
-{% endfor %}
-        workgroupBarrier();
-        let next = step + slice + {{ slices }}u;
-        if (next < steps) {
-{% for p in range(4) %}
-            x_{{ p }} = load_x(x_row, next * 8u + lane % 2u + {{ p * 2 }}u);
-            w_{{ p }} = weight[weight_0 + next * 512u + {{ p * 128 }}u];
-{% endfor %}
-        }
-{% for q in range(2) %}
-        let a_{{ q }} = {{ matrix.load(tint, "A", "x_tile", "a_at_" ~ q, "40u") }};
-        let b_{{ q }} = {{ matrix.load(tint, "B", "weight_tile", "b_at_" ~ q, "24u") }};
-        acc = {{ matrix.multiply_add(tint) }}(a_{{ q }}, b_{{ q }}, acc);
-{% endfor %}
+{{ stage() }}        workgroupBarrier();
     }
-    let tile_row = lane / 4u;
+{{ multiply() }}    let tile_row = lane / 4u;
     var moments = vec2<f32>();
 {% if norm_in %}
     // The sum and the sum of squares of what each invocation read of its row.

@@ -96,8 +96,13 @@ pub fn select(op: &Op, class: RowClass, target: &Target, halves: &[&str]) -> Res
         Op::Gemm(gemm) => match gemm_variant(gemm) {
             Ok(variant) => {
                 let matrix = if target.matrix_units && !halves.is_empty() { "matrix_" } else { "" };
-                let (tile, rows, columns) = class.gemm_tile();
-                let name = format!("gemm_{dtype}_{matrix}{tile}{}{variant}", gemm_halves(halves));
+                let named = |tile| format!("gemm_{dtype}_{matrix}{tile}{}{variant}", gemm_halves(halves));
+                let (mut tile, mut rows, mut columns) = class.gemm_tile();
+                let wide = kernel(&named("m128")).filter(|k| k.workgroup_bytes <= target.workgroup_bytes);
+                if class == RowClass::Large && wide.is_some() {
+                    (tile, rows, columns) = ("m128", 128, 128);
+                }
+                let name = named(tile);
                 let column_tiles = gemm.n.div_ceil(columns);
                 if column_tiles > MAX_GROUPS {
                     return no(format!("{} columns are more than one dispatch covers", gemm.n));

@@ -2,6 +2,9 @@ use heatseek_ops::Dtype;
 
 use crate::pack::COLUMN_TILE;
 
+/// Bytes of workgroup memory that WebGPU guarantees: its default `maxComputeWorkgroupStorageSize`.
+const GUARANTEED_WORKGROUP_BYTES: u32 = 16 << 10;
+
 /// What kind of adapter runs the kernels, as far as their choice goes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum AdapterClass {
@@ -21,6 +24,8 @@ pub struct Target {
     pub dtype: Dtype,
     /// Whether subgroups of 32 multiply f16 matrices of 16 by 16 into f32 ones. Used with [`Dtype::F16`] only.
     pub matrix_units: bool,
+    /// Most bytes of workgroup memory of a kernel that there is a smaller one for.
+    pub workgroup_bytes: u32,
     /// Rows up to which sums are split among the invocations of a workgroup; 0 for never.
     pub few_rows: usize,
     /// Rows up to which the smallest tiles are taken otherwise.
@@ -30,7 +35,8 @@ pub struct Target {
 }
 
 impl Target {
-    /// Kernels of `dtype` without matrix units, with the tiles that suit `adapter`.
+    /// Kernels of `dtype` without matrix units and in the workgroup memory that WebGPU guarantees, with the tiles that
+    /// suit `adapter`.
     ///
     /// The limits for software are measured, on a MiniLM layer: three small tiles cost as much as one large tile on
     /// SwiftShader, and a third more on lavapipe; a tile between them gained nothing. Those for GPUs follow from how
@@ -43,7 +49,8 @@ impl Target {
             AdapterClass::Integrated => (32, 64, 512),
             AdapterClass::Discrete => (128, 256, 2048),
         };
-        Self { dtype, matrix_units: false, few_rows, small_rows, medium_rows }
+        let workgroup_bytes = GUARANTEED_WORKGROUP_BYTES;
+        Self { dtype, matrix_units: false, workgroup_bytes, few_rows, small_rows, medium_rows }
     }
 
     /// The class of a run over `rows` rows.

@@ -33,9 +33,11 @@ fn selected_steps() -> Vec<(String, Step, Result<Selection, String>)> {
     for (dtype, cases) in [(Dtype::F32, cases::all()), (Dtype::F16, cases::halved())] {
         let plain = Target::new(dtype, AdapterClass::Software);
         let matrix = Target { matrix_units: true, ..plain };
+        // Of CUDA and most of Vulkan.
+        let large = Target { workgroup_bytes: 48 << 10, ..matrix };
         for case in cases {
             let program = case.program();
-            let targets = if dtype == Dtype::F16 { vec![plain, matrix] } else { vec![plain] };
+            let targets = if dtype == Dtype::F16 { vec![plain, matrix, large] } else { vec![plain] };
             for target in &targets {
                 let storage = Storage::new(&program, target);
                 for (step, class) in

@@ -156,10 +156,12 @@ fn every_kernel_passes_every_lint() {
         assert_eq!(workgroup_bytes(&module), kernel.workgroup_bytes);
         for Lint { name, why, fix, passes, .. } in LINTS {
             let passes = passes(kernel.source, &module, &info);
-            // In no browser, and what has matrix units has 32 KiB and more.
+            // In no browser, and what has matrix units has 32 KiB and more. `select` asks before it takes what needs
+            // more: CUDA has 48 KiB without more ado, of which two are on a multiprocessor.
             let in_browsers = !kernel.source.contains("wgpu_cooperative_matrix");
             if name == "workgroup_bytes" && !in_browsers {
-                assert!(kernel.workgroup_bytes <= 32 * 1024, "{}", kernel.name);
+                let most = if kernel.name.contains("_m128") { 48 * 1024 } else { 32 * 1024 };
+                assert!(kernel.workgroup_bytes <= most, "{}", kernel.name);
                 continue;
             }
             let excepted = EXCEPTIONS.contains(&(kernel.name, name));

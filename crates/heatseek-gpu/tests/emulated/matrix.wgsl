@@ -17,7 +17,9 @@ fn four_weights(at: u32) -> vec4<f32> {
 
 fn multiply_add(lane: u32, a: Place, b: Place, c: Fragment) -> Fragment {
     var sum = c;
-    for (var k = 0u; k < 16u; k++) {
+    // 16, which no compiler knows: unrolled, the many copies of this take long to compile.
+    let depth = min(params.rows + 16u, 16u);
+    for (var k = 0u; k < depth; k++) {
         let x = f32(x_tile[a.at + lane % 32u / 2u * a.stride + k]);
         let at = b.at + k * b.stride + lane % 2u * 8u;
         sum.low += x * four_weights(at);

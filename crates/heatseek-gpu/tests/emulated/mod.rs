@@ -14,7 +14,7 @@ const WORDS: [(&str, &str); 6] = [
 ];
 
 /// Elements from row to row of what is loaded and stored.
-const STRIDES: [u32; 5] = [16, 24, 40, 68, 72];
+const STRIDES: [u32; 6] = [16, 24, 40, 68, 72, 136];
 
 /// `source` without matrix units; others are left as they are.
 pub fn without_matrix_units(source: &str) -> String {

@@ -15,7 +15,8 @@ use heatseek_wgsl::{AdapterClass, RowClass, Selection, Storage, Target, select};
 pub fn kernels() -> Result<Vec<(String, CudaKernel)>, (String, TranslateError)> {
     let mut found = BTreeMap::new();
     let plain = [Dtype::F32, Dtype::F16].map(|dtype| Target::new(dtype, AdapterClass::Discrete));
-    for target in [plain[0], plain[1], Target { matrix_units: true, ..plain[1] }] {
+    let matrix = Target { matrix_units: true, ..plain[1] };
+    for target in [plain[0], plain[1], matrix, Target { workgroup_bytes: 48 << 10, ..matrix }] {
         let cases = if target.dtype == Dtype::F32 { all() } else { halved() };
         for program in cases.iter().map(|case| case.program()) {
             let storage = Storage::new(&program, &target);

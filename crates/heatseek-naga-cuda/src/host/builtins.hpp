@@ -71,6 +71,7 @@ static inline float host_max(float a, float b) { return a != a ? b : b != b ? a 
 #define fmaxf host_max
 static inline float rsqrtf(float a) { return 1.0f / sqrtf(a); }
 static inline float fast_divide(float a, float b) { return a / b; }
+static inline float fast_exp2(float a) { return exp2f(a); }
 static inline float fast_sqrt(float a) { return sqrtf(a); }
 
 #if defined(__F16C__)

@@ -13,6 +13,7 @@
 #define NAGA_CUDA_DEVICE // instead of device.cuh
 #define DEVICE inline __attribute__((always_inline))
 #define KERNEL(threads) static void
+#define KERNEL_OF_TWO(threads) static void
 #define __device__
 #define __shared__ static
 #define __align__(bytes) __attribute__((aligned(bytes)))

@@ -4,11 +4,19 @@
 
 #define DEVICE __device__ __forceinline__
 #define KERNEL(threads) extern "C" __global__ void __launch_bounds__(threads)
+// So few registers that two blocks fit: one works while the other waits at a barrier.
+#define KERNEL_OF_TWO(threads) extern "C" __global__ void __launch_bounds__(threads, 2)
 
-// Within 2 and 1 units in the last place, over the whole range; those that round correctly call subroutines.
+// Within 2, 2 and 1 units in the last place; those that round correctly call subroutines. Quotients for divisors from
+// 2^-126 to 2^126, as WGSL has it, and powers that are no normal numbers are 0.
 DEVICE float fast_divide(float a, float b) {
     float c;
-    asm("div.full.f32 %0, %1, %2;" : "=f"(c) : "f"(a), "f"(b));
+    asm("rcp.approx.ftz.f32 %0, %1;" : "=f"(c) : "f"(b));
+    return a * c;
+}
+DEVICE float fast_exp2(float a) {
+    float c;
+    asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(c) : "f"(a));
     return c;
 }
 DEVICE float fast_sqrt(float a) {
@@ -60,15 +68,18 @@ DEVICE unsigned lane_index() {
 }
 
 // Four 8 by 8 matrices of 16-bit elements from shared memory: lane l gives the address of row l % 8 of matrix l / 8,
-// and gets of each matrix the elements 2 (l % 4) and 2 (l % 4) + 1 of row l / 4; of its transpose, if so asked.
+// and gets of each matrix the elements 2 (l % 4) and 2 (l % 4) + 1 of row l / 4; of its transpose, if so asked. The
+// barrier of the warp becomes no instruction: it keeps loads of global memory that come before from being put behind.
 template<bool TRANSPOSED>
 DEVICE void load_matrices(unsigned r[4], const void* row) {
     const unsigned at = (unsigned)__cvta_generic_to_shared(row);
     if constexpr (TRANSPOSED) {
-        asm volatile("ldmatrix.sync.aligned.m8n8.x4.trans.shared.b16 {%0, %1, %2, %3}, [%4];"
+        asm volatile("bar.warp.sync 0xffffffff;\n"
+                     "ldmatrix.sync.aligned.m8n8.x4.trans.shared.b16 {%0, %1, %2, %3}, [%4];"
                      : "=r"(r[0]), "=r"(r[1]), "=r"(r[2]), "=r"(r[3]) : "r"(at) : "memory");
     } else {
-        asm volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0, %1, %2, %3}, [%4];"
+        asm volatile("bar.warp.sync 0xffffffff;\n"
+                     "ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0, %1, %2, %3}, [%4];"
                      : "=r"(r[0]), "=r"(r[1]), "=r"(r[2]), "=r"(r[3]) : "r"(at) : "memory");
     }
 }

@@ -34,8 +34,9 @@ DEVICE u32 wgsl_clamp(u32 a, u32 low, u32 high) { return wgsl_min(wgsl_max(a, lo
     }                                                                           \
     NAGA_CUDA_MAP_3(name)
 
-NAGA_CUDA_FLOAT_1(wgsl_exp, expf(a))
-NAGA_CUDA_FLOAT_1(wgsl_exp2, exp2f(a))
+// WGSL allows 3 + 2 |a| units in the last place: the product's rounding is within that.
+NAGA_CUDA_FLOAT_1(wgsl_exp, fast_exp2(a * 1.4426950408889634f))
+NAGA_CUDA_FLOAT_1(wgsl_exp2, fast_exp2(a))
 NAGA_CUDA_FLOAT_1(wgsl_log, logf(a))
 NAGA_CUDA_FLOAT_1(wgsl_log2, log2f(a))
 NAGA_CUDA_FLOAT_1(wgsl_sqrt, fast_sqrt(a))
