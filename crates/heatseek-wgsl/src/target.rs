@@ -39,10 +39,10 @@ impl Target {
     /// suit `adapter`.
     ///
     /// The limits for software are measured, on a MiniLM layer: three small tiles cost as much as one large tile on
-    /// SwiftShader, and a third more on lavapipe; a tile between them gained nothing. Those for GPUs follow from how
-    /// many workgroups fill one: a layer 384 wide has 6 column tiles, so that 16 rows a tile make 96 workgroups of 256
-    /// rows, and 32 rows 384 of 2048. Below that a GPU waits for memory most of the time, and splitting sums has it wait
-    /// for more at once; what computes on the CPU never does.
+    /// SwiftShader, and a third more on lavapipe; a tile between them gained nothing. Those for discrete GPUs are
+    /// measured on an H200, on the GEMMs of a MiniLM layer, through CUDA and Vulkan: up to 128 rows it waits for memory
+    /// most of the time, and splitting sums has it wait for more at once, which takes a fifth to four fifths of the
+    /// small tile's time. Those for integrated ones follow from how many workgroups fill them.
     pub fn new(dtype: Dtype, adapter: AdapterClass) -> Self {
         let (few_rows, small_rows, medium_rows) = match adapter {
             AdapterClass::Software => (0, 32, 32),
@@ -55,9 +55,14 @@ impl Target {
 
     /// The class of a run over `rows` rows.
     pub fn row_class(&self, rows: usize) -> RowClass {
+        let (few_rows, small_rows) = match self.dtype {
+            // Their small tile keeps up from fewer rows on, and for more: measured as above.
+            Dtype::F16 if self.matrix_units => (self.few_rows / 4, self.small_rows.saturating_mul(2)),
+            _ => (self.few_rows, self.small_rows),
+        };
         match rows {
-            rows if rows <= self.few_rows => RowClass::Few,
-            rows if rows <= self.small_rows => RowClass::Small,
+            rows if rows <= few_rows => RowClass::Few,
+            rows if rows <= small_rows => RowClass::Small,
             rows if rows <= self.medium_rows => RowClass::Medium,
             _ => RowClass::Large,
         }

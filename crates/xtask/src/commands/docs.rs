@@ -27,6 +27,7 @@ const HEATSEEK_OWN: [&str; 12] = [
 const DOCUMENTS: &[&str] = &[
     "README.md",
     "ARCHITECTURE.md",
+    "docs/native.md",
     "docs/pooling.md",
     "pkg/README.md",
     "web/README.md",
