@@ -131,15 +131,29 @@ template<class T> static T slot(const Exchange& shared, unsigned lane) {
     return value;
 }
 
-static bool prepare_stacks() {
-    if (stacks) return true;
-    void* memory = mmap(nullptr, MOST_THREADS * (STACK + GUARD), PROT_READ | PROT_WRITE,
-                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (memory == MAP_FAILED) return false;
-    stacks = static_cast<char*>(memory);
-    for (unsigned i = 0; i < MOST_THREADS; i++) mprotect(stacks + i * (STACK + GUARD), GUARD, PROT_NONE);
-    return true;
-}
+// The stacks of a launch's threads, each behind a page that may not be touched. No longer than that: a process may have
+// some ten thousand such areas, and every library of kernels would keep a thousand.
+struct Stacks {
+    size_t bytes;
+    char* at = nullptr;
+
+    explicit Stacks(unsigned count) : bytes(count * (STACK + GUARD)) {
+        void* memory = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+        if (memory == MAP_FAILED) return;
+        at = static_cast<char*>(memory);
+        for (unsigned i = 0; i < count; i++) {
+            if (mprotect(at + i * (STACK + GUARD), GUARD, PROT_NONE) == 0) continue;
+            munmap(at, bytes);
+            at = nullptr;
+            return;
+        }
+    }
+    ~Stacks() {
+        if (at) munmap(at, bytes);
+    }
+    Stacks(const Stacks&) = delete;
+    Stacks& operator=(const Stacks&) = delete;
+};
 
 // Runs each thread of a warp until all of them wait for the block, or are done.
 static const char* run_warp(unsigned first, unsigned end) {
@@ -197,7 +211,9 @@ static const char* launch(const Kernel& launched, const unsigned grid[3], void**
     gridDim = {grid[0], grid[1], grid[2]};
     const unsigned count = launched.block.x * launched.block.y * launched.block.z;
     if (count > MOST_THREADS) return "a block has at most 1024 threads";
-    if (!prepare_stacks()) return "there is no memory for the threads' stacks";
+    const Stacks own(count);
+    if (!own.at) return "there is no memory for the threads' stacks";
+    stacks = own.at;
     for (blockIdx.z = 0; blockIdx.z < grid[2]; blockIdx.z++) {
         for (blockIdx.y = 0; blockIdx.y < grid[1]; blockIdx.y++) {
             for (blockIdx.x = 0; blockIdx.x < grid[0]; blockIdx.x++) {
