@@ -21,7 +21,10 @@ fn figure(log: &str, what: &str) -> u32 {
 fn the_largest_tile_stays_in_registers_and_fits_twice() {
     let nvrtc = match Nvrtc::get() {
         Ok(nvrtc) => nvrtc,
-        Err(why) => return println!("NOT RUN: {why}"),
+        Err(why) => {
+            assert!(std::env::var_os("CI").is_none(), "{why}");
+            return println!("NOT RUN: {why}");
+        }
     };
     for variant in VARIANTS {
         let name = format!("gemm_f16_matrix_m128{variant}");
