@@ -10,9 +10,9 @@ use crate::embed::{Encoded, Ready};
 use crate::model::Model;
 use crate::way::Input;
 
-/// Bytes of text that are tokenized at once: enough to keep every core busy for some milliseconds, few enough to stop
-/// soon after a cancellation.
-const AHEAD_BYTES: usize = 256 << 10;
+/// Bytes of text for each row of a batch that are tokenized at once. Words are shorter, so that about a batch is: enough
+/// for every core, and no longer than the device takes between two looks at whether to go on.
+const BYTES_PER_ROW: usize = 8;
 
 /// Texts on their way to the device, in their order.
 pub(crate) struct Packer<'a, S> {
@@ -52,7 +52,7 @@ impl<'a, S: AsRef<str>> Packer<'a, S> {
         let mut packed = Packed { batch: Batch::new(), inputs: Vec::new(), encodings: Vec::new() };
         while !self.is_done() && packed.batch.rows() < budget {
             if self.ahead.is_empty() {
-                self.read_ahead()?;
+                self.read_ahead(BYTES_PER_ROW * budget)?;
             }
             let rows = packed.batch.rows();
             let fits = |next: &mut Encoded| rows == 0 || rows + next.encoding.ids.len() <= budget;
@@ -65,11 +65,13 @@ impl<'a, S: AsRef<str>> Packer<'a, S> {
         Ok(packed)
     }
 
-    fn read_ahead(&mut self) -> Result<(), Error> {
+    /// Tokenizes the next texts, up to the one that reaches `most` bytes.
+    fn read_ahead(&mut self, most: usize) -> Result<(), Error> {
         let mut bytes = 0;
         let within = |text: &&str| {
-            let more = bytes < AHEAD_BYTES;
-            bytes += text.len();
+            let more = bytes < most;
+            // An empty text has its special tokens.
+            bytes += text.len().max(BYTES_PER_ROW);
             more
         };
         let texts: Vec<&str> = self.texts[self.done..].iter().map(S::as_ref).take_while(within).collect();
