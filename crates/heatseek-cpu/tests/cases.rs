@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use heatseek_ops::{PlanOptions, cases};
+use heatseek_ops::{ExecutorError, OutputId, PlanOptions, cases};
 use heatseek_testkit::{compare, run_all};
 
 #[test]
@@ -20,4 +20,14 @@ fn every_case_equals_the_reference() {
         }
         Ok(())
     });
+}
+
+#[test]
+fn an_output_that_the_program_lacks_is_refused() {
+    let case = cases::all().remove(0);
+    let program = Arc::new(case.program());
+    let plan = heatseek_cpu::executor().plan(program.clone(), PlanOptions::default()).unwrap();
+    let lacking = OutputId(program.outputs().len());
+    let error = plan.run_now(&case.batch(), &[lacking]).unwrap_err();
+    assert!(matches!(error, ExecutorError::Invalid { .. }), "{error}");
 }

@@ -205,7 +205,7 @@ impl<K: HostKernels> HostPlan<K> {
     /// # Errors
     /// As [`Plan::run`].
     pub fn run_now(&self, batch: &Batch, outputs: &[OutputId]) -> Result<Vec<Vec<f32>>, ExecutorError> {
-        self.program.accepts(batch)?;
+        self.program.accepts(batch, outputs)?;
         let mut tables: HashMap<Table, Vec<u32>> = HashMap::new();
         let mut activations: HashMap<BufferId, Vec<f32>> = HashMap::new();
         let needed = |s: &Step| self.program.runs(s, outputs);

@@ -343,12 +343,20 @@ impl Program {
         }
     }
 
-    /// Fails unless `batch` has the float inputs that this Program reads, as long as its rows say. Executors
-    /// call it before they run anything.
+    /// Fails unless this Program has `outputs`, and `batch` the float inputs that it reads, as long as its rows say.
+    /// Executors call it before they run anything.
     ///
     /// # Errors
     /// [`ExecutorError::Invalid`].
-    pub fn accepts(&self, batch: &Batch) -> Result<(), ExecutorError> {
+    pub fn accepts(&self, batch: &Batch, outputs: &[OutputId]) -> Result<(), ExecutorError> {
+        let known = self.outputs().len();
+        if let Some(id) = outputs.iter().find(|id| id.0 >= known) {
+            return Err(ExecutorError::Invalid {
+                what: "an output was asked for that the program lacks".into(),
+                expected: format!("an index below {known}"),
+                got: id.0.to_string(),
+            });
+        }
         for (name, index, width) in self.inputs() {
             let (expected, got) = (batch.rows() * width, batch.input(index).len());
             if expected != got {
