@@ -1,39 +1,114 @@
 //! The one place that knows whether there are threads.
 
-/// Calls `body(index, row)` for each row of `y`, in parallel where there are threads.
+use std::mem::MaybeUninit;
+
+/// Calls `body` with each of `0..tasks` once, in any order and from any thread.
+///
+/// One task must be worth some 10 µs: handing one out costs about one. Bodies keep what they need in what they
+/// borrow rather than allocate.
 #[cfg(not(target_arch = "wasm32"))]
-pub(crate) fn for_each_row(y: &mut [f32], width: usize, body: impl Fn(usize, &mut [f32]) + Sync) {
+pub(crate) fn run(tasks: usize, body: impl Fn(usize) + Sync + Send) {
     use rayon::prelude::*;
-    // Below this many elements a task costs more to hand out than to do.
-    const MIN_ELEMS: usize = 4096;
-    let min_rows = MIN_ELEMS.div_ceil(width.max(1));
-    y.par_chunks_exact_mut(width.max(1)).enumerate().with_min_len(min_rows).for_each(|(i, row)| body(i, row));
+    if tasks == 1 {
+        return body(0);
+    }
+    (0..tasks).into_par_iter().with_max_len(1).for_each(body);
 }
 
-/// Calls `body(index, row)` for each row of `y`.
+/// Calls `body` with each of `0..tasks` once.
 #[cfg(target_arch = "wasm32")]
-pub(crate) fn for_each_row(y: &mut [f32], width: usize, body: impl Fn(usize, &mut [f32]) + Sync) {
-    y.chunks_exact_mut(width.max(1)).enumerate().for_each(|(i, row)| body(i, row));
+pub(crate) fn run(tasks: usize, body: impl Fn(usize) + Sync) {
+    (0..tasks).for_each(body);
 }
 
-/// `body` of each item, in parallel where there are threads.
-#[cfg(not(target_arch = "wasm32"))]
-pub(crate) fn map<T: Send, R: Send>(items: Vec<T>, body: impl Fn(T) -> R + Sync + Send) -> Vec<R> {
-    use rayon::prelude::*;
-    items.into_par_iter().map(body).collect()
-}
-
-/// `body` of each item.
-#[cfg(target_arch = "wasm32")]
-pub(crate) fn map<T, R>(items: Vec<T>, body: impl Fn(T) -> R) -> Vec<R> {
-    items.into_iter().map(body).collect()
-}
-
-/// The threads in words.
-pub(crate) fn describe() -> String {
+/// How many threads [`run`] has.
+pub(crate) fn threads() -> usize {
     #[cfg(not(target_arch = "wasm32"))]
     let threads = rayon::current_num_threads();
     #[cfg(target_arch = "wasm32")]
     let threads = 1;
-    if threads == 1 { "1 thread".into() } else { format!("{threads} threads") }
+    threads
+}
+
+/// Calls `body(index, row)` for each row of `y`, in parallel where there are threads.
+pub(crate) fn for_each_row(y: &mut [f32], width: usize, body: impl Fn(usize, &mut [f32]) + Sync + Send) {
+    // Below this many elements a task costs more to hand out than to do.
+    const MIN_ELEMS: usize = 4096;
+    let width = width.max(1);
+    let rows_of_task = MIN_ELEMS.div_ceil(width);
+    let parts = Parts::new(y, rows_of_task * width);
+    run(parts.count(), |task| {
+        // SAFETY: `run` gives each task once.
+        let part = unsafe { parts.part(task) };
+        for (i, row) in part.chunks_exact_mut(width).enumerate() {
+            body(task * rows_of_task + i, row);
+        }
+    });
+}
+
+/// `body` of each item, in parallel where there are threads.
+pub(crate) fn map<T: Send, R: Send>(items: Vec<T>, body: impl Fn(T) -> R + Sync + Send) -> Vec<R> {
+    let mut items: Vec<Option<T>> = items.into_iter().map(Some).collect();
+    let mut results: Vec<MaybeUninit<R>> = Vec::new();
+    results.resize_with(items.len(), MaybeUninit::uninit);
+    let (from, to) = (Parts::new(&mut items, 1), Parts::new(&mut results, 1));
+    run(from.count(), |i| {
+        // SAFETY: `run` gives each task once.
+        let (item, result) = unsafe { (&mut from.part(i)[0], &mut to.part(i)[0]) };
+        if let Some(item) = item.take() {
+            result.write(body(item));
+        }
+    });
+    // SAFETY: every item was there, so every result was written.
+    results.into_iter().map(|result| unsafe { result.assume_init() }).collect()
+}
+
+/// The threads in words.
+pub(crate) fn describe() -> String {
+    match threads() {
+        1 => "1 thread".into(),
+        threads => format!("{threads} threads"),
+    }
+}
+
+/// A slice cut into parts of equal length (the last may be shorter) that tasks write to, each to its own.
+pub(crate) struct Parts<'a, T> {
+    first: *mut T,
+    len: usize,
+    of_part: usize,
+    borrowed: std::marker::PhantomData<&'a mut [T]>,
+}
+
+// SAFETY: it only hands out disjoint parts, as `chunks_mut` does.
+unsafe impl<T: Send> Sync for Parts<'_, T> {}
+// SAFETY: as above.
+unsafe impl<T: Send> Send for Parts<'_, T> {}
+
+impl<'a, T> Parts<'a, T> {
+    /// Parts of `of_part` elements of `all`.
+    pub(crate) fn new(all: &'a mut [T], of_part: usize) -> Self {
+        Self {
+            first: all.as_mut_ptr(),
+            len: all.len(),
+            of_part: of_part.max(1),
+            borrowed: std::marker::PhantomData,
+        }
+    }
+
+    /// How many there are.
+    pub(crate) fn count(&self) -> usize {
+        self.len.div_ceil(self.of_part)
+    }
+
+    /// Part `index`.
+    ///
+    /// # Safety
+    /// Nobody else may hold the same part.
+    #[expect(clippy::mut_from_ref, reason = "the caller promises that parts are not taken twice")]
+    pub(crate) unsafe fn part(&self, index: usize) -> &mut [T] {
+        let from = (index * self.of_part).min(self.len);
+        let len = self.of_part.min(self.len - from);
+        // SAFETY: within the slice, which is borrowed for as long as `self`; not shared, as the caller promises.
+        unsafe { std::slice::from_raw_parts_mut(self.first.add(from), len) }
+    }
 }
