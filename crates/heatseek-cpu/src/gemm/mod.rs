@@ -10,6 +10,7 @@ use crate::{Isa, parallel};
 use block::Block;
 use epilogue::Epilogue;
 pub use packed::PackedWeight;
+pub(crate) use packed::transpose;
 
 /// The most rows of a task.
 const MAX_ROWS: usize = 256;
