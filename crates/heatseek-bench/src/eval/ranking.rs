@@ -35,12 +35,15 @@ pub fn rank(
             if rows * columns > 0 {
                 let op = Op::Gemm(Gemm::linear(documents.width, columns));
                 let tensor = Tensor::new(&[columns, documents.width], b.to_vec());
-                let packed: Vec<_> =
-                    kernels.pack(&op, "weight", &tensor).map(|b| ("weight", Arc::new(b))).into_iter().collect();
+                let packed: Vec<_> = kernels
+                    .pack(&op, "weight", &tensor)
+                    .map(|b| ("weight", Arc::new(b)))
+                    .into_iter()
+                    .collect();
                 let bias = vec![0.0; columns];
                 let inputs =
                     vec![("x", Operand::F32(a)), ("weight", Operand::Packed), ("bias", Operand::F32(&bias))];
-                let mut operands = Operands::new(inputs, vec![("y", Some(&mut products))]);
+                let mut operands = Operands::new(inputs, [("y", products.as_mut_slice())]);
                 let product = kernels.run(&op, rows, &packed, &mut operands);
                 product.map_err(|error| Failure::internal(format!("multiplying vectors: {error}")))?;
             }
