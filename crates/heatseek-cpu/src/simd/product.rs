@@ -85,8 +85,9 @@ pub(crate) unsafe fn row<V: F32s, const VECTORS: usize>(product: &Product) {
                 *sum = value.mul_add(V::load(b.add(step * b_stride + j * V::LANES)), *sum);
             }
         }
-        for j in 0..VECTORS {
-            let sum = sums[0][j].add(sums[1][j]).add(sums[2][j].add(sums[3][j]));
+        let [a, b, c, d] = sums;
+        for (j, (((a, b), c), d)) in a.iter().zip(b).zip(c).zip(d).enumerate() {
+            let sum = a.add(b).add(c.add(d));
             let to = out.add(j * V::LANES);
             let sum = if accumulate { V::load(to).add(sum) } else { sum };
             sum.store(to);
