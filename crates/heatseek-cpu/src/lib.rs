@@ -19,7 +19,8 @@ use std::rc::Rc;
 
 use gemm::PackedWeight;
 use heatseek_ops::{
-    DeviceInfo, DeviceKind, ExecutorError, HostExecutor, HostKernels, Op, Operands, PackedOperand, Tensor,
+    DeviceInfo, DeviceKind, Dtype, ExecutorError, HostExecutor, HostKernels, Op, Operands, PackedOperand,
+    Tensor,
 };
 
 /// The CPU kernels; `HostExecutor::new(CpuKernels::new())`, or [`executor`], runs Programs with them.
@@ -60,7 +61,7 @@ impl HostKernels for CpuKernels {
         }
     }
 
-    fn pack(&self, op: &Op, binding: &'static str, tensor: &Tensor) -> Option<PackedWeight> {
+    fn pack(&self, op: &Op, binding: &'static str, tensor: &Tensor, _: Dtype) -> Option<PackedWeight> {
         match op {
             Op::Gemm(op) if binding == "weight" => Some(gemm::pack(&self.gemm, op, tensor)),
             _ => None,
