@@ -1,25 +1,35 @@
-//! The ops on the CPU, one file each, from one Rust source: native SIMD with rayon, and wasm SIMD128 on
-//! one thread in the browser. The matrix products are `rten-gemm`'s, with weights packed once at load;
-//! everything around them is written so that the compiler vectorises it.
+//! The ops on the CPU, one file each, from one Rust source for every instruction set: AVX-512, AVX2 and NEON with
+//! rayon natively, SIMD128 in the browser, and plain arrays where there is none of these. [`Isa`] says which; natively
+//! the environment variable [`HEATSEEK_CPU`](ISA_VARIABLE) may name another than the best.
+//!
+//! Weights are laid out once at load for the tiles of a matrix product, activations are read where they lie, and what
+//! follows a product is done before its tile is written.
 
+mod attention;
+mod attention_map;
+mod attention_pool;
 mod copy;
 mod embed;
 mod gemm;
 mod int8_isa;
 mod isa;
+mod l2_normalize;
+mod layer_norm;
 mod math;
 mod parallel;
+mod pool;
+mod rollout;
 mod simd;
 
 pub use gemm::Packed;
-pub use int8_isa::Int8Isa;
-pub use isa::{ISA_VARIABLE, Isa};
-pub use simd::bytes::Encoding;
 use heatseek_ops::int8::RowBits;
 use heatseek_ops::{
     DeviceInfo, DeviceKind, Dtype, ExecutorError, HostExecutor, HostKernels, Op, Operands, PackedOperand,
     Tensor,
 };
+pub use int8_isa::Int8Isa;
+pub use isa::{ISA_VARIABLE, Isa};
+pub use simd::bytes::Encoding;
 
 /// The CPU kernels; `HostExecutor::new(CpuKernels::new())`, or [`executor`], runs Programs with them.
 #[derive(Clone, Copy, Debug)]
@@ -132,6 +142,13 @@ impl HostKernels for CpuKernels {
             Op::Embed(op) => embed::embed(op, operands),
             Op::Gemm(op) => gemm::gemm((self.isa, self.int8), op, rows, packed, operands)?,
             Op::CopyRows(op) => copy::copy(op, operands),
+            Op::LayerNorm(op) => layer_norm::layer_norm(self.isa, op, operands),
+            Op::Attention(op) => attention::attention(self.isa, op, operands)?,
+            Op::AttentionMap(op) => attention_map::attention_map(self.isa, op, rows, operands)?,
+            Op::Pool(op) => pool::pool(self.isa, op, operands),
+            Op::AttentionPool(op) => attention_pool::attention_pool(self.isa, op, operands),
+            Op::Rollout(op) => rollout::rollout(self.isa, op, rows, operands)?,
+            Op::L2Normalize(op) => l2_normalize::l2_normalize(self.isa, op, operands),
             other => {
                 return Err(ExecutorError::Unsupported {
                     device: "the CPU".into(),

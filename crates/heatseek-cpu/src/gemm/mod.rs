@@ -13,6 +13,7 @@ use block::Block;
 use epilogue::Epilogue;
 use int8::PackedInt8;
 pub use packed::PackedWeight;
+pub(crate) use packed::transpose;
 
 /// The most rows of a task.
 const MAX_ROWS: usize = 256;
