@@ -324,3 +324,167 @@ impl<'a> Step<'a> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{CopyRows, DeviceInfo, ExecutorError, HostExecutor, HostKernels, LayerNorm, Op, Operands};
+    use crate::{PackedOperand, PlanOptions, ReferenceExecutor, Tensor};
+    use std::sync::Arc;
+
+    /// A chain of copies, each of the last but one and of the last, so that three are needed at a time.
+    fn chain(steps: usize, widths: impl Fn(usize) -> usize) -> Program {
+        let mut program = Program::new();
+        let mut ids = vec![program.input("x", widths(0))];
+        let mut width = widths(0);
+        for step in 1..=steps {
+            width = widths(step);
+            let id = program.activation(format!("copy {step}"), Rows::Tokens, width);
+            let x = ids[step - 1];
+            let op = CopyRows::of_width(width);
+            program.push(op, Rows::Tokens, &[x, id]).unwrap();
+            ids.push(id);
+        }
+        assert_eq!(width, widths(0));
+        program.output("y", ids[steps]);
+        program
+    }
+
+    fn batch(rows: usize, width: usize) -> Batch {
+        let mut batch = Batch::new();
+        let values: Vec<f32> = (0..rows * width).map(|i| i as f32 - 9.0).collect();
+        batch.push_rows(rows, &[&values]).unwrap();
+        batch
+    }
+
+    #[test]
+    fn what_is_needed_at_the_same_time_lies_apart() {
+        let mut program = Program::new();
+        let x = program.input("x", 6);
+        let affine = program.weight("affine", Tensor::new(&[2, 6], vec![1.0; 12]));
+        let mut ids = vec![x];
+        for step in 0..12 {
+            // Some are read once, some until the end, and two are written again.
+            let id = match step {
+                7 => ids[2],
+                10 => ids[4],
+                _ => program.activation(format!("a {step}"), Rows::Tokens, 6),
+            };
+            let from = ids[step * 5 % ids.len()];
+            let from = if from == id { x } else { from };
+            let op = LayerNorm { width: 6, eps: 1e-5 };
+            program.push(op, Rows::Tokens, &[from, affine, id]).unwrap();
+            ids.push(id);
+        }
+        let outputs = [program.output("early", ids[3]), program.output("late", ids[12])];
+        for checked in [false, true] {
+            let layout = Layout::new(&program, &batch(5, 6), &outputs, checked);
+            // Run it in symbols: every place remembers which step wrote it last.
+            let mut wrote = vec![usize::MAX; layout.len];
+            let mut last = vec![usize::MAX; program.buffers().len()];
+            for (index, step) in program.steps().iter().enumerate() {
+                let holds = |at: usize, by: usize, wrote: &[usize]| match &layout.steps[index][at] {
+                    Place::Block(range) => wrote[range.clone()].iter().all(|&step| step == by),
+                    _ => true,
+                };
+                assert!(holds(0, last[step.buffers[0].0], &wrote), "step {index} reads what is gone");
+                let Place::Block(range) = &layout.steps[index][2] else { panic!("an output has a place") };
+                assert_eq!(range.start % LINE_ELEMS, 0);
+                let guard = if checked { GUARD_ELEMS } else { 0 };
+                wrote[range.start..range.end + guard].fill(index);
+                last[step.buffers[2].0] = index;
+            }
+            for id in outputs {
+                let buffer = program.outputs()[id.0].1.unwrap();
+                let Place::Block(range) = &layout.last[buffer.0] else { panic!("an output has a place") };
+                assert!(wrote[range.clone()].iter().all(|&step| step == last[buffer.0]));
+            }
+        }
+    }
+
+    #[test]
+    fn a_chain_takes_as_much_as_its_two_largest_neighbours() {
+        let program = chain(9, |_| 16);
+        let layout = Layout::new(&program, &batch(3, 16), &[OutputId(0)], false);
+        assert_eq!(layout.len, 2 * 3 * 16);
+        // What no step needs is not there.
+        assert_eq!(Layout::new(&program, &Batch::of_lengths(&[]), &[], false).len, 0);
+    }
+
+    #[test]
+    fn memory_is_kept_and_after_many_small_runs_given_back() {
+        let program = Arc::new(chain(4, |_| 8));
+        let plan = HostExecutor::new(ReferenceExecutor).plan(program, PlanOptions::default()).unwrap();
+        let run = |rows: usize| {
+            let batch = batch(rows, 8);
+            assert_eq!(plan.run_now(&batch, &[OutputId(0)]).unwrap()[0], batch.input(0));
+            plan.activation_bytes()
+        };
+        let large = run(1000);
+        assert!(large < 4 * 2 * 1000 * 8 + 128, "{large}");
+        assert_eq!((run(10), run(1000)), (large, large));
+        for _ in 0..SMALL_RUNS {
+            run(10);
+        }
+        let last = run(10);
+        assert!(last < large / 4, "{last} of {large}");
+    }
+
+    /// A copy that is wrong.
+    #[derive(Clone, Copy)]
+    enum Faulty {
+        Short,
+        Long,
+    }
+
+    impl HostKernels for Faulty {
+        type Packed = ();
+
+        fn device(&self) -> DeviceInfo {
+            ReferenceExecutor.device()
+        }
+
+        fn pack(&self, _: &Op, _: &'static str, _: &Tensor) -> Option<()> {
+            None
+        }
+
+        fn run(
+            &self,
+            _: &Op,
+            _: usize,
+            _: &[PackedOperand<()>],
+            operands: &mut Operands<'_>,
+        ) -> Result<(), ExecutorError> {
+            let (x, y) = (operands.input("x"), operands.output("y"));
+            let len = y.len();
+            match self {
+                Self::Short => y[..len - 1].copy_from_slice(&x[..len - 1]),
+                Self::Long => {
+                    y.copy_from_slice(x);
+                    // SAFETY: the guard, which is what this tests, lies behind in the same block.
+                    unsafe { y.as_mut_ptr().add(len + 3).write(1.0) };
+                }
+            }
+            Ok(())
+        }
+
+        fn preferred_rows(&self) -> usize {
+            1
+        }
+    }
+
+    #[test]
+    fn checked_runs_find_what_is_not_written_and_what_is_written_behind() {
+        let program = Arc::new(chain(2, |_| 8));
+        let options = PlanOptions { checked: true, ..PlanOptions::default() };
+        let short = HostExecutor::new(Faulty::Short).plan(program.clone(), options).unwrap();
+        for _ in 0..2 {
+            // Also where an earlier run has left numbers.
+            let values = short.run_now(&batch(3, 8), &[OutputId(0)]).unwrap().remove(0);
+            assert_eq!((values[0], values[23].to_bits()), (-9.0, UNWRITTEN));
+        }
+        let long = HostExecutor::new(Faulty::Long).plan(program, options).unwrap();
+        let error = long.run_now(&batch(3, 8), &[OutputId(0)]).unwrap_err().to_string();
+        assert!(error.contains("`y` was written behind its end"), "{error}");
+    }
+}

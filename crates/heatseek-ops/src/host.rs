@@ -299,9 +299,9 @@ impl<K: HostKernels> HostPlan<K> {
                 }
             }
             let done = self.run_step(index, step, batch, &tables, &mut activations);
-            if done.is_err() {
+            if let Err(error) = done {
                 activations.end();
-                return Err(done.unwrap_err());
+                return Err(error);
             }
         }
         let buffer = |id: &OutputId| self.program.outputs()[id.0].1;
