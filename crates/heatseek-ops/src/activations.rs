@@ -444,7 +444,7 @@ mod tests {
             ReferenceExecutor.device()
         }
 
-        fn pack(&self, _: &Op, _: &'static str, _: &Tensor) -> Option<()> {
+        fn pack(&self, _: &Op, _: &'static str, _: &Tensor, _: Dtype) -> Option<()> {
             None
         }
 

@@ -58,6 +58,10 @@ impl HostKernels for ReferenceExecutor {
         }
     }
 
+    fn packed_bytes(&self, packed: &QuantizedWeight) -> usize {
+        size_of_val(&packed.values[..]) + size_of_val(&packed.scales[..]) + size_of_val(&packed.sums[..])
+    }
+
     fn run(
         &self,
         op: &Op,
