@@ -4,9 +4,11 @@ use std::sync::Arc;
 
 use heatseek_testkit::{Tolerance, values};
 
+use crate::int8::RowBits;
+use crate::reference::SevenBitReference;
 use crate::{
-    Batch, Binding, CopyRows, Dim, Direction, Dtype, Element, Gemm, HostExecutor, Op, OutputId, PlanOptions,
-    Program, ReferenceExecutor, Residual, Rows, Table,
+    Batch, Binding, CopyRows, Dim, Direction, Dtype, Element, Gemm, HostExecutor, HostKernels, Op, OutputId,
+    PlanOptions, Program, ReferenceExecutor, Residual, Rows, Table,
 };
 
 /// Rows of a table (vocabulary, positions) whose size a case leaves open: more than any case's length.
@@ -243,9 +245,21 @@ impl Case {
 
     /// What the reference computes, for cases of [`quantized`] in int8.
     pub fn expected(&self) -> Vec<Vec<f32>> {
+        self.expected_in(RowBits::Eight)
+    }
+
+    /// The same with rows of int8 in so many bits.
+    pub fn expected_in(&self, bits: RowBits) -> Vec<Vec<f32>> {
+        match bits {
+            RowBits::Eight => self.run(ReferenceExecutor),
+            RowBits::Seven => self.run(SevenBitReference),
+        }
+    }
+
+    fn run(&self, reference: impl HostKernels + Clone) -> Vec<Vec<f32>> {
         let program = Arc::new(self.program());
         let options = PlanOptions { dtype: self.dtype, ..PlanOptions::default() };
-        let plan = HostExecutor::new(ReferenceExecutor).plan(program.clone(), options);
+        let plan = HostExecutor::new(reference).plan(program.clone(), options);
         let plan = plan.expect("the reference runs every op");
         plan.run_now(&self.batch(), &self.outputs(&program)).expect("the reference runs every case")
     }

@@ -30,6 +30,62 @@ use crate::{DeviceInfo, DeviceKind, Dtype, ExecutorError, HostKernels, Op, Opera
 #[derive(Clone, Copy, Debug, Default)]
 pub struct ReferenceExecutor;
 
+/// The references with rows of int8 in 7 bits, for devices that have no more ([`Executor::row_bits`](crate::Executor)).
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SevenBitReference;
+
+impl HostKernels for SevenBitReference {
+    type Packed = QuantizedWeight;
+
+    fn device(&self) -> DeviceInfo {
+        ReferenceExecutor.device()
+    }
+
+    fn stores(&self, dtype: Dtype) -> bool {
+        ReferenceExecutor.stores(dtype)
+    }
+
+    fn row_bits(&self) -> RowBits {
+        RowBits::Seven
+    }
+
+    fn pack(&self, op: &Op, binding: &'static str, tensor: &Tensor, dtype: Dtype) -> Option<QuantizedWeight> {
+        ReferenceExecutor.pack(op, binding, tensor, dtype)
+    }
+
+    fn packed_bytes(&self, packed: &QuantizedWeight) -> usize {
+        ReferenceExecutor.packed_bytes(packed)
+    }
+
+    fn run(
+        &self,
+        op: &Op,
+        rows: usize,
+        packed: &[PackedOperand<QuantizedWeight>],
+        operands: &mut Operands<'_>,
+    ) -> Result<(), ExecutorError> {
+        run(op, rows, packed, RowBits::Seven, operands);
+        Ok(())
+    }
+
+    fn preferred_rows(&self) -> usize {
+        ReferenceExecutor.preferred_rows()
+    }
+}
+
+fn run(
+    op: &Op,
+    rows: usize,
+    packed: &[PackedOperand<QuantizedWeight>],
+    bits: RowBits,
+    operands: &mut Operands<'_>,
+) {
+    match (op, packed) {
+        (Op::Gemm(op), [(_, weight)]) => gemm_int8(op, rows, weight, bits, operands),
+        _ => crate::ops::run_reference(op, rows, operands),
+    }
+}
+
 impl HostKernels for ReferenceExecutor {
     /// Of a plan of int8; in f32 nothing is packed.
     type Packed = QuantizedWeight;
@@ -69,10 +125,7 @@ impl HostKernels for ReferenceExecutor {
         packed: &[PackedOperand<QuantizedWeight>],
         operands: &mut Operands<'_>,
     ) -> Result<(), ExecutorError> {
-        match (op, packed) {
-            (Op::Gemm(op), [(_, weight)]) => gemm_int8(op, rows, weight, RowBits::Eight, operands),
-            _ => crate::ops::run_reference(op, rows, operands),
-        }
+        run(op, rows, packed, RowBits::Eight, operands);
         Ok(())
     }
 
