@@ -11,6 +11,7 @@ mod attention_pool;
 mod copy;
 mod embed;
 mod gemm;
+mod int8_isa;
 mod isa;
 mod l2_normalize;
 mod layer_norm;
@@ -20,16 +21,21 @@ mod pool;
 mod rollout;
 mod simd;
 
-pub use gemm::PackedWeight;
+pub use gemm::Packed;
+use heatseek_ops::int8::RowBits;
 use heatseek_ops::{
-    DeviceInfo, DeviceKind, ExecutorError, HostExecutor, HostKernels, Op, Operands, PackedOperand, Tensor,
+    DeviceInfo, DeviceKind, Dtype, ExecutorError, HostExecutor, HostKernels, Op, Operands, PackedOperand,
+    Tensor,
 };
+pub use int8_isa::Int8Isa;
 pub use isa::{ISA_VARIABLE, Isa};
+pub use simd::bytes::Encoding;
 
 /// The CPU kernels; `HostExecutor::new(CpuKernels::new())`, or [`executor`], runs Programs with them.
 #[derive(Clone, Copy, Debug)]
 pub struct CpuKernels {
     isa: Isa,
+    int8: Int8Isa,
 }
 
 /// An executor over the CPU kernels.
@@ -40,7 +46,7 @@ pub fn executor() -> HostExecutor<CpuKernels> {
 impl CpuKernels {
     /// Kernels of [`Isa::chosen`].
     pub fn new() -> Self {
-        Self { isa: Isa::chosen() }
+        Self::of(Isa::chosen())
     }
 
     /// Kernels of this instruction set.
@@ -49,13 +55,35 @@ impl CpuKernels {
     /// [`ExecutorError::Unsupported`] if this machine lacks it.
     pub fn with_isa(isa: Isa) -> Result<Self, ExecutorError> {
         if isa.is_available() {
-            return Ok(Self { isa });
+            return Ok(Self::of(isa));
         }
         let available: Vec<&str> = Isa::available().map(Isa::name).collect();
         Err(ExecutorError::Unsupported {
             device: "the CPU".into(),
             what: format!("{isa} kernels"),
             why: format!("it lacks that instruction set; it has {}", available.join(", ")),
+        })
+    }
+}
+
+impl CpuKernels {
+    fn of(isa: Isa) -> Self {
+        Self { isa, int8: Int8Isa::best_with(isa) }
+    }
+
+    /// Kernels of this instruction for int8, and of the instruction set it goes with for all else.
+    ///
+    /// # Errors
+    /// [`ExecutorError::Unsupported`] if this machine lacks it.
+    pub fn with_int8(int8: Int8Isa) -> Result<Self, ExecutorError> {
+        if int8.is_available() {
+            return Ok(Self { isa: int8.isa(), int8 });
+        }
+        let available: Vec<&str> = Int8Isa::available().map(Int8Isa::name).collect();
+        Err(ExecutorError::Unsupported {
+            device: "the CPU".into(),
+            what: format!("int8 {int8} kernels"),
+            why: format!("it lacks that instruction; it has {}", available.join(", ")),
         })
     }
 }
@@ -67,7 +95,7 @@ impl Default for CpuKernels {
 }
 
 impl HostKernels for CpuKernels {
-    type Packed = PackedWeight;
+    type Packed = Packed;
 
     fn device(&self) -> DeviceInfo {
         DeviceInfo {
@@ -80,25 +108,49 @@ impl HostKernels for CpuKernels {
         }
     }
 
-    fn pack(&self, op: &Op, binding: &'static str, tensor: &Tensor) -> Option<PackedWeight> {
-        match op {
-            Op::Gemm(op) if binding == "weight" => {
-                Some(PackedWeight::new(self.isa, op.n, op.k, &tensor.values()))
+    fn device_for(&self, dtype: Dtype) -> DeviceInfo {
+        let kernels = match dtype {
+            Dtype::Int8 if self.row_bits() == RowBits::Seven => {
+                format!("int8 {}, rows in 7 bits", self.int8)
             }
+            Dtype::Int8 => format!("int8 {}", self.int8),
+            Dtype::F32 | Dtype::F16 => return DeviceInfo { dtype: dtype.name(), ..self.device() },
+        };
+        DeviceInfo { kernels, dtype: dtype.name(), ..self.device() }
+    }
+
+    fn stores(&self, dtype: Dtype) -> bool {
+        match dtype {
+            Dtype::F32 | Dtype::Int8 => true,
+            Dtype::F16 => false,
+        }
+    }
+
+    fn row_bits(&self) -> RowBits {
+        self.int8.encoding().bits()
+    }
+
+    fn pack(&self, op: &Op, binding: &'static str, tensor: &Tensor, dtype: Dtype) -> Option<Packed> {
+        match op {
+            Op::Gemm(op) if binding == "weight" => Some(gemm::pack((self.isa, self.int8), op, tensor, dtype)),
             _ => None,
         }
+    }
+
+    fn packed_bytes(&self, packed: &Packed) -> usize {
+        packed.size_bytes()
     }
 
     fn run(
         &self,
         op: &Op,
         rows: usize,
-        packed: &[PackedOperand<PackedWeight>],
+        packed: &[PackedOperand<Packed>],
         operands: &mut Operands<'_>,
     ) -> Result<(), ExecutorError> {
         match op {
             Op::Embed(op) => embed::embed(op, operands),
-            Op::Gemm(op) => gemm::gemm(self.isa, op, rows, packed, operands)?,
+            Op::Gemm(op) => gemm::gemm((self.isa, self.int8), op, rows, packed, operands)?,
             Op::CopyRows(op) => copy::copy(op, operands),
             Op::LayerNorm(op) => layer_norm::layer_norm(self.isa, op, operands),
             Op::Attention(op) => attention::attention(self.isa, op, operands)?,

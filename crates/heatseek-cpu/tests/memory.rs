@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use heatseek_ops::{
-    Activation, Attention, Batch, Gemm, OutputId, PlanOptions, Pool, Pooling, Program, Residual, Rows, Table,
-    Tensor,
+    Activation, Attention, Batch, Dtype, Gemm, OutputId, PlanOptions, Pool, Pooling, Program, Residual, Rows,
+    Table, Tensor,
 };
 
 struct Counting;
@@ -66,9 +66,10 @@ fn layers(count: usize) -> (Program, OutputId) {
 }
 
 /// Allocations of a run like two before it, and the bytes that are kept.
-fn of_run(count: usize, rows: usize) -> (usize, usize) {
+fn of_run(count: usize, rows: usize, dtype: Dtype) -> (usize, usize) {
     let (program, output) = layers(count);
-    let plan = heatseek_cpu::executor().plan(Arc::new(program), PlanOptions::default()).unwrap();
+    let options = PlanOptions { dtype, ..PlanOptions::default() };
+    let plan = heatseek_cpu::executor().plan(Arc::new(program), options).unwrap();
     let mut batch = Batch::new();
     for len in [rows - 3, 3] {
         batch.push_rows(len, &[&vec![0.5; len * WIDTH]]).unwrap();
@@ -84,12 +85,14 @@ fn of_run(count: usize, rows: usize) -> (usize, usize) {
 
 #[test]
 fn steps_allocate_nothing_and_layers_share_their_memory() {
-    let (few, few_bytes) = of_run(3, 67);
-    let (many, many_bytes) = of_run(40, 67);
-    // What is returned, and the tables of the batch with what they are kept in.
-    assert!(few <= 16, "{few} allocations");
-    assert_eq!(many, few, "allocations grow with the steps");
-    assert_eq!(many_bytes, few_bytes, "memory grows with the steps");
-    // The residual stream before and after a layer, qkv with its statistics and what attention makes of it.
-    assert!(few_bytes <= 4 * 67 * (2 * WIDTH + 3 * WIDTH + 2 + WIDTH) + 6 * 64, "{few_bytes} bytes");
+    for dtype in [Dtype::F32, Dtype::Int8] {
+        let (few, few_bytes) = of_run(3, 67, dtype);
+        let (many, many_bytes) = of_run(40, 67, dtype);
+        // What is returned, and the tables of the batch with what they are kept in.
+        assert!(few <= 16, "{few} allocations");
+        assert_eq!(many, few, "allocations grow with the steps");
+        assert_eq!(many_bytes, few_bytes, "memory grows with the steps");
+        // The residual stream before and after a layer, qkv with its statistics and what attention makes of it.
+        assert!(few_bytes <= 4 * 67 * (2 * WIDTH + 3 * WIDTH + 2 + WIDTH) + 6 * 64, "{few_bytes} bytes");
+    }
 }

@@ -3,9 +3,10 @@
 
 use std::sync::Arc;
 
-use heatseek_cpu::{CpuKernels, Isa, PackedWeight};
+use heatseek_cpu::{CpuKernels, Isa, Packed};
 use heatseek_ops::{
-    Activation, Attention, Batch, Gemm, HostKernels, Op, Operand, Operands, Residual, Tensor, reference,
+    Activation, Attention, Batch, Dtype, Gemm, HostKernels, Op, Operand, Operands, Residual, Tensor,
+    reference,
 };
 use heatseek_testkit::{Tolerance, compare, values};
 
@@ -44,8 +45,11 @@ fn check(isa: Isa, op: Gemm, rows: usize) {
     let kernels = CpuKernels::with_isa(isa).unwrap();
     let (inputs, name) = (Inputs::of(&op, rows), format!("{op:?} of {rows} rows on {isa}"));
     let weight = Tensor::new(&[op.n, op.k], inputs.0[1].1.clone());
-    let packed: Vec<(&'static str, Arc<PackedWeight>)> =
-        kernels.pack(&Op::Gemm(op), "weight", &weight).map(|w| ("weight", Arc::new(w))).into_iter().collect();
+    let packed: Vec<(&'static str, Arc<Packed>)> = kernels
+        .pack(&Op::Gemm(op), "weight", &weight, Dtype::F32)
+        .map(|w| ("weight", Arc::new(w)))
+        .into_iter()
+        .collect();
     let (mut y, mut stats) = (vec![7.0f32; rows * op.n + 16], vec![7.0f32; 2 * rows]);
     let of_norm = if op.norm_in.is_some() { 2 * rows } else { 0 };
     let outputs = [("y", &mut y[..rows * op.n]), ("stats", &mut stats[..of_norm])];

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::activations::{self, Activations, MAX_OUTPUTS};
+use crate::int8::RowBits;
 use crate::{
     Batch, Buffer, BufferId, DeviceInfo, Direction, Dtype, Element, Executor, ExecutorError, LocalFuture, Op,
     OutputId, Plan, PlanOptions, Program, Step, Table, Tensor,
@@ -94,8 +95,26 @@ pub trait HostKernels {
     /// What they are.
     fn device(&self) -> DeviceInfo;
 
-    /// Lays out the weight bound at `binding` of `op`, or `None` to be given its plain values.
-    fn pack(&self, op: &Op, binding: &'static str, tensor: &Tensor) -> Option<Self::Packed>;
+    /// What they are in plans of `dtype`.
+    fn device_for(&self, dtype: Dtype) -> DeviceInfo {
+        DeviceInfo { dtype: dtype.name(), ..self.device() }
+    }
+
+    /// Whether they can store `dtype`.
+    fn stores(&self, dtype: Dtype) -> bool {
+        dtype == Dtype::F32
+    }
+
+    /// See [`Executor::row_bits`].
+    fn row_bits(&self) -> RowBits {
+        RowBits::default()
+    }
+
+    /// Lays out the weight bound at `binding` of `op` for a plan of `dtype`, or `None` to be given its plain values.
+    fn pack(&self, op: &Op, binding: &'static str, tensor: &Tensor, dtype: Dtype) -> Option<Self::Packed>;
+
+    /// Bytes that a packed weight holds.
+    fn packed_bytes(&self, packed: &Self::Packed) -> usize;
 
     /// Runs one op on `rows` rows. `packed` holds what [`HostKernels::pack`] made, by binding name.
     fn run(
@@ -127,11 +146,17 @@ impl<K: HostKernels + Clone> HostExecutor<K> {
     /// # Errors
     /// As [`Executor::prepare`].
     pub fn plan(&self, program: Arc<Program>, options: PlanOptions) -> Result<HostPlan<K>, ExecutorError> {
-        if options.dtype != Dtype::F32 {
+        if !self.kernels.stores(options.dtype) {
             return Err(ExecutorError::Unsupported {
                 device: self.kernels.device().name,
                 what: format!("{} storage", options.dtype.name()),
-                why: "these kernels store f32; ask for f32, or for a GPU that has f16".into(),
+                why: match options.dtype {
+                    Dtype::F16 => {
+                        "these kernels store f32 or int8; ask for one of them, or for a GPU that has f16"
+                    }
+                    Dtype::F32 | Dtype::Int8 => "these kernels do not store it; ask for f32",
+                }
+                .into(),
             });
         }
         let empty = HostPlan {
@@ -142,6 +167,7 @@ impl<K: HostKernels + Clone> HostExecutor<K> {
             bindings: Vec::new(),
             activations: Arc::default(),
             checked: options.checked,
+            dtype: options.dtype,
         };
         empty.extended_now(program)
     }
@@ -158,6 +184,18 @@ fn materialised(tensor: &Tensor) -> Tensor {
 impl<K: HostKernels + Clone + 'static> Executor for HostExecutor<K> {
     fn device(&self) -> DeviceInfo {
         self.kernels.device()
+    }
+
+    fn device_for(&self, dtype: Dtype) -> DeviceInfo {
+        self.kernels.device_for(dtype)
+    }
+
+    fn stores(&self, dtype: Dtype) -> bool {
+        self.kernels.stores(dtype)
+    }
+
+    fn row_bits(&self) -> RowBits {
+        self.kernels.row_bits()
     }
 
     fn prepare(
@@ -180,6 +218,7 @@ pub struct HostPlan<K: HostKernels> {
     /// Shared with the plans that extend this one: runs do not overlap.
     activations: Arc<Mutex<Activations>>,
     checked: bool,
+    dtype: Dtype,
 }
 
 /// A binding of a step.
@@ -221,7 +260,7 @@ impl<K: HostKernels> HostPlan<K> {
                 let Buffer::Weight(tensor) = &program.buffers()[id.0].1 else { continue };
                 match self.packed_before(&step.op, binding.name, *id) {
                     Some(shared) => of_step.push((binding.name, shared)),
-                    None => match self.kernels.pack(&step.op, binding.name, tensor) {
+                    None => match self.kernels.pack(&step.op, binding.name, tensor, self.dtype) {
                         Some(p) => of_step.push((binding.name, Arc::new(p))),
                         None => {
                             plain.entry(*id).or_insert_with(|| materialised(tensor));
@@ -233,7 +272,8 @@ impl<K: HostKernels> HostPlan<K> {
         }
         let bindings = program.steps().iter().map(Bound::all).collect();
         let (kernels, activations) = (self.kernels.clone(), self.activations.clone());
-        Ok(Self { kernels, program, packed, plain, bindings, activations, checked: self.checked })
+        let (checked, dtype) = (self.checked, self.dtype);
+        Ok(Self { kernels, program, packed, plain, bindings, activations, checked, dtype })
     }
 
     /// What was packed for a step of this plan that binds weight `id` in the same place of the same op.
@@ -248,6 +288,22 @@ impl<K: HostKernels> HostPlan<K> {
     /// What else a run allocates is what it returns, the batch's tables, and captures for as long as it lasts.
     pub fn activation_bytes(&self) -> usize {
         self.activations().bytes()
+    }
+
+    /// Bytes of the weights that were laid out for this plan: in int8 a quarter of f32's. What the kernels read as it is,
+    /// such as tables of vectors, lies where it was, as does the checkpoint that packed weights were made from: a file
+    /// that is mapped into memory, and whose pages the system takes back.
+    pub fn packed_bytes(&self) -> usize {
+        let mut counted: Vec<*const K::Packed> = Vec::new();
+        let mut bytes = 0;
+        for (_, packed) in self.packed.iter().flatten() {
+            // Steps may share one.
+            if !counted.contains(&Arc::as_ptr(packed)) {
+                counted.push(Arc::as_ptr(packed));
+                bytes += self.kernels.packed_bytes(packed);
+            }
+        }
+        bytes
     }
 
     fn activations(&self) -> MutexGuard<'_, Activations> {

@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
-use heatseek_cpu::{CpuKernels, PackedWeight};
-use heatseek_ops::{Activation, Gemm, HostKernels, Op, Operand, Operands, Tensor, reference};
+use heatseek_cpu::{CpuKernels, Packed};
+use heatseek_ops::int8::{QuantizedWeight, RowBits};
+use heatseek_ops::{Activation, Dtype, Gemm, HostKernels, Op, Operand, Operands, Tensor, reference};
 
 use crate::{Case, Outcome, compare};
 
@@ -15,13 +16,13 @@ const ROWS: [usize; 4] = [1, 32, 256, 1024];
 const CLOSE: f32 = 1e-5;
 
 /// Every shape with every number of rows, and one with the activation that follows it in MiniLM.
-pub fn all(kernels: CpuKernels) -> Vec<Case<'static>> {
+pub fn all(kernels: CpuKernels, dtype: Dtype) -> Vec<Case<'static>> {
     let plain = SHAPES.into_iter().flat_map(|(k, n)| ROWS.map(|rows| (Gemm::linear(k, n), rows)));
     let gelu = (Gemm { activation: Activation::GeluErf, ..Gemm::linear(384, 1536) }, 1024);
-    plain.chain([gelu]).map(|(op, rows)| product(kernels, op, rows)).collect()
+    plain.chain([gelu]).map(|(op, rows)| product((kernels, dtype), op, rows)).collect()
 }
 
-fn product(kernels: CpuKernels, op: Gemm, rows: usize) -> Case<'static> {
+fn product((kernels, dtype): (CpuKernels, Dtype), op: Gemm, rows: usize) -> Case<'static> {
     // Seven primes or so, so that no two rows are alike.
     let values = |len: usize, step: usize, scale: f32| -> Vec<f32> {
         (0..len).map(|i| ((i * step % 1009) as f32 / 504.5 - 1.0) * scale).collect()
@@ -30,8 +31,8 @@ fn product(kernels: CpuKernels, op: Gemm, rows: usize) -> Case<'static> {
     let (x, bias) = (values(rows * op.k, 613, 1.0), values(op.n, 97, 1.0));
     let mut y = vec![f32::NAN; rows * op.n];
     let wrapped = Op::Gemm(op);
-    let packed: Vec<(&'static str, Arc<PackedWeight>)> = kernels
-        .pack(&wrapped, "weight", &weight)
+    let packed: Vec<(&'static str, Arc<Packed>)> = kernels
+        .pack(&wrapped, "weight", &weight, dtype)
         .map(|packed| ("weight", Arc::new(packed)))
         .into_iter()
         .collect();
@@ -47,7 +48,14 @@ fn product(kernels: CpuKernels, op: Gemm, rows: usize) -> Case<'static> {
             let inputs =
                 [("x", Operand::F32(&x)), ("weight", Operand::F32(&weight)), ("bias", Operand::F32(&bias))];
             let mut expected = vec![f32::NAN; rows * op.n];
-            reference::gemm(&op, rows, &mut Operands::new(inputs, [("y", &mut expected[..])]));
+            let mut operands = Operands::new(inputs, [("y", &mut expected[..])]);
+            match dtype {
+                Dtype::Int8 => {
+                    let weight = QuantizedWeight::new(&weight, op.k);
+                    reference::gemm_int8(&op, rows, &weight, RowBits::Eight, &mut operands);
+                }
+                Dtype::F32 | Dtype::F16 => reference::gemm(&op, rows, &mut operands),
+            }
             compare(&of_check, &y, &expected, CLOSE)?;
             is_checked = true;
         }

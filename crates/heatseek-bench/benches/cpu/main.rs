@@ -1,9 +1,9 @@
-//! `cargo bench -p heatseek-bench --bench cpu [-- --isa NAME --threads 1,2 --rounds N --json FILE …]`
+//! `cargo bench -p heatseek-bench --bench cpu [-- --isa NAME --dtype int8 --threads 1,2 --rounds N --json FILE …]`
 //!
 //! What share of this machine's multiply-adds our CPU kernels use: matrix products of MiniLM's shapes, and whole
 //! forward passes of MiniLM and DINOv2. The peak is that of a loop of independent fused multiply-adds in registers,
 //! measured in every round beside what is compared with it, as clocks change. Each answer is first compared with the
-//! scalar reference's.
+//! scalar reference's. In int8 the peak is that of the instruction that multiplies bytes.
 //!
 //! With one thread, time in which another process had the core is not counted, where the system tells.
 //! Multiplications and additions are counted where models have them, as matrix products and attention; everything else
@@ -20,7 +20,7 @@ use std::time::{Duration, Instant};
 
 use clap::Parser;
 use heatseek_cpu::{CpuKernels, Isa};
-use heatseek_ops::HostKernels;
+use heatseek_ops::{Dtype, HostKernels};
 use rayon::{ThreadPool, ThreadPoolBuilder};
 use serde_json::{Value, json};
 
@@ -33,6 +33,9 @@ struct Args {
     /// Instruction set: avx512, avx2, neon or scalar [default: the best].
     #[arg(long)]
     isa: Option<Isa>,
+    /// What weights are stored as: f32 or int8.
+    #[arg(long, default_value = "f32", value_parser = dtype)]
+    dtype: Dtype,
     /// Numbers of threads [default: one, and all].
     #[arg(long, value_delimiter = ',')]
     threads: Vec<usize>,
@@ -54,6 +57,13 @@ struct Args {
     /// Given by cargo.
     #[arg(long, hide = true)]
     bench: bool,
+}
+
+fn dtype(name: &str) -> Result<Dtype, String> {
+    [Dtype::F32, Dtype::Int8]
+        .into_iter()
+        .find(|dtype| dtype.name() == name)
+        .ok_or_else(|| "expected f32 or int8".into())
 }
 
 fn main() -> ExitCode {
@@ -80,32 +90,33 @@ fn run(args: &Args) -> Outcome<()> {
     let kernels = CpuKernels::with_isa(isa)?;
     let all = std::thread::available_parallelism()?.get();
     let threads = if args.threads.is_empty() { vec![1, all] } else { args.threads.clone() };
-    println!("{}, {} rounds", kernels.device().kernels, args.rounds);
+    println!("{}, {} rounds", kernels.device_for(args.dtype).kernels, args.rounds);
     let mut rows = Vec::new();
     for threads in threads {
         let pool = ThreadPoolBuilder::new().num_threads(threads).build()?;
-        let mut products = gemm::all(kernels);
-        rows.extend(time(&mut products, args.rounds, isa, &pool)?);
+        let mut products = gemm::all(kernels, args.dtype);
+        rows.extend(time(&mut products, args.rounds, (isa, args.dtype), &pool)?);
         if !args.products_only {
             let (text, vision) = (&args.text_model, &args.vision_model);
-            let mut models = forward::text(kernels, text)?;
-            models.extend(forward::vision(kernels, vision)?);
-            rows.extend(time(&mut models, args.rounds, isa, &pool)?);
+            let mut models = forward::text(kernels, args.dtype, text)?;
+            models.extend(forward::vision(kernels, args.dtype, vision)?);
+            rows.extend(time(&mut models, args.rounds, (isa, args.dtype), &pool)?);
         }
     }
     if let Some(path) = &args.json {
-        let report = json!({ "isa": isa.name(), "rounds": args.rounds, "rows": rows });
+        let report =
+            json!({ "isa": isa.name(), "dtype": args.dtype.name(), "rounds": args.rounds, "rows": rows });
         std::fs::write(path, serde_json::to_string_pretty(&report)?)?;
     }
     Ok(())
 }
 
 /// Every case once a round, beginning with another one each time, each between two measurements of the peak.
-fn time(cases: &mut [Case<'_>], rounds: usize, isa: Isa, pool: &ThreadPool) -> Outcome<Vec<Value>> {
+fn time(cases: &mut [Case<'_>], rounds: usize, on: (Isa, Dtype), pool: &ThreadPool) -> Outcome<Vec<Value>> {
     let threads = pool.current_num_threads();
     let mut rates = vec![Vec::new(); cases.len()];
     let mut shares = vec![Vec::new(); cases.len()];
-    let measure_peak = || pool.broadcast(|_| peak::gflops(isa)).into_iter().sum::<Option<f64>>();
+    let measure_peak = || pool.broadcast(|_| peak::gops(on)).into_iter().sum::<Option<f64>>();
     for round in 0..rounds {
         for turn in 0..cases.len() {
             let at = (round + turn) % cases.len();
@@ -123,7 +134,7 @@ fn time(cases: &mut [Case<'_>], rounds: usize, isa: Isa, pool: &ThreadPool) -> O
         let [(best, median), (best_share, share)] = [rates, shares].map(best_and_median);
         let ms = case.flops as f64 / best / 1e6;
         println!(
-            "{threads} threads  {:<34} {ms:9.3} ms  {best:7.1} GFLOP/s (median {median:.1}), {:.0} % of the peak \
+            "{threads} threads  {:<34} {ms:9.3} ms  {best:7.1} Gop/s (median {median:.1}), {:.0} % of the peak \
              (median {:.0})",
             case.name,
             100.0 * best_share,

@@ -7,7 +7,7 @@ use super::product::{Product, tiles};
 
 /// Eight lanes.
 #[derive(Clone, Copy)]
-pub(crate) struct Avx2(__m256);
+pub(crate) struct Avx2(pub(super) __m256);
 
 /// A mask of the first `count` lanes.
 #[inline(always)]

@@ -7,7 +7,7 @@ use super::{F32s, avx2};
 
 /// Sixteen lanes.
 #[derive(Clone, Copy)]
-pub(crate) struct Avx512(__m512);
+pub(crate) struct Avx512(pub(super) __m512);
 
 #[inline(always)]
 fn first(count: usize) -> __mmask16 {

@@ -7,7 +7,7 @@ use super::product::{Product, tiles};
 
 /// Four lanes.
 #[derive(Clone, Copy)]
-pub(crate) struct Neon(float32x4_t);
+pub(crate) struct Neon(pub(super) float32x4_t);
 
 // SAFETY of every block: as the methods' callers promise; every 64-bit ARM has NEON.
 impl F32s for Neon {

@@ -5,7 +5,7 @@ use super::product::{Product, tiles};
 
 /// Four lanes in an array.
 #[derive(Clone, Copy)]
-pub(crate) struct Scalar([f32; 4]);
+pub(crate) struct Scalar(pub(super) [f32; 4]);
 
 impl Scalar {
     #[inline(always)]

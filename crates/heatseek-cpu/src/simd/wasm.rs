@@ -8,7 +8,7 @@ use super::product::{Product, tiles};
 
 /// Four lanes.
 #[derive(Clone, Copy)]
-pub(crate) struct Wasm(v128);
+pub(crate) struct Wasm(pub(super) v128);
 
 // SAFETY of every block: as the methods' callers promise.
 impl F32s for Wasm {
