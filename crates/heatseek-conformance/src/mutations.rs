@@ -64,6 +64,30 @@ pub const MUTATIONS: &[Mutation] = &[
         at_load: true,
     },
     Mutation {
+        name: "gemm_direct: skipped last step",
+        kernels: "gemm_direct_f32",
+        edits: &[("vector < k / 4u; vector++) {\nlet w_0_0", "vector + 1u < k / 4u; vector++) {\nlet w_0_0")],
+        at_load: true,
+    },
+    Mutation {
+        name: "gemm_direct: off-by-one bound on store",
+        kernels: "gemm_direct_f32",
+        edits: &[("if (row_0 + i >= params.rows)", "if (row_0 + i + 1u >= params.rows)")],
+        at_load: true,
+    },
+    Mutation {
+        name: "gemm_direct: bound missing on store",
+        kernels: "gemm_direct_f32",
+        edits: &[("if (row_0 + i >= params.rows)", "if (false)")],
+        at_load: true,
+    },
+    Mutation {
+        name: "gemm_direct: moments of the tile's first row",
+        kernels: "gemm_direct_f32",
+        edits: &[("let moments = moments_of[i];", "let moments = moments_of[0];")],
+        at_load: true,
+    },
+    Mutation {
         name: "attention: swapped queries and keys",
         kernels: "attention_f32",
         edits: &[

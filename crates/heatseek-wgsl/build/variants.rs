@@ -17,6 +17,11 @@ pub struct Variant {
 /// compile time grows with it, twice as long to compile.
 const GEMM_TILES: [[u32; 4]; 3] = [[16, 4, 4, 0], [32, 4, 8, 1], [64, 8, 8, 1]];
 
+/// Rows of the tiles of the GEMM that stages nothing, and the vectors of columns of an invocation: eight invocations,
+/// as many as run at once on 256 bit of a CPU.
+const DIRECT_ROWS: [u32; 2] = [4, 16];
+const DIRECT_VECTORS: u32 = 2;
+
 /// Tiles of the GEMM on matrix units: rows of the tile, subgroups down and across, products of a subgroup down
 /// and across.
 const MATRIX_TILES: [[u32; 5]; 3] = [[16, 1, 2, 1, 2], [32, 1, 2, 2, 2], [64, 2, 2, 2, 2]];
@@ -92,6 +97,10 @@ pub fn all(target_arch: &str) -> Vec<Variant> {
         ];
         all.extend(gemms(&format!("f32_m{tile_rows}"), "gemm.wgsl", &tile, 0));
         all.extend(gemms(&format!("f16_m{tile_rows}"), "gemm.wgsl", &tile, 1));
+    }
+    for thread_rows in DIRECT_ROWS {
+        let tile = [("thread_rows", thread_rows), ("vectors", DIRECT_VECTORS)];
+        all.extend(gemms(&format!("direct_f32_m{thread_rows}"), "gemm_direct.wgsl", &tile, 0));
     }
     let tile = [("vectors", SPLIT_VECTORS)];
     all.extend(gemms("f32_split", "gemm_split.wgsl", &tile, 0));

@@ -96,8 +96,10 @@ pub fn select(op: &Op, class: RowClass, target: &Target, halves: &[&str]) -> Res
         Op::Gemm(gemm) => match gemm_variant(gemm) {
             Ok(variant) => {
                 let matrix = if target.matrix_units && !halves.is_empty() { "matrix_" } else { "" };
-                let named = |tile| format!("gemm_{dtype}_{matrix}{tile}{}{variant}", gemm_halves(halves));
-                let (mut tile, mut rows, mut columns) = class.gemm_tile();
+                let direct = target.direct && halves.is_empty();
+                let family = if direct { "gemm_direct" } else { "gemm" };
+                let named = |tile| format!("{family}_{dtype}_{matrix}{tile}{}{variant}", gemm_halves(halves));
+                let (mut tile, mut rows, mut columns) = class.gemm_tile(direct);
                 let wide = kernel(&named("m128")).filter(|k| k.workgroup_bytes <= target.workgroup_bytes);
                 if class == RowClass::Large && wide.is_some() {
                     (tile, rows, columns) = ("m128", 128, 128);
