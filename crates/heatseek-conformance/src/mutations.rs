@@ -88,6 +88,44 @@ pub const MUTATIONS: &[Mutation] = &[
         at_load: true,
     },
     Mutation {
+        name: "attention_direct: queries instead of keys",
+        kernels: "attention_direct_f32",
+        edits: &[("load(at_0 + width,", "load(at_0,")],
+        at_load: true,
+    },
+    Mutation {
+        name: "attention_direct: skipped last keys",
+        kernels: "attention_direct_f32",
+        edits: &[
+            ("key < visible_3;", "key + 2u < visible_3;"),
+            ("key < visible_1;", "key + 2u < visible_1;"),
+            ("key < visible_0;", "key + 2u < visible_0;"),
+        ],
+        at_load: true,
+    },
+    Mutation {
+        name: "attention_direct: mask off by one",
+        kernels: "attention_direct_f32",
+        edits: &[("let visible_0 = select(tile.w,", "let visible_0 = select(tile.w + 1u,")],
+        at_load: true,
+    },
+    Mutation {
+        name: "attention_direct: a causal row sees the next one",
+        kernels: "attention_direct_f32",
+        edits: &[("query_0 - tile.z + 1u, causal", "query_0 - tile.z + 2u, causal")],
+        at_load: false,
+    },
+    Mutation {
+        name: "attention_direct: maximum not subtracted",
+        kernels: "attention_direct_f32",
+        edits: &[
+            ("exp(s_0_0 - now_0)", "exp(s_0_0)"),
+            ("exp(s_0_1 - now_0)", "exp(s_0_1)"),
+            ("exp(highest_0 - now_0)", "1.0"),
+        ],
+        at_load: false,
+    },
+    Mutation {
         name: "attention: swapped queries and keys",
         kernels: "attention_f32",
         edits: &[

@@ -287,7 +287,7 @@ fn cuda_kernels_run_a_model_on_the_cpu() {
 /// The backends that run the kernels of a fault.
 fn spoiled(mutation: &Mutation) -> Vec<Backend> {
     let software = [Backend::lavapipe(), Backend::swiftshader()];
-    let all: Vec<Backend> = match mutation.kernels.starts_with("gemm_direct") {
+    let all: Vec<Backend> = match mutation.kernels.contains("_direct_") {
         true => software.into(),
         false => {
             let gpus = [Backend::cuda()].into_iter().chain(named_gpu());

@@ -116,8 +116,10 @@ pub fn select(op: &Op, class: RowClass, target: &Target, halves: &[&str]) -> Res
         Op::Attention(attention) => match head_class(attention) {
             Some(class) => {
                 let heads = attention.num_attention_heads;
+                let family =
+                    if target.direct && halves.is_empty() { "attention_direct" } else { "attention" };
                 (
-                    format!("attention_{dtype}_d{class}"),
+                    format!("{family}_{dtype}_d{class}"),
                     attention_constants(attention),
                     Work::HeadTile { heads },
                 )

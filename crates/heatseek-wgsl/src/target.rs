@@ -24,8 +24,8 @@ pub struct Target {
     pub dtype: Dtype,
     /// Whether subgroups of 32 multiply f16 matrices of 16 by 16 into f32 ones. Used with [`Dtype::F16`] only.
     pub matrix_units: bool,
-    /// Whether GEMMs read x and weight where they lie rather than stage them in workgroup memory, which on software is
-    /// memory like any other. Used with [`Dtype::F32`] only.
+    /// Whether GEMMs and attention read their operands where they lie rather than stage them in workgroup memory, which
+    /// on software is memory like any other. Used with [`Dtype::F32`] only.
     pub direct: bool,
     /// Most bytes of workgroup memory of a kernel that there is a smaller one for.
     pub workgroup_bytes: u32,
@@ -41,8 +41,8 @@ impl Target {
     /// Kernels of `dtype` without matrix units and in the workgroup memory that WebGPU guarantees, with the tiles that
     /// suit `adapter`.
     ///
-    /// Those for software are measured on SwiftShader in Chromium, on the GEMMs of a MiniLM layer: without staging they
-    /// take a third of the time and compile in a tenth. Four rows at a time are as fast as sixteen up to 8 rows. The
+    /// Those for software are measured on SwiftShader in Chromium, on a MiniLM layer: without staging GEMMs take a third
+    /// of the time and compile in a tenth, and attention takes a fifth. Four rows at a time are as fast as sixteen up to 8 rows. The
     /// limits for discrete GPUs are measured on an H200, on the GEMMs of a MiniLM layer, through CUDA and Vulkan: up to 128 rows it waits for memory
     /// most of the time, and splitting sums has it wait for more at once, which takes a fifth to four fifths of the
     /// small tile's time. Those for integrated ones follow from how many workgroups fill them.
