@@ -123,7 +123,11 @@ impl GpuDevice {
 
     /// Whether kernels can store `dtype`.
     pub fn stores(&self, dtype: Dtype) -> bool {
-        dtype == Dtype::F32 || self.shared.halves
+        match dtype {
+            Dtype::F32 => true,
+            Dtype::F16 => self.shared.halves,
+            Dtype::Int8 => false,
+        }
     }
 
     /// Destroys the device: every plan on it answers [`ExecutorError::Lost`] from now on.

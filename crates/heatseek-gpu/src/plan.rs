@@ -5,7 +5,8 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use heatseek_ops::{
-    Batch, Buffer, Capacity, ExecutorError, LocalFuture, OutputId, POOLED, Plan, PlanOptions, Program, Step,
+    Batch, Buffer, Capacity, Dtype, ExecutorError, LocalFuture, OutputId, POOLED, Plan, PlanOptions, Program,
+    Step,
 };
 use heatseek_wgsl::{RowClass, Selection, Storage, Target, select};
 
@@ -46,7 +47,10 @@ impl GpuPlan {
     ) -> Result<Self, ExecutorError> {
         device.faults().check()?;
         if !device.stores(options.dtype) {
-            let why = "its adapter has no `shader-f16`; ask for f32".to_owned();
+            let why = match options.dtype {
+                Dtype::F16 => "its adapter has no `shader-f16`; ask for f32".to_owned(),
+                dtype => format!("no shader stores {}; ask for f32, or for the CPU", dtype.name()),
+            };
             let what = format!("{} storage", options.dtype.name());
             return Err(device.faults().unsupported(what, why));
         }
