@@ -17,7 +17,9 @@ pub enum Backend {
     Cpu,
     /// The GPU whose name contains this (empty: any).
     Gpu(String),
-    /// The same through CUDA.
+    /// The same; if it is software, with the kernels that GPUs take.
+    Staged(String),
+    /// The GPU whose name contains this, through CUDA.
     #[cfg(not(target_arch = "wasm32"))]
     Cuda(String),
 }
@@ -43,6 +45,15 @@ impl Backend {
         Backend::Cuda(String::new())
     }
 
+    /// With the kernels that GPUs take, if it is software with kernels of its own.
+    #[must_use]
+    pub fn staged(self) -> Self {
+        match self {
+            Backend::Gpu(name) => Backend::Staged(name),
+            other => other,
+        }
+    }
+
     /// An executor for it, with its kernels' sources changed by `transform`.
     ///
     /// # Errors
@@ -63,7 +74,7 @@ impl Backend {
         Ok(match self {
             Backend::Reference => Box::new(HostExecutor::new(ReferenceExecutor)),
             Backend::Cpu => Box::new(heatseek_cpu::executor()),
-            Backend::Gpu(_) => Box::new(self.gpu(None).await?),
+            Backend::Gpu(_) | Backend::Staged(_) => Box::new(self.gpu(None).await?),
             #[cfg(not(target_arch = "wasm32"))]
             Backend::Cuda(_) => Box::new(self.cuda_executor(None)?),
         })
@@ -74,7 +85,9 @@ impl Backend {
     /// # Errors
     /// [`Unavailable`] if this is not a GPU or it is not here.
     pub async fn gpu(&self, transform: Option<SourceTransform>) -> Result<GpuExecutor, Unavailable> {
-        let Backend::Gpu(name) = self else { return Err(Unavailable(format!("{self} is not a GPU"))) };
+        let (Backend::Gpu(name) | Backend::Staged(name)) = self else {
+            return Err(Unavailable(format!("{self} is not a GPU")));
+        };
         let adapter = match name.is_empty() {
             true => AdapterChoice::default(),
             false => AdapterChoice::Named(name.clone()),
@@ -86,7 +99,7 @@ impl Backend {
             Some(transform) => device.with_source_transform(transform),
             None => device,
         };
-        Ok(GpuExecutor::new(device))
+        Ok(GpuExecutor::new(if matches!(self, Backend::Staged(_)) { device.staged() } else { device }))
     }
 
     #[cfg(not(target_arch = "wasm32"))]
@@ -105,11 +118,14 @@ impl Backend {
         let (device, adapter) = match self {
             Backend::Reference => (DeviceChoice::Reference, None),
             Backend::Cpu => (DeviceChoice::Cpu, None),
-            Backend::Gpu(name) => (DeviceChoice::Gpu, (!name.is_empty()).then(|| name.clone())),
+            Backend::Gpu(name) | Backend::Staged(name) => {
+                (DeviceChoice::Gpu, (!name.is_empty()).then(|| name.clone()))
+            }
             #[cfg(not(target_arch = "wasm32"))]
             Backend::Cuda(name) => (DeviceChoice::Cuda, (!name.is_empty()).then(|| name.clone())),
         };
-        LoadOptions { device, adapter, checked: true, ..LoadOptions::default() }
+        let staged = matches!(self, Backend::Staged(_));
+        LoadOptions { device, adapter, staged, checked: true, ..LoadOptions::default() }
     }
 }
 
@@ -120,6 +136,7 @@ impl fmt::Display for Backend {
             Backend::Cpu => write!(f, "cpu"),
             Backend::Gpu(name) if name.is_empty() => write!(f, "gpu"),
             Backend::Gpu(name) => write!(f, "gpu {name}"),
+            Backend::Staged(name) => write!(f, "{}, staged", Backend::Gpu(name.clone())),
             #[cfg(not(target_arch = "wasm32"))]
             Backend::Cuda(name) if name.is_empty() => write!(f, "cuda"),
             #[cfg(not(target_arch = "wasm32"))]

@@ -64,6 +64,68 @@ pub const MUTATIONS: &[Mutation] = &[
         at_load: true,
     },
     Mutation {
+        name: "gemm_direct: skipped last step",
+        kernels: "gemm_direct_f32",
+        edits: &[("vector < k / 4u; vector++) {\nlet w_0_0", "vector + 1u < k / 4u; vector++) {\nlet w_0_0")],
+        at_load: true,
+    },
+    Mutation {
+        name: "gemm_direct: off-by-one bound on store",
+        kernels: "gemm_direct_f32",
+        edits: &[("if (row_0 + i >= params.rows)", "if (row_0 + i + 1u >= params.rows)")],
+        at_load: true,
+    },
+    Mutation {
+        name: "gemm_direct: bound missing on store",
+        kernels: "gemm_direct_f32",
+        edits: &[("if (row_0 + i >= params.rows)", "if (false)")],
+        at_load: true,
+    },
+    Mutation {
+        name: "gemm_direct: moments of the tile's first row",
+        kernels: "gemm_direct_f32",
+        edits: &[("let moments = moments_of[i];", "let moments = moments_of[0];")],
+        at_load: true,
+    },
+    Mutation {
+        name: "attention_direct: queries instead of keys",
+        kernels: "attention_direct_f32",
+        edits: &[("load(at_0 + width,", "load(at_0,")],
+        at_load: true,
+    },
+    Mutation {
+        name: "attention_direct: skipped last keys",
+        kernels: "attention_direct_f32",
+        edits: &[
+            ("key < visible_3;", "key + 2u < visible_3;"),
+            ("key < visible_1;", "key + 2u < visible_1;"),
+            ("key < visible_0;", "key + 2u < visible_0;"),
+        ],
+        at_load: true,
+    },
+    Mutation {
+        name: "attention_direct: mask off by one",
+        kernels: "attention_direct_f32",
+        edits: &[("let visible_0 = select(tile.w,", "let visible_0 = select(tile.w + 1u,")],
+        at_load: true,
+    },
+    Mutation {
+        name: "attention_direct: a causal row sees the next one",
+        kernels: "attention_direct_f32",
+        edits: &[("query_0 - tile.z + 1u, causal", "query_0 - tile.z + 2u, causal")],
+        at_load: false,
+    },
+    Mutation {
+        name: "attention_direct: maximum not subtracted",
+        kernels: "attention_direct_f32",
+        edits: &[
+            ("exp(s_0_0 - now_0)", "exp(s_0_0)"),
+            ("exp(s_0_1 - now_0)", "exp(s_0_1)"),
+            ("exp(highest_0 - now_0)", "1.0"),
+        ],
+        at_load: false,
+    },
+    Mutation {
         name: "attention: swapped queries and keys",
         kernels: "attention_f32",
         edits: &[

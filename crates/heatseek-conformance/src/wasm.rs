@@ -98,10 +98,10 @@ pub async fn picture_attention(backend: &str, tensors: &[u8]) -> Result<JsValue,
     to_js(&crate::check_picture_attention(files(), tensors, options).await.map_err(|e| JsError::new(&e))?)
 }
 
-/// The self-check against a spoiled kernel.
+/// The self-check against a spoiled kernel of those that GPUs take.
 #[wasm_bindgen]
 pub async fn wrong_gpu() -> Result<JsValue, JsError> {
-    let options = Backend::Gpu(String::new()).load_options();
+    let options = Backend::Staged(String::new()).load_options();
     let files = || SyntheticBert::default().files();
     to_js(&crate::check_wrong_gpu(&files, &options, &MUTATIONS[0]).await.map_err(js_error)?)
 }
@@ -118,6 +118,7 @@ fn named(backend: &str) -> Result<Backend, JsError> {
         "reference" => Ok(Backend::Reference),
         "cpu" => Ok(Backend::Cpu),
         "gpu" => Ok(Backend::Gpu(String::new())),
+        "staged" => Ok(Backend::Staged(String::new())),
         other => Err(JsError::new(&format!("no backend named `{other}`"))),
     }
 }

@@ -8,10 +8,10 @@ use std::sync::Arc;
 
 use heatseek::{DtypeChoice, LoadOptions, Model, ModelFiles, NoControl, block_on};
 use heatseek_conformance::{
-    Backend, Golden, MUTATIONS, PictureGolden, check_attention_properties, check_golden, check_halves,
-    check_layers, check_lost_device, check_mutation, check_norm_choice, check_ops, check_picture_analysis,
-    check_picture_attention, check_pooling, check_properties, check_text_analysis, check_text_attention,
-    check_vision, check_whole_pictures, check_wrong_gpu, read_vision_golden,
+    Backend, Golden, MUTATIONS, Mutation, PictureGolden, check_attention_properties, check_golden,
+    check_halves, check_layers, check_lost_device, check_mutation, check_norm_choice, check_ops,
+    check_picture_analysis, check_picture_attention, check_pooling, check_properties, check_text_analysis,
+    check_text_attention, check_vision, check_whole_pictures, check_wrong_gpu, read_vision_golden,
 };
 use heatseek_model::synthetic::SyntheticBert;
 use heatseek_ops::{Dtype, PlanOptions, cases};
@@ -234,7 +234,7 @@ on_backends! {
     ] {
         reference: Backend::Reference;
         cpu: Backend::Cpu;
-        lavapipe: Backend::lavapipe();
+        lavapipe: Backend::lavapipe().staged();
         cuda: Backend::cuda();
         named: super::named_gpu();
     }
@@ -245,6 +245,7 @@ on_backends! {
         reference: Backend::Reference;
         cpu: Backend::Cpu;
         lavapipe: Backend::lavapipe();
+        lavapipe_staged: Backend::lavapipe().staged();
         swiftshader: Backend::swiftshader();
         cuda: Backend::cuda();
         named: super::named_gpu();
@@ -283,20 +284,27 @@ fn cuda_kernels_run_a_model_on_the_cpu() {
     check_folder(&backend, &dir, &dir.join("texts.json"), &dir.join("golden.safetensors"));
 }
 
-/// The backends whose kernels can be spoiled.
-fn spoiled() -> Vec<Backend> {
-    let all = [Backend::lavapipe(), Backend::swiftshader(), Backend::cuda()];
-    all.into_iter().chain(named_gpu()).filter(available).collect()
+/// The backends that run the kernels of a fault.
+fn spoiled(mutation: &Mutation) -> Vec<Backend> {
+    let software = [Backend::lavapipe(), Backend::swiftshader()];
+    let all: Vec<Backend> = match mutation.kernels.contains("_direct_") {
+        true => software.into(),
+        false => {
+            let gpus = [Backend::cuda()].into_iter().chain(named_gpu());
+            software.map(Backend::staged).into_iter().chain(gpus).collect()
+        }
+    };
+    all.into_iter().filter(available).collect()
 }
 
 /// Each planted kernel fault must make the op suite fail.
 #[test]
 fn planted_kernel_faults_are_caught() {
-    for backend in spoiled() {
-        for mutation in MUTATIONS {
+    for mutation in MUTATIONS {
+        for backend in spoiled(mutation) {
             // SwiftShader stores no f16.
-            let halves =
-                (backend != Backend::swiftshader() && mutation.is_for(Dtype::F16)).then_some(Dtype::F16);
+            let halves = backend != Backend::swiftshader().staged() && mutation.is_for(Dtype::F16);
+            let halves = halves.then_some(Dtype::F16);
             for dtype in [Dtype::F32].into_iter().chain(halves) {
                 let caught = block_on(check_mutation(&backend, mutation, dtype));
                 let name = format!("{} in {} on {backend}", mutation.name, dtype.name());
@@ -341,9 +349,9 @@ fn a_model_is_stored_as_asked() {
 
 #[test]
 fn a_wrong_gpu_is_found_at_load() {
-    for backend in [Backend::lavapipe(), Backend::cuda()].into_iter().filter(available) {
-        let files = || SyntheticBert::default().files();
-        for mutation in MUTATIONS.iter().filter(|m| m.at_load) {
+    let files = || SyntheticBert::default().files();
+    for mutation in MUTATIONS.iter().filter(|m| m.at_load) {
+        for backend in spoiled(mutation).into_iter().filter(|b| *b != Backend::swiftshader().staged()) {
             let report = block_on(check_wrong_gpu(&files, &backend.load_options(), mutation));
             report.unwrap_or_else(|e| panic!("{}: {e}", mutation.name)).assert();
         }

@@ -222,7 +222,7 @@ fn unavailable(why: String) -> ExecutorError {
 
 fn target_of(facts: &Facts) -> Target {
     if facts.emulated {
-        return Target { matrix_units: true, ..Target::new(Dtype::F32, AdapterClass::Software) };
+        return Target { matrix_units: true, ..Target::new(Dtype::F32, AdapterClass::Software).staged() };
     }
     let matrix_units = facts.capability >= MATRIX_UNITS;
     let target = Target::new(Dtype::F32, AdapterClass::Discrete);

@@ -102,6 +102,13 @@ impl GpuDevice {
         self
     }
 
+    /// For tests: chooses kernels as GPUs do, even on a software adapter. Plans made before keep theirs.
+    #[must_use]
+    pub fn staged(self) -> Self {
+        let target = self.shared.target.get().staged();
+        self.with_target(target)
+    }
+
     /// For tests and measurements: chooses kernels as for another device. Plans made before keep theirs.
     #[must_use]
     pub fn with_target(self, target: Target) -> Self {

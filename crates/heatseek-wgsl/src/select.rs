@@ -96,8 +96,10 @@ pub fn select(op: &Op, class: RowClass, target: &Target, halves: &[&str]) -> Res
         Op::Gemm(gemm) => match gemm_variant(gemm) {
             Ok(variant) => {
                 let matrix = if target.matrix_units && !halves.is_empty() { "matrix_" } else { "" };
-                let named = |tile| format!("gemm_{dtype}_{matrix}{tile}{}{variant}", gemm_halves(halves));
-                let (mut tile, mut rows, mut columns) = class.gemm_tile();
+                let direct = target.direct && halves.is_empty();
+                let family = if direct { "gemm_direct" } else { "gemm" };
+                let named = |tile| format!("{family}_{dtype}_{matrix}{tile}{}{variant}", gemm_halves(halves));
+                let (mut tile, mut rows, mut columns) = class.gemm_tile(direct);
                 let wide = kernel(&named("m128")).filter(|k| k.workgroup_bytes <= target.workgroup_bytes);
                 if class == RowClass::Large && wide.is_some() {
                     (tile, rows, columns) = ("m128", 128, 128);
@@ -114,8 +116,10 @@ pub fn select(op: &Op, class: RowClass, target: &Target, halves: &[&str]) -> Res
         Op::Attention(attention) => match head_class(attention) {
             Some(class) => {
                 let heads = attention.num_attention_heads;
+                let family =
+                    if target.direct && halves.is_empty() { "attention_direct" } else { "attention" };
                 (
-                    format!("attention_{dtype}_d{class}"),
+                    format!("{family}_{dtype}_d{class}"),
                     attention_constants(attention),
                     Work::HeadTile { heads },
                 )

@@ -24,6 +24,9 @@ pub struct Target {
     pub dtype: Dtype,
     /// Whether subgroups of 32 multiply f16 matrices of 16 by 16 into f32 ones. Used with [`Dtype::F16`] only.
     pub matrix_units: bool,
+    /// Whether GEMMs and attention read their operands where they lie rather than stage them in workgroup memory, which
+    /// on software is memory like any other. Used with [`Dtype::F32`] only.
+    pub direct: bool,
     /// Most bytes of workgroup memory of a kernel that there is a smaller one for.
     pub workgroup_bytes: u32,
     /// Rows up to which sums are split among the invocations of a workgroup; 0 for never.
@@ -38,19 +41,30 @@ impl Target {
     /// Kernels of `dtype` without matrix units and in the workgroup memory that WebGPU guarantees, with the tiles that
     /// suit `adapter`.
     ///
-    /// The limits for software are measured, on a MiniLM layer: three small tiles cost as much as one large tile on
-    /// SwiftShader, and a third more on lavapipe; a tile between them gained nothing. Those for discrete GPUs are
-    /// measured on an H200, on the GEMMs of a MiniLM layer, through CUDA and Vulkan: up to 128 rows it waits for memory
+    /// Those for software are measured on SwiftShader in Chromium, on a MiniLM layer: without staging GEMMs take a third
+    /// of the time and compile in a tenth, and attention takes a fifth. Four rows at a time are as fast as sixteen up to 8 rows. The
+    /// limits for discrete GPUs are measured on an H200, on the GEMMs of a MiniLM layer, through CUDA and Vulkan: up to 128 rows it waits for memory
     /// most of the time, and splitting sums has it wait for more at once, which takes a fifth to four fifths of the
     /// small tile's time. Those for integrated ones follow from how many workgroups fill them.
     pub fn new(dtype: Dtype, adapter: AdapterClass) -> Self {
         let (few_rows, small_rows, medium_rows) = match adapter {
-            AdapterClass::Software => (0, 32, 32),
+            AdapterClass::Software => (0, 8, 8),
             AdapterClass::Integrated => (32, 64, 512),
             AdapterClass::Discrete => (128, 256, 2048),
         };
         let workgroup_bytes = GUARANTEED_WORKGROUP_BYTES;
-        Self { dtype, matrix_units: false, workgroup_bytes, few_rows, small_rows, medium_rows }
+        let direct = adapter == AdapterClass::Software;
+        Self { dtype, matrix_units: false, direct, workgroup_bytes, few_rows, small_rows, medium_rows }
+    }
+
+    /// The same without [`Target::direct`], for tests and comparisons: what software takes of the kernels for GPUs.
+    #[must_use]
+    pub fn staged(self) -> Self {
+        // Three small tiles cost as much as one large one on SwiftShader, and a third more on lavapipe.
+        match self.direct {
+            true => Self { direct: false, small_rows: 32, medium_rows: 32, ..self },
+            false => self,
+        }
     }
 
     /// The class of a run over `rows` rows.
@@ -58,6 +72,7 @@ impl Target {
         let (few_rows, small_rows) = match self.dtype {
             // Their small tile keeps up from fewer rows on, and for more: measured as above.
             Dtype::F16 if self.matrix_units => (self.few_rows / 4, self.small_rows.saturating_mul(2)),
+            Dtype::F16 if self.direct => return self.staged().row_class(rows),
             _ => (self.few_rows, self.small_rows),
         };
         match rows {
@@ -97,9 +112,11 @@ impl RowClass {
         self as usize
     }
 
-    /// The tile of a GEMM: its part of the variant's name, its rows and its columns.
-    pub(crate) fn gemm_tile(self) -> (&'static str, usize, usize) {
+    /// The tile of a GEMM, staged or `direct`: its part of the variant's name, its rows and its columns.
+    pub(crate) fn gemm_tile(self, direct: bool) -> (&'static str, usize, usize) {
         match self {
+            Self::Few | Self::Small if direct => ("m4", 4, COLUMN_TILE),
+            Self::Medium | Self::Large if direct => ("m16", 16, COLUMN_TILE),
             Self::Few => ("split", 16, COLUMN_TILE / 4),
             Self::Small => ("m16", 16, COLUMN_TILE),
             Self::Medium => ("m32", 32, COLUMN_TILE),

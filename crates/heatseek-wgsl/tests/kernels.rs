@@ -27,17 +27,19 @@ fn parsed(kernel: &Kernel) -> (Module, ModuleInfo) {
     (module, info)
 }
 
-/// Every step of every case with every row class: in f32, in f16, and in f16 on matrix units.
+/// Every step of every case with every row class: in f32, staged and direct, in f16, and in f16 on matrix units.
 fn selected_steps() -> Vec<(String, Step, Result<Selection, String>)> {
     let mut all = Vec::new();
     for (dtype, cases) in [(Dtype::F32, cases::all()), (Dtype::F16, cases::halved())] {
-        let plain = Target::new(dtype, AdapterClass::Software);
+        let software = Target::new(dtype, AdapterClass::Software);
+        let plain = software.staged();
         let matrix = Target { matrix_units: true, ..plain };
         // Of CUDA and most of Vulkan.
         let large = Target { workgroup_bytes: 48 << 10, ..matrix };
         for case in cases {
             let program = case.program();
-            let targets = if dtype == Dtype::F16 { vec![plain, matrix, large] } else { vec![plain] };
+            let targets =
+                if dtype == Dtype::F16 { vec![plain, matrix, large] } else { vec![plain, software] };
             for target in &targets {
                 let storage = Storage::new(&program, target);
                 for (step, class) in

@@ -8,7 +8,8 @@ use heatseek_testkit::values;
 use heatseek_wgsl::{AdapterClass, Packed, RowClass, Storage, Target, pack, select};
 
 fn grid(op: impl Into<Op>, class: RowClass, rows: usize, lengths: &[usize]) -> [u32; 3] {
-    select(&op.into(), class, &Target::default(), &[]).unwrap().grid(rows, &Batch::of_lengths(lengths))
+    let target = Target::default().staged();
+    select(&op.into(), class, &target, &[]).unwrap().grid(rows, &Batch::of_lengths(lengths))
 }
 
 #[test]
@@ -111,7 +112,9 @@ fn tiles_grow_with_rows_and_sooner_on_few_cores() {
         [1, 32, 33, 128, 256, 1024, 4096].map(|rows| target.row_class(rows))
     };
     use RowClass::{Few, Large, Medium, Small};
-    assert_eq!(classes(AdapterClass::Software), [Small, Small, Large, Large, Large, Large, Large]);
+    assert_eq!(classes(AdapterClass::Software), [Small, Large, Large, Large, Large, Large, Large]);
+    let staged = Target::new(Dtype::F32, AdapterClass::Software).staged();
+    assert_eq!([1, 32, 33].map(|rows| staged.row_class(rows)), [Small, Small, Large]);
     assert_eq!(classes(AdapterClass::Integrated), [Few, Few, Small, Medium, Medium, Large, Large]);
     assert_eq!(classes(AdapterClass::Discrete), [Few, Few, Few, Few, Small, Medium, Large]);
     assert_eq!(RowClass::ALL.map(RowClass::index), [0, 1, 2, 3]);

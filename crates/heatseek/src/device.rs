@@ -120,7 +120,7 @@ pub(crate) async fn request_gpu(options: &LoadOptions) -> Result<GpuExecutor, Ex
         }
         None => device,
     };
-    Ok(GpuExecutor::new(device))
+    Ok(GpuExecutor::new(if options.staged { device.staged() } else { device }))
 }
 
 /// A device that was chosen and must store what was asked for.

@@ -120,6 +120,8 @@ pub struct LoadOptions {
     pub dtype: DtypeChoice,
     /// For tests: checked runs (see [`heatseek_ops::PlanOptions::checked`]).
     pub checked: bool,
+    /// For tests: a software adapter takes the kernels that GPUs take.
+    pub staged: bool,
     /// For tests: plants faults in GPU kernels.
     pub source_transform: Option<SourceTransform>,
 }
