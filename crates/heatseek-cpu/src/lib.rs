@@ -11,11 +11,11 @@ mod parallel;
 mod simd;
 
 pub use gemm::PackedWeight;
-pub use isa::{ISA_VARIABLE, Isa};
 use heatseek_ops::{
     DeviceInfo, DeviceKind, Dtype, ExecutorError, HostExecutor, HostKernels, Op, Operands, PackedOperand,
     Tensor,
 };
+pub use isa::{ISA_VARIABLE, Isa};
 
 /// The CPU kernels; `HostExecutor::new(CpuKernels::new())`, or [`executor`], runs Programs with them.
 #[derive(Clone, Copy, Debug)]
@@ -73,7 +73,9 @@ impl HostKernels for CpuKernels {
 
     fn pack(&self, op: &Op, binding: &'static str, tensor: &Tensor, _: Dtype) -> Option<PackedWeight> {
         match op {
-            Op::Gemm(op) if binding == "weight" => Some(PackedWeight::new(self.isa, op.n, op.k, &tensor.values())),
+            Op::Gemm(op) if binding == "weight" => {
+                Some(PackedWeight::new(self.isa, op.n, op.k, &tensor.values()))
+            }
             _ => None,
         }
     }

@@ -97,7 +97,9 @@ fn erf_is_within_its_bounds() {
     let truth = |x: f64| {
         let gelu = heatseek_ops::reference::activation;
         let at = |x: f64| {
-            gelu(heatseek_ops::Activation::GeluErf, x * std::f64::consts::SQRT_2) * std::f64::consts::SQRT_2 / x - 1.0
+            gelu(heatseek_ops::Activation::GeluErf, x * std::f64::consts::SQRT_2) * std::f64::consts::SQRT_2
+                / x
+                - 1.0
         };
         // Near 0 that difference has lost its digits, and the series has not.
         if x.abs() < 1e-4 { std::f64::consts::FRAC_2_SQRT_PI * (x - x * x * x / 3.0) } else { at(x) }
