@@ -6,6 +6,7 @@ use clap::{Args, Parser, Subcommand};
 use heatseek::{
     ChunkOptions, DeviceChoice, DtypeChoice, HeadFusion, PoolerSpec, Precision, Reduce, SearchError,
 };
+use heatseek_model::WeightBits;
 
 /// Search text by meaning, on your own machine.
 #[derive(Parser)]
@@ -37,6 +38,8 @@ pub enum Command {
     Eval(EvalArgs),
     /// Measure how fast each device is, beside its own ceilings and beside PyTorch and others.
     Bench(Box<crate::bench::BenchArgs>),
+    /// Write a model's weights in 8 or 4 bits, for smaller downloads, and say how far its vectors turn.
+    Quantize(QuantizeArgs),
     /// Print the ways to pool there are, with their equations, options and papers.
     Poolers(PoolersArgs),
     /// Get real models into a folder, or list those there are.
@@ -116,6 +119,26 @@ pub struct PoolersArgs {
     /// Print one JSON object a line.
     #[arg(long)]
     pub json: bool,
+}
+
+/// `heatseek quantize`.
+#[derive(Args)]
+pub struct QuantizeArgs {
+    /// The model: a folder as Hugging Face lays it out.
+    #[arg(long, value_name = "DIR")]
+    pub model: PathBuf,
+    /// Where the smaller one goes: a new folder, or an empty one.
+    #[arg(long, value_name = "DIR")]
+    pub output: PathBuf,
+    /// How weights of linear layers are stored: int8 has a scale for each row, int4 for each group of columns.
+    #[arg(long, value_name = "int8|int4", default_value = "int8", value_parser = bits)]
+    pub weights: WeightBits,
+    /// How tables of embeddings are stored [default: as --weights].
+    #[arg(long, value_name = "int8|int4", value_parser = bits)]
+    pub embeddings: Option<WeightBits>,
+    /// Columns that share a scale in int4.
+    #[arg(long, value_name = "COLUMNS", default_value_t = 32)]
+    pub group_size: usize,
 }
 
 /// `heatseek attention`.
@@ -365,6 +388,14 @@ fn fusion(name: &str) -> Result<HeadFusion, String> {
         .into_iter()
         .find(|fusion| fusion.name() == name)
         .ok_or_else(|| "expected mean, max or min".to_owned())
+}
+
+fn bits(name: &str) -> Result<WeightBits, String> {
+    match name {
+        "int8" => Ok(WeightBits::Eight),
+        "int4" => Ok(WeightBits::Four),
+        _ => Err("expected int8 or int4".into()),
+    }
 }
 
 fn dtype(name: &str) -> Result<DtypeChoice, String> {

@@ -19,6 +19,7 @@ mod panels;
 mod poolers;
 mod pooling;
 mod progress;
+mod quantize;
 mod search;
 mod sink;
 mod sources;
@@ -43,6 +44,7 @@ fn main() -> ExitCode {
         Command::Search(args) => search::run(&args),
         Command::Eval(args) => eval::run(&args),
         Command::Bench(args) => bench::run(&args),
+        Command::Quantize(args) => quantize::run(&args),
         Command::Poolers(args) => poolers::run(&args),
         Command::Models { command } => models::run(command),
     };

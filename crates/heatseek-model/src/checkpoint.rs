@@ -6,6 +6,7 @@ use std::sync::Arc;
 use heatseek_ops::Tensor;
 
 use crate::bytes::FloatView;
+use crate::quantized::{Quantized, gather};
 use crate::safetensors::{Dtype, Entry, read_header};
 use crate::{ModelError, SharedBytes};
 
@@ -16,11 +17,14 @@ pub struct Checkpoint {
     tensors: BTreeMap<String, Stored>,
 }
 
+/// One tensor and where it lies.
 #[derive(Clone, Debug)]
-struct Stored {
-    file: Arc<str>,
-    bytes: SharedBytes,
-    entry: Entry,
+pub(crate) struct Stored {
+    pub(crate) file: Arc<str>,
+    pub(crate) bytes: SharedBytes,
+    /// With the name and shape of the weight, if that is quantised.
+    pub(crate) entry: Entry,
+    pub(crate) quantized: Option<Quantized>,
 }
 
 impl Checkpoint {
@@ -32,8 +36,10 @@ impl Checkpoint {
     pub fn parse(file: &str, bytes: SharedBytes) -> Result<Self, ModelError> {
         let name: Arc<str> = file.into();
         let entries = read_header(file, &bytes)?;
-        let stored = |entry: Entry| Stored { file: name.clone(), bytes: bytes.clone(), entry };
-        let tensors = entries.into_iter().map(|e| (e.name.clone(), stored(e))).collect();
+        let stored =
+            |entry: Entry| Stored { file: name.clone(), bytes: bytes.clone(), entry, quantized: None };
+        let mut tensors = entries.into_iter().map(|e| (e.name.clone(), stored(e))).collect();
+        gather(&mut tensors)?;
         Ok(Self { file: file.to_owned(), tensors })
     }
 
@@ -54,6 +60,8 @@ impl Checkpoint {
                 });
             }
         }
+        // Its parts may have been in two of them.
+        gather(&mut all.tensors)?;
         Ok(all)
     }
 
@@ -77,56 +85,63 @@ impl Checkpoint {
         self.tensors.get(name).map(|s| &s.entry.shape[..])
     }
 
-    /// How `name` is stored, e.g. `F16`.
+    /// How `name` is stored, e.g. `F16`, or `I4` if it is quantised.
     pub fn dtype(&self, name: &str) -> Option<&'static str> {
-        self.tensors.get(name).map(|s| s.entry.dtype.name())
+        let stored = self.tensors.get(name)?;
+        Some(stored.quantized.as_ref().map_or(stored.entry.dtype.name(), Quantized::name))
     }
 
     /// The tensor `name` as f32, or `None` if there is none. Costs one pass over its bytes, which
-    /// makes sure that every element is finite; F16 and BF16 are converted each time values are asked for.
+    /// makes sure that every element is finite; F16, BF16 and quantised ones are converted each time values are asked
+    /// for.
     ///
     /// # Errors
     /// [`ModelError::UnsupportedDtype`], [`ModelError::NotFinite`].
     pub fn tensor(&self, name: &str) -> Result<Option<Tensor>, ModelError> {
-        let Some(Stored { file, bytes, entry }) = self.tensors.get(name) else { return Ok(None) };
-        let data = &bytes[entry.range.clone()];
-        let decode = match entry.dtype {
-            Dtype::F32 => decode_f32,
-            Dtype::F16 => decode_f16,
-            Dtype::Bf16 => decode_bf16,
-            Dtype::Other { name, .. } => {
-                return Err(ModelError::UnsupportedDtype {
-                    file: file.to_string(),
-                    tensor: entry.name.clone(),
-                    got: format!("of type `{name}`"),
-                    supported: "F32, F16, BF16".into(),
-                });
-            }
-        };
-        let finite = match entry.dtype {
-            Dtype::F32 => all_finite::<4>(data, |b| u32::from_le_bytes(b) & 0x7f80_0000 == 0x7f80_0000),
-            Dtype::F16 => all_finite::<2>(data, |b| u16::from_le_bytes(b) & 0x7c00 == 0x7c00),
-            _ => all_finite::<2>(data, |b| u16::from_le_bytes(b) & 0x7f80 == 0x7f80),
-        };
-        if !finite {
-            let values = decode(data);
-            let index = values.iter().position(|v| !v.is_finite()).unwrap_or_default();
-            return Err(ModelError::NotFinite {
+        let Some(stored) = self.tensors.get(name) else { return Ok(None) };
+        match &stored.quantized {
+            Some(quantized) => quantized.tensor(stored).map(Some),
+            None => floats(stored).map(Some),
+        }
+    }
+}
+
+/// The floats that are stored.
+pub(crate) fn floats(Stored { file, bytes, entry, .. }: &Stored) -> Result<Tensor, ModelError> {
+    let data = &bytes[entry.range.clone()];
+    let (decode, finite): (fn(&[u8]) -> Vec<f32>, bool) = match entry.dtype {
+        Dtype::F32 => {
+            (decode_f32, all_finite::<4>(data, |b| u32::from_le_bytes(b) & 0x7f80_0000 == 0x7f80_0000))
+        }
+        Dtype::F16 => (decode_f16, all_finite::<2>(data, |b| u16::from_le_bytes(b) & 0x7c00 == 0x7c00)),
+        Dtype::Bf16 => (decode_bf16, all_finite::<2>(data, |b| u16::from_le_bytes(b) & 0x7f80 == 0x7f80)),
+        other => {
+            return Err(ModelError::UnsupportedDtype {
                 file: file.to_string(),
                 tensor: entry.name.clone(),
-                index,
-                got: values.get(index).copied().unwrap_or(f32::NAN),
+                got: format!("of type `{}`", other.name()),
+                supported: "F32, F16, BF16, and I8 or I32 with scales as compressed-tensors has them".into(),
             });
         }
-        if entry.dtype != Dtype::F32 {
-            let (bytes, range) = (bytes.clone(), entry.range.clone());
-            return Ok(Some(Tensor::computed(&entry.shape, move || decode(&bytes[range.clone()]))));
-        }
-        Ok(Some(match FloatView::new(bytes, entry.range.clone()) {
-            Some(view) => Tensor::shared(&entry.shape, Arc::new(view)),
-            None => Tensor::new(&entry.shape, decode(data)),
-        }))
+    };
+    if !finite {
+        let values = decode(data);
+        let index = values.iter().position(|v| !v.is_finite()).unwrap_or_default();
+        return Err(ModelError::NotFinite {
+            file: file.to_string(),
+            tensor: entry.name.clone(),
+            index,
+            got: values.get(index).copied().unwrap_or(f32::NAN),
+        });
     }
+    if entry.dtype != Dtype::F32 {
+        let (bytes, range) = (bytes.clone(), entry.range.clone());
+        return Ok(Tensor::computed(&entry.shape, move || decode(&bytes[range.clone()])));
+    }
+    Ok(match FloatView::new(bytes, entry.range.clone()) {
+        Some(view) => Tensor::shared(&entry.shape, Arc::new(view)),
+        None => Tensor::new(&entry.shape, decode(data)),
+    })
 }
 
 /// Whether no element has an exponent of all ones. Branch-free within a block, so that the compiler

@@ -5,7 +5,7 @@ use heatseek_ops::Activation;
 use crate::builder::Sizes;
 use crate::json::{Object, is_of_type, parse};
 use crate::tower::Tower;
-use crate::{ModelError, TextEnd, text_tower};
+use crate::{ModelError, TextEnd, quantized, text_tower};
 
 /// The `model_type`s that [`Config::parse`] reads, or the text half of.
 pub const SUPPORTED_MODEL_TYPES: [&str; 7] =
@@ -71,6 +71,7 @@ impl Config {
     pub fn parse(file: &str, bytes: &[u8]) -> Result<Self, ModelError> {
         let value = parse(file, bytes)?;
         let json = Object::new(file, "(the whole file)", &value)?;
+        quantized::reject_other_methods(&json)?;
         let model_type =
             json.optional_str("model_type")?.ok_or_else(|| json.wrong("model_type", "a string"))?;
         if !SUPPORTED_MODEL_TYPES.contains(&model_type) {

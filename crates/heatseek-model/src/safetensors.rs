@@ -20,6 +20,10 @@ pub(crate) enum Dtype {
     F32,
     F16,
     Bf16,
+    /// These three are parts of quantised weights.
+    I8,
+    I32,
+    I64,
     /// Anything else; only ever skipped.
     Other {
         name: &'static str,
@@ -28,18 +32,15 @@ pub(crate) enum Dtype {
 }
 
 /// Types that are known only to be skipped, with their sizes.
-const OTHERS: [(&str, usize); 12] = [
+const OTHERS: [(&str, usize); 9] = [
     ("BOOL", 1),
     ("U8", 1),
-    ("I8", 1),
     ("F8_E5M2", 1),
     ("F8_E4M3", 1),
     ("I16", 2),
     ("U16", 2),
-    ("I32", 4),
     ("U32", 4),
     ("F64", 8),
-    ("I64", 8),
     ("U64", 8),
 ];
 
@@ -49,6 +50,9 @@ impl Dtype {
             "F32" => Self::F32,
             "F16" => Self::F16,
             "BF16" => Self::Bf16,
+            "I8" => Self::I8,
+            "I32" => Self::I32,
+            "I64" => Self::I64,
             _ => {
                 let &(name, size_bytes) = OTHERS.iter().find(|(n, _)| *n == name)?;
                 Self::Other { name, size_bytes }
@@ -61,14 +65,19 @@ impl Dtype {
             Self::F32 => "F32",
             Self::F16 => "F16",
             Self::Bf16 => "BF16",
+            Self::I8 => "I8",
+            Self::I32 => "I32",
+            Self::I64 => "I64",
             Self::Other { name, .. } => name,
         }
     }
 
     fn size_bytes(self) -> usize {
         match self {
-            Self::F32 => 4,
+            Self::I64 => 8,
+            Self::F32 | Self::I32 => 4,
             Self::F16 | Self::Bf16 => 2,
+            Self::I8 => 1,
             Self::Other { size_bytes, .. } => size_bytes,
         }
     }

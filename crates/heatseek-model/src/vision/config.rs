@@ -2,13 +2,13 @@
 
 use heatseek_ops::Activation;
 
-use crate::ModelError;
 use crate::builder::Sizes;
 use crate::config::{read_activation, read_eps, read_heads};
 use crate::json::{Object, is_of_type, parse};
 use crate::tower::Tower;
 use crate::vision::positions::Interpolation;
 use crate::vision::towers;
+use crate::{ModelError, quantized};
 
 /// The `model_type`s that [`VisionConfig::parse`] reads.
 pub const VISION_MODEL_TYPES: [&str; 8] = [
@@ -74,6 +74,7 @@ impl VisionConfig {
     pub fn parse(file: &str, bytes: &[u8]) -> Result<Self, ModelError> {
         let value = parse(file, bytes)?;
         let json = Object::new(file, "(the whole file)", &value)?;
+        quantized::reject_other_methods(&json)?;
         let model_type =
             json.optional_str("model_type")?.ok_or_else(|| json.wrong("model_type", "a string"))?;
         if NAFLEX.contains(&model_type) {

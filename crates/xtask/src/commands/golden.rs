@@ -30,6 +30,7 @@ const SCRIPTS: &[&[&str]] = &[
     &["tests/golden/make_retrieval_metrics.py", "--out", "tests/golden"],
     &["tests/golden/images.py", "--out", "tests/golden/images"],
     &["tests/golden/make_pooler_sets.py", "--out", "tests/golden"],
+    &["tests/golden/make_quantized.py", "--out", "tests/golden/quantized"],
     &[
         "tests/golden/make_sentence_transformers.py",
         "--minilm",

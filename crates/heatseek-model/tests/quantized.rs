@@ -1,0 +1,134 @@
+//! Quantised weights: those of compressed-tensors are read as it reads them, and ours are read back.
+
+use std::path::Path;
+
+use heatseek_model::synthetic::SyntheticBert;
+use heatseek_model::{
+    Checkpoint, ModelError, ModelFiles, Quantization, SharedBytes, StoredTensor, TextModel, WeightBits,
+};
+use heatseek_testkit::{Tolerance, assert_close};
+use safetensors::{Dtype, SafeTensors, serialize, tensor::TensorView};
+
+const BOTH: [WeightBits; 2] = [WeightBits::Eight, WeightBits::Four];
+
+fn golden() -> Vec<u8> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden/quantized/weights.safetensors");
+    std::fs::read(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()))
+}
+
+/// A safetensors file of these tensors.
+fn file(tensors: &[StoredTensor]) -> Vec<u8> {
+    fn view(t: &StoredTensor) -> TensorView<'_> {
+        let dtype = match t.dtype {
+            "I8" => Dtype::I8,
+            "I32" => Dtype::I32,
+            "I64" => Dtype::I64,
+            "BF16" => Dtype::BF16,
+            _ => Dtype::F32,
+        };
+        TensorView::new(dtype, t.shape.clone(), &t.data).unwrap()
+    }
+    serialize(tensors.iter().map(|t| (t.name.clone(), view(t))), None).unwrap()
+}
+
+#[test]
+fn weights_of_compressed_tensors_are_what_it_makes_of_them() {
+    let bytes = golden();
+    let all = SafeTensors::deserialize(&bytes).unwrap();
+    let checkpoint = Checkpoint::parse("weights.safetensors", bytes.clone().into()).unwrap();
+    let mut compared = 0;
+    for (name, expected) in all.iter().filter_map(|(name, t)| Some((name.strip_prefix("expected/")?, t))) {
+        let weight = format!("{name}.weight");
+        let shape = checkpoint.shape(&weight).unwrap_or_else(|| panic!("{weight}")).to_vec();
+        assert_eq!(shape, expected.shape(), "{weight}");
+        let expected: Vec<f32> =
+            expected.data().as_chunks().0.iter().map(|&b| f32::from_le_bytes(b)).collect();
+        let actual = checkpoint.tensor(&weight).unwrap().unwrap();
+        assert_close(&actual.values(), &expected, &shape, Tolerance::Abs(1e-7));
+        compared += 1;
+    }
+    assert_eq!(compared, 5);
+    assert_eq!(checkpoint.dtype("packed4.weight"), Some("I4"));
+    // Nothing is left over that a model would not know.
+    assert!(checkpoint.names().all(|name| name.starts_with("expected/") || name.ends_with(".weight")));
+}
+
+/// A model quantised and read again computes nearly the same, in less room; and once more, exactly the same.
+#[test]
+fn a_quantised_model_is_read_back() {
+    let files = SyntheticBert { hidden_size: 64, num_attention_heads: 4, ..SyntheticBert::default() }.files();
+    let plain =
+        Checkpoint::parse("model.safetensors", files.get("model.safetensors").unwrap().clone()).unwrap();
+    for bits in BOTH {
+        let quantization = Quantization { linear: bits, embeddings: bits, group_size: 32 };
+        let tensors = quantization.tensors(&plain).unwrap();
+        let bytes = file(&tensors);
+        let read = Checkpoint::parse("model.safetensors", bytes.clone().into()).unwrap();
+        assert_eq!(plain.names().collect::<Vec<_>>(), read.names().collect::<Vec<_>>());
+        let mut worst: f32 = 0.0;
+        for name in plain.names() {
+            let (before, after) = (plain.tensor(name).unwrap().unwrap(), read.tensor(name).unwrap().unwrap());
+            assert_eq!(before.shape(), after.shape(), "{name}");
+            let largest = before.values().iter().fold(0.0f32, |most, v| v.abs().max(most));
+            let (before, after) = (before.values(), after.values());
+            let difference = before.iter().zip(&*after).map(|(a, b)| (a - b).abs());
+            worst = worst.max(difference.fold(0.0, f32::max) / largest);
+        }
+        // Half a step, or what is cut off to round the others better.
+        let bound = if bits == WeightBits::Eight { 0.5 / 127.0 } else { 0.36 };
+        assert!(worst > 0.0 && worst <= bound * 1.01, "{bits}: {worst}");
+        assert_eq!(quantization.tensors(&read).unwrap().len(), tensors.len());
+        let quantised: ModelFiles = quantization.files(&files).unwrap();
+        let written = quantised.get("model.safetensors").unwrap();
+        assert!(SafeTensors::deserialize(written).is_ok(), "others can read it");
+        let smaller = if bits == WeightBits::Eight { 3 } else { 4 };
+        assert!(written.len() * smaller < files.get("model.safetensors").unwrap().len(), "{bits}");
+        TextModel::load(&quantised).unwrap();
+    }
+}
+
+#[test]
+fn what_cannot_be_read_is_said() {
+    let tensor = |name: &str, dtype, shape: &[usize], data: Vec<u8>| StoredTensor {
+        name: name.into(),
+        dtype,
+        shape: shape.into(),
+        data,
+    };
+    let weight = || tensor("a.weight", "I8", &[2, 4], vec![1; 8]);
+    let scale = |n: usize| tensor("a.weight_scale", "F32", &[n, 1], vec![0; 4 * n]);
+    let parse = |tensors: &[StoredTensor]| Checkpoint::parse("m", SharedBytes::from(file(tensors)));
+    let zero = tensor("a.weight_zero_point", "I8", &[2, 1], vec![0; 2]);
+    let error = parse(&[weight(), scale(2), zero]).unwrap_err().to_string();
+    assert!(error.contains("a.weight") && error.contains("symmetric"), "{error}");
+    let error = parse(&[weight(), scale(3)]).unwrap_err().to_string();
+    assert!(error.contains("scales [3, 1]") && error.contains("[2, 4]"), "{error}");
+    let alone = parse(&[weight()]).unwrap().tensor("a.weight").unwrap_err();
+    assert!(matches!(&alone, ModelError::UnsupportedDtype { got, .. } if got.contains("I8")), "{alone}");
+    let packed = tensor("a.weight_packed", "I32", &[2, 1], vec![0; 8]);
+    let error = parse(&[packed, scale(2)]).unwrap_err().to_string();
+    assert!(error.contains("_shape"), "{error}");
+    let infinite = tensor("a.weight_scale", "F32", &[1], f32::INFINITY.to_le_bytes().into());
+    let error = parse(&[weight(), infinite]).unwrap().tensor("a.weight").unwrap_err();
+    assert!(matches!(error, ModelError::NotFinite { .. }), "{error}");
+}
+
+#[test]
+fn other_methods_of_quantisation_are_refused() {
+    let mut files = SyntheticBert::default().files();
+    let config = String::from_utf8(files.get("config.json").unwrap().to_vec()).unwrap();
+    let with = |method: &str| config.replacen('{', &format!("{{\"quantization_config\": {method},"), 1);
+    files.insert("config.json", with(r#"{"quant_method": "gptq", "bits": 4}"#).into_bytes());
+    let error = TextModel::load(&files).err().unwrap().to_string();
+    assert!(error.contains("quant_method") && error.contains("gptq"), "{error}");
+    files.insert(
+        "config.json",
+        with(
+            &Quantization { linear: WeightBits::Four, embeddings: WeightBits::Eight, group_size: 32 }
+                .config()
+                .to_string(),
+        )
+        .into_bytes(),
+    );
+    TextModel::load(&files).unwrap();
+}
