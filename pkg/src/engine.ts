@@ -28,7 +28,7 @@ export class Engine {
 
   /** Fetches a model's files and makes it ready. */
   static async load(
-    { source, wasm, device, cache, sha256, input }: Calls['load']['args'],
+    { source, wasm, device, dtype, cache, sha256, input }: Calls['load']['args'],
     control: Control,
   ): Promise<Engine> {
     await start(wasm, control.signal);
@@ -44,7 +44,7 @@ export class Engine {
       });
       const images = (): boolean => (input ? input === 'image' : !files.has_text());
       const begin = (): Promise<Loader> => {
-        if (images() ? files.has_vision() : files.has_text()) return guard(() => Loader.begin(files, device, images()));
+        if (images() ? files.has_vision() : files.has_text()) return guard(() => Loader.begin(files, device, dtype, images()));
         throw new HeatseekError('invalid_input', `input is '${input}', which this model does not read; leave it out`);
       };
       const loader = await fetchAll(source, files, downloader, begin);

@@ -8,7 +8,8 @@ import type { Device, Dtype, LoadOptions } from './types.js';
 
 const DEVICES: readonly Device[] = ['auto', 'gpu', 'cpu', 'reference'];
 const INPUTS: readonly ('text' | 'image')[] = ['text', 'image'];
-const DTYPES: readonly Dtype[] = ['auto', 'fp32'];
+/** Every spelling, and the engine's. */
+const DTYPES = { auto: 'auto', f32: 'f32', f16: 'f16', int8: 'int8', fp32: 'f32', fp16: 'f16', q8: 'int8' } as const;
 
 /**
  * Loads a model and makes it ready.
@@ -30,7 +31,7 @@ export async function load(model: string | URL, options?: LoadOptions): Promise<
     'device', 'dtype', 'input', 'revision', 'cache', 'sha256', 'worker', 'wasm', 'signal', 'onProgress',
   ]);
   const device = choice('device', given.device, DEVICES, 'auto');
-  choice('dtype', given.dtype, DTYPES, 'auto');
+  const dtype = DTYPES[choice('dtype', given.dtype, Object.keys(DTYPES) as Dtype[], 'f32')];
   const input = given.input && choice('input', given.input, INPUTS, 'text');
   const cache = flag('cache', given.cache, true);
   const sha256 = checkSums(given.sha256);
@@ -42,7 +43,7 @@ export async function load(model: string | URL, options?: LoadOptions): Promise<
   const wasm = await wasmSource(given.wasm);
   const client = await spawn(given.worker);
   try {
-    const info = await client.call('load', { source, wasm, device, cache, sha256, input }, { signal, onProgress });
+    const info = await client.call('load', { source, wasm, device, dtype, cache, sha256, input }, { signal, onProgress });
     return new Model(client, info);
   } catch (error) {
     client.end(error as HeatseekError);

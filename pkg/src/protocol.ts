@@ -18,6 +18,9 @@ export interface ModelSource {
   readonly immutable: boolean;
 }
 
+/** What weights can be stored as, by the engine's names. */
+export type StoredDtype = 'f32' | 'f16' | 'int8';
+
 /** The engine's code. Never a Response, which cannot be posted. */
 export type WasmSource = string | WebAssembly.Module | BufferSource;
 
@@ -111,6 +114,7 @@ export interface Calls {
       source: ModelSource;
       wasm: WasmSource;
       device: Device;
+      dtype: StoredDtype | 'auto';
       cache: boolean;
       sha256: Readonly<Record<string, string>>;
       input: 'text' | 'image' | undefined;

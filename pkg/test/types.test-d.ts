@@ -8,7 +8,7 @@ const signal = new AbortController().signal;
 const onProgress = ({ stage, loaded, total, file }: Progress) => [stage, loaded, total, file];
 
 export async function allowed(worker: Worker, module: WebAssembly.Module, response: Response): Promise<unknown> {
-  await load('owner/name', { device: 'auto', dtype: 'fp32', revision: 'main', signal, onProgress, cache: false });
+  await load('owner/name', { device: 'auto', dtype: 'auto', revision: 'main', signal, onProgress, cache: false });
   await load('./models/m/', { worker: false, wasm: new URL('https://cdn.test/heatseek.wasm') });
   await load(new URL('https://cdn.test/m/'), { worker, wasm: module, sha256: { 'model.safetensors': '00' } });
   await load('owner/name', { worker: new URL('https://cdn.test/worker.js'), wasm: response });

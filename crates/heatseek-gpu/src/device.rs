@@ -119,6 +119,16 @@ impl GpuDevice {
         dtype == Dtype::F32 || self.shared.halves
     }
 
+    /// # Errors
+    /// [`ExecutorError::Unsupported`] if kernels cannot store `dtype`.
+    pub(crate) fn check_stores(&self, dtype: Dtype) -> Result<(), ExecutorError> {
+        if self.stores(dtype) {
+            return Ok(());
+        }
+        let why = "its adapter has no `shader-f16`; ask for f32, or auto".to_owned();
+        Err(self.faults().unsupported(format!("{} storage", dtype.name()), why))
+    }
+
     /// Destroys the device: every plan on it answers [`ExecutorError::Lost`] from now on.
     pub fn destroy(&self) {
         self.shared.faults.lose("it was destroyed");

@@ -45,11 +45,7 @@ impl GpuPlan {
         options: PlanOptions,
     ) -> Result<Self, ExecutorError> {
         device.faults().check()?;
-        if !device.stores(options.dtype) {
-            let why = "its adapter has no `shader-f16`; ask for f32".to_owned();
-            let what = format!("{} storage", options.dtype.name());
-            return Err(device.faults().unsupported(what, why));
-        }
+        device.check_stores(options.dtype)?;
         let target = device.target(options.dtype);
         let mut plan = Self {
             weights: Weights::default(),
@@ -67,7 +63,7 @@ impl GpuPlan {
             rows => rows,
         };
         // Browsers compile while the weights are uploaded.
-        for index in plan.eager() {
+        for (index, _) in plan.eager() {
             let selection = plan.select(index, plan.target.row_class(rows))?;
             plan.device.pipelines().borrow_mut().start(&plan.device, &selection, plan.checked)?;
         }
@@ -115,18 +111,14 @@ impl GpuPlan {
     /// # Errors
     /// As [`Plan::run`].
     pub async fn warm(&self, rows: usize) -> Result<(), ExecutorError> {
-        for index in self.eager() {
+        for (index, _) in self.eager() {
             self.stage(index, self.target.row_class(rows))?.pipeline.ready(&self.device).await?;
         }
         Ok(())
     }
 
-    /// The steps that every run needs, and those of the output that most ask for. The others, ways of pooling
-    /// that few want, are compiled when somebody does.
-    fn eager(&self) -> Vec<usize> {
-        let outputs = self.program.outputs();
-        let wanted = |step: &Step| step.only_for.is_none_or(|output| outputs[output.0].0 == POOLED);
-        (0..self.stages.len()).filter(|&index| wanted(&self.program.steps()[index])).collect()
+    fn eager(&self) -> impl Iterator<Item = (usize, &Step)> {
+        eager(&self.program)
     }
 
     fn select(&self, index: usize, class: RowClass) -> Result<Selection, ExecutorError> {
@@ -162,6 +154,14 @@ impl GpuPlan {
         self.arena.replace(Some(arena.clone()));
         Ok(arena)
     }
+}
+
+/// The steps that every run needs, and those of the output that most ask for, each with its place. The others, ways
+/// of pooling that few want, are compiled when somebody does.
+pub(crate) fn eager(program: &Program) -> impl Iterator<Item = (usize, &Step)> {
+    let outputs = program.outputs();
+    let wanted = |step: &Step| step.only_for.is_none_or(|output| outputs[output.0].0 == POOLED);
+    program.steps().iter().enumerate().filter(move |(_, step)| wanted(step))
 }
 
 impl Plan for GpuPlan {

@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use heatseek::{ChunkOptions, DeviceChoice, EmbedOptions, Embeddings, LoadOptions, PoolerSpec};
+use heatseek::{ChunkOptions, DeviceChoice, DtypeChoice, EmbedOptions, Embeddings, LoadOptions, PoolerSpec};
 use js_sys::{Array, Object, Reflect};
 use serde::{Deserialize, Serialize};
 use wasm_bindgen::prelude::*;
@@ -25,10 +25,12 @@ pub struct Loader(heatseek::Loader);
 impl Loader {
     /// Opens the device, for pictures or for texts. `files` holds all but the weights; more may be put into it
     /// meanwhile.
-    pub fn begin(files: &Files, device: &str, images: bool) -> js_sys::Promise {
-        let (files, device) = (files.arrived.clone(), DeviceChoice::from_name(device));
+    pub fn begin(files: &Files, device: &str, dtype: &str, images: bool) -> js_sys::Promise {
+        let files = files.arrived.clone();
+        let (device, dtype) = (DeviceChoice::from_name(device), DtypeChoice::from_name(dtype));
         wasm_bindgen_futures::future_to_promise(async move {
-            let options = LoadOptions { device: device.map_err(Thrown::from)?, ..LoadOptions::default() };
+            let (device, dtype) = (device.map_err(Thrown::from)?, dtype.map_err(Thrown::from)?);
+            let options = LoadOptions { device, dtype, ..LoadOptions::default() };
             let loader = match images {
                 true => heatseek::Loader::begin_images(&files, options).await,
                 false => heatseek::Loader::begin(&files, options).await,
