@@ -4,6 +4,7 @@ import { Model } from './model.js';
 import type { WasmSource } from './protocol.js';
 import { modelSource } from './source.js';
 import { spawn } from './spawn.js';
+import { now, since } from './timing.js';
 import type { Device, Dtype, LoadOptions } from './types.js';
 
 const DEVICES: readonly Device[] = ['auto', 'gpu', 'cpu', 'reference'];
@@ -40,11 +41,12 @@ export async function load(model: string | URL, options?: LoadOptions): Promise<
   const source = modelSource(model, text('revision', given.revision), globalThis.document?.baseURI);
   if (signal?.aborted) throw abortedError(signal.reason);
 
+  const began = now();
   const wasm = await wasmSource(given.wasm);
   const client = await spawn(given.worker);
   try {
-    const info = await client.call('load', { source, wasm, device, dtype, cache, sha256, input }, { signal, onProgress });
-    return new Model(client, info);
+    const { info, timeline } = await client.call('load', { source, wasm, device, dtype, cache, sha256, input }, { signal, onProgress });
+    return new Model(client, info, since(began, timeline));
   } catch (error) {
     client.end(error as HeatseekError);
     throw error;

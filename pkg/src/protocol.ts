@@ -6,6 +6,7 @@ import type { Analysis } from './analysis.js';
 import type { ErrorData } from './errors.js';
 import type { PoolerInfo, Pooling } from './pooling.js';
 import type { Progress } from './progress.js';
+import type { LoadSpan } from './timing.js';
 import type {
   Attention, ChunkEmbeddings, Device, DeviceInfo, Embeddings, Explanation, HeadFusion, Metric, ModelInfo, Neuron, Occlusion,
   Precision, Ranges, Reduce,
@@ -38,6 +39,8 @@ export interface EmbedSettings {
   readonly prompt?: string;
   readonly maxLength?: number;
   readonly hidden: boolean;
+  /** There if it is asked for. */
+  readonly timing?: true;
 }
 
 /** A picture as it is posted: an absolute address, a file, or pixels. */
@@ -119,7 +122,8 @@ export interface Calls {
       sha256: Readonly<Record<string, string>>;
       input: 'text' | 'image' | undefined;
     };
-    result: ModelInfo;
+    /** With when what was done, by the clock of timing.ts. */
+    result: { info: ModelInfo; timeline: readonly LoadSpan[] };
   };
   poolers: { args: Record<never, never>; result: readonly PoolerInfo[] };
   embed: { args: { texts: readonly string[]; settings: EmbedSettings }; result: Embeddings<Precision> };

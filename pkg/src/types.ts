@@ -1,5 +1,6 @@
 import type { Pooling } from './pooling.js';
 import type { ProgressCallback } from './progress.js';
+import type { Timing } from './timing.js';
 
 /**
  * Where to compute.
@@ -203,6 +204,8 @@ export interface EmbedOptions extends CallOptions {
   readonly maxLength?: number | undefined;
   /** Whether the last hidden state of every token comes too. Default `false`. */
   readonly hidden?: boolean | undefined;
+  /** Whether the times of the call's parts come too, which costs a GPU one more wait. Default `false`. */
+  readonly timing?: boolean | undefined;
 }
 
 /** The vectors of inputs, in order. Plain arrays of yours: nothing to free. */
@@ -234,10 +237,12 @@ export interface Embeddings<P extends Precision = 'float32'> {
   readonly grids?: readonly PatchGrid[];
   /** With `hidden`: the last hidden state of each input, `[tokens[i], info.hiddenSize]` row-major. */
   readonly hidden?: readonly Float32Array[];
+  /** With `timing`: where the time went. */
+  readonly timing?: Timing;
 }
 
 /** How to embed the chunks of a text. */
-export interface EmbedChunksOptions extends Omit<EmbedOptions, 'hidden'> {
+export interface EmbedChunksOptions extends Omit<EmbedOptions, 'hidden' | 'timing'> {
   /** How the text is cut. Default `{}`: see there. */
   readonly chunk?: ChunkOptions | undefined;
   /**
@@ -257,7 +262,7 @@ export interface Chunk {
 }
 
 /** The vectors of a text's chunks, as of so many inputs. */
-export interface ChunkEmbeddings<P extends Precision = 'float32'> extends Omit<Embeddings<P>, 'grids' | 'hidden'> {
+export interface ChunkEmbeddings<P extends Precision = 'float32'> extends Omit<Embeddings<P>, 'grids' | 'hidden' | 'timing'> {
   /** The chunks, in order. */
   readonly chunks: readonly Chunk[];
 }

@@ -22,6 +22,21 @@ const ROWS_ON_SOFTWARE: usize = 128;
 /// Rewrites a kernel's source before it is compiled.
 pub type SourceTransform = Box<dyn Fn(&Kernel, &str) -> String>;
 
+/// A moment of making a device ready.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Milestone {
+    /// The device is open.
+    Opened,
+    /// The kernels that were started ahead are compiled.
+    Compiled,
+    /// The weights of a plan are laid out and handed to the device.
+    Uploaded,
+}
+
+/// Told of milestones.
+pub type Watch = Rc<dyn Fn(Milestone)>;
+
 /// An opened GPU. Clones are the same device; the last one to go destroys it.
 #[derive(Clone)]
 pub struct GpuDevice {
@@ -38,6 +53,7 @@ struct Shared {
     pipelines: RefCell<Pipelines>,
     halves: bool,
     target: Cell<Target>,
+    watch: RefCell<Option<Watch>>,
 }
 
 impl GpuDevice {
@@ -83,6 +99,7 @@ impl GpuDevice {
                 queue,
                 report,
                 faults,
+                watch: RefCell::default(),
             }),
         })
     }
@@ -100,6 +117,39 @@ impl GpuDevice {
     pub fn with_source_transform(self, transform: SourceTransform) -> Self {
         self.shared.pipelines.replace(Pipelines::transformed(transform));
         self
+    }
+
+    /// For measurements: tells `watch` when the device has got somewhere.
+    #[must_use]
+    pub fn with_watch(self, watch: Watch) -> Self {
+        self.shared.watch.replace(Some(watch));
+        self.reached(Milestone::Opened);
+        self
+    }
+
+    pub(crate) fn reached(&self, milestone: Milestone) {
+        let watch = self.shared.watch.borrow().clone();
+        if let Some(watch) = watch {
+            watch(milestone);
+        }
+    }
+
+    /// Tells the watch, where there is one, when the pipelines that were started are there.
+    pub(crate) fn tell_compiled(&self) {
+        if self.shared.watch.borrow().is_none() {
+            return;
+        }
+        // Natively nothing is under way any more.
+        #[cfg(not(target_arch = "wasm32"))]
+        self.reached(Milestone::Compiled);
+        #[cfg(target_arch = "wasm32")]
+        {
+            let (device, started) = (self.clone(), self.shared.pipelines.borrow().take_started());
+            wasm_bindgen_futures::spawn_local(async move {
+                started.settle().await;
+                device.reached(Milestone::Compiled);
+            });
+        }
     }
 
     /// For tests and measurements: chooses kernels as for another device. Plans made before keep theirs.

@@ -40,6 +40,7 @@ impl GpuExecutor {
                 .map_err(|why| self.device.faults().unsupported(step.op.name(), why.to_string()))?;
             self.device.pipelines().borrow_mut().start(&self.device, &selection, false)?;
         }
+        self.device.tell_compiled();
         Ok(())
     }
 

@@ -10,7 +10,7 @@ use heatseek_ops::{
 use heatseek_wgsl::{RowClass, Selection, Storage, Target, select};
 
 use crate::arena::Arena;
-use crate::device::GpuDevice;
+use crate::device::{GpuDevice, Milestone};
 use crate::pipeline::Pipeline;
 use crate::readback::Readbacks;
 use crate::weights::Weights;
@@ -69,6 +69,7 @@ impl GpuPlan {
         }
         plan.weights =
             Weights::upload(&plan.device, &plan.program, &plan.storage, &Weights::default()).await?;
+        plan.device.reached(Milestone::Uploaded);
         let started = plan.device.pipelines().borrow_mut().take_started();
         started.settle().await;
         plan.warm(rows).await?;
@@ -170,7 +171,16 @@ impl Plan for GpuPlan {
         batch: &'a Batch,
         outputs: &'a [OutputId],
     ) -> LocalFuture<'a, Result<Vec<Vec<f32>>, ExecutorError>> {
-        Box::pin(crate::run::run(self, batch, outputs))
+        Box::pin(crate::run::run(self, batch, outputs, None))
+    }
+
+    fn run_watched<'a>(
+        &'a self,
+        batch: &'a Batch,
+        outputs: &'a [OutputId],
+        computed: &'a dyn Fn(),
+    ) -> LocalFuture<'a, Result<Vec<Vec<f32>>, ExecutorError>> {
+        Box::pin(crate::run::run(self, batch, outputs, Some(computed)))
     }
 
     fn extended(&self, program: Arc<Program>) -> LocalFuture<'_, Result<Box<dyn Plan>, ExecutorError>> {
