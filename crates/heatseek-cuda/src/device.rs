@@ -166,6 +166,14 @@ impl CudaDevice {
         report(self.driver().facts().clone())
     }
 
+    /// Whether kernels can store `dtype`.
+    pub fn stores(&self, dtype: Dtype) -> bool {
+        match dtype {
+            Dtype::F32 | Dtype::F16 => true,
+            Dtype::Int8 => false,
+        }
+    }
+
     /// What kernels for plans of `dtype` are chosen by.
     pub fn target(&self, dtype: Dtype) -> Target {
         Target { dtype, ..self.shared.target.get() }

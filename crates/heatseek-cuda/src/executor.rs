@@ -42,8 +42,8 @@ impl Executor for CudaExecutor {
         self.device.info(dtype)
     }
 
-    fn stores(&self, _: Dtype) -> bool {
-        true
+    fn stores(&self, dtype: Dtype) -> bool {
+        self.device.stores(dtype)
     }
 
     fn prepare(

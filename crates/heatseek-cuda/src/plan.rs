@@ -45,6 +45,11 @@ impl CudaPlan {
         options: PlanOptions,
     ) -> Result<Self, ExecutorError> {
         device.faults().check()?;
+        if !device.stores(options.dtype) {
+            let what = format!("{} storage", options.dtype.name());
+            let why = "no shader stores it; ask for f32 or f16, or for the CPU".to_owned();
+            return Err(device.faults().unsupported(what, why));
+        }
         let target = device.target(options.dtype);
         let mut plan = Self {
             weights: Weights::default(),

@@ -166,7 +166,11 @@ impl GpuDevice {
 
     /// Whether kernels can store `dtype`.
     pub fn stores(&self, dtype: Dtype) -> bool {
-        dtype == Dtype::F32 || self.shared.halves
+        match dtype {
+            Dtype::F32 => true,
+            Dtype::F16 => self.shared.halves,
+            Dtype::Int8 => false,
+        }
     }
 
     /// # Errors
@@ -175,7 +179,10 @@ impl GpuDevice {
         if self.stores(dtype) {
             return Ok(());
         }
-        let why = "its adapter has no `shader-f16`; ask for f32, or auto".to_owned();
+        let why = match dtype {
+            Dtype::F16 => "its adapter has no `shader-f16`; ask for f32, or auto".to_owned(),
+            dtype => format!("no shader stores {}; ask for f32, or for the CPU", dtype.name()),
+        };
         Err(self.faults().unsupported(format!("{} storage", dtype.name()), why))
     }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use heatseek_testkit::{Tolerance, values};
 
 use crate::{
-    Batch, Binding, CopyRows, Dim, Direction, Element, Gemm, HostExecutor, Op, OutputId, PlanOptions,
+    Batch, Binding, CopyRows, Dim, Direction, Dtype, Element, Gemm, HostExecutor, Op, OutputId, PlanOptions,
     Program, ReferenceExecutor, Residual, Rows, Table,
 };
 
@@ -30,6 +30,8 @@ pub struct Case {
     skip: usize,
     inputs: Vec<(&'static str, f32, f32)>,
     halved: Option<Halved>,
+    /// What the reference stores.
+    dtype: Dtype,
 }
 
 /// All cases of all ops.
@@ -48,7 +50,7 @@ enum Halved {
     Weights,
 }
 
-/// The cases of the ops that can store f16, for plans of [`Dtype::F16`](crate::Dtype). Inputs are values that f16 holds
+/// The cases of the ops that can store f16, for plans of [`Dtype::F16`]. Inputs are values that f16 holds
 /// exactly, so that rounding them is not what is measured.
 pub fn halved() -> Vec<Case> {
     let ways = |index: usize, case: &Case| match case.op {
@@ -67,6 +69,31 @@ pub fn halved() -> Vec<Case> {
         .collect()
 }
 
+/// The cases of the ops that have an int8 of their own, for plans of [`Dtype::Int8`]: against a reference that quantises
+/// in the same way.
+pub fn quantized() -> Vec<Case> {
+    let gemms = all().into_iter().filter(|case| matches!(case.op, Op::Gemm(_)));
+    let mut cases: Vec<Case> = gemms.collect();
+    let linear = |name: &str, rows: usize, k: usize, n: usize| {
+        Case::new(name, Gemm::linear(k, n), Rows::Tokens, &[rows])
+            .with_scale("weight", 3.0 / (k as f32).sqrt())
+    };
+    // Depths that are not whole groups of four bytes, and layers of MiniLM; rows whose range does not hold zero, for
+    // their middle; rows without a range.
+    for (rows, k, n) in [(3, 1, 5), (5, 7, 3), (33, 67, 19), (37, 384, 1536), (9, 1536, 384)] {
+        cases.push(linear(&format!("{rows}x{n}x{k}"), rows, k, n));
+    }
+    cases.push(linear("off_centre", 33, 68, 64).with_values("x", 1.0, 3.0));
+    cases.push(linear("without_range", 33, 68, 64).with_values("x", 0.0, 3.0));
+    let quantized = |case: Case| Case {
+        name: format!("{}, int8", case.name),
+        dtype: Dtype::Int8,
+        tolerance: Tolerance::OP_INT8,
+        ..case
+    };
+    cases.into_iter().map(quantized).collect()
+}
+
 impl Case {
     pub(crate) fn new(name: &str, op: impl Into<Op>, rows: Rows, lengths: &[usize]) -> Self {
         let op = op.into();
@@ -82,6 +109,7 @@ impl Case {
             skip: 0,
             inputs: Vec::new(),
             halved: None,
+            dtype: Dtype::F32,
         }
     }
 
@@ -213,10 +241,11 @@ impl Case {
         [rows.count(&self.batch()), width]
     }
 
-    /// What the reference computes.
+    /// What the reference computes, for cases of [`quantized`] in int8.
     pub fn expected(&self) -> Vec<Vec<f32>> {
         let program = Arc::new(self.program());
-        let plan = HostExecutor::new(ReferenceExecutor).plan(program.clone(), PlanOptions::default());
+        let options = PlanOptions { dtype: self.dtype, ..PlanOptions::default() };
+        let plan = HostExecutor::new(ReferenceExecutor).plan(program.clone(), options);
         let plan = plan.expect("the reference runs every op");
         plan.run_now(&self.batch(), &self.outputs(&program)).expect("the reference runs every case")
     }

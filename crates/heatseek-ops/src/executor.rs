@@ -24,14 +24,18 @@ pub enum DeviceKind {
     Cuda,
 }
 
-/// The precision that weights and the large activations are stored in. Sums are kept in f32 either way.
+/// The precision that weights and the large activations are stored in.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Dtype {
     /// Four bytes: the reference.
     #[default]
     F32,
-    /// Two bytes: IEEE half precision.
+    /// Two bytes: IEEE half precision. Sums are kept in f32.
     F16,
+    /// One byte for the weights of GEMMs, with one scale per output column ([`crate::int8`]). The rows they are
+    /// multiplied with are quantised while running, each by its own range, and the sums of products are exact in i32.
+    /// Everything else, activations between ops included, is f32.
+    Int8,
 }
 
 impl Dtype {
@@ -40,14 +44,16 @@ impl Dtype {
         match self {
             Self::F32 => "f32",
             Self::F16 => "f16",
+            Self::Int8 => "int8",
         }
     }
 
-    /// Bytes of an element.
+    /// Bytes of an element of what is stored so.
     pub fn size_bytes(self) -> usize {
         match self {
             Self::F32 => 4,
             Self::F16 => 2,
+            Self::Int8 => 1,
         }
     }
 }

@@ -81,8 +81,18 @@ pub trait HostKernels {
     /// What they are.
     fn device(&self) -> DeviceInfo;
 
-    /// Lays out the weight bound at `binding` of `op`, or `None` to be given its plain values.
-    fn pack(&self, op: &Op, binding: &'static str, tensor: &Tensor) -> Option<Self::Packed>;
+    /// What they are in plans of `dtype`.
+    fn device_for(&self, dtype: Dtype) -> DeviceInfo {
+        DeviceInfo { dtype: dtype.name(), ..self.device() }
+    }
+
+    /// Whether they can store `dtype`.
+    fn stores(&self, dtype: Dtype) -> bool {
+        dtype == Dtype::F32
+    }
+
+    /// Lays out the weight bound at `binding` of `op` for a plan of `dtype`, or `None` to be given its plain values.
+    fn pack(&self, op: &Op, binding: &'static str, tensor: &Tensor, dtype: Dtype) -> Option<Self::Packed>;
 
     /// Runs one op on `rows` rows. `packed` holds what [`HostKernels::pack`] made, by binding name.
     fn run(
@@ -114,11 +124,17 @@ impl<K: HostKernels + Clone> HostExecutor<K> {
     /// # Errors
     /// As [`Executor::prepare`].
     pub fn plan(&self, program: Arc<Program>, options: PlanOptions) -> Result<HostPlan<K>, ExecutorError> {
-        if options.dtype != Dtype::F32 {
+        if !self.kernels.stores(options.dtype) {
             return Err(ExecutorError::Unsupported {
                 device: self.kernels.device().name,
                 what: format!("{} storage", options.dtype.name()),
-                why: "these kernels store f32; ask for f32, or for a GPU that has f16".into(),
+                why: match options.dtype {
+                    Dtype::F16 => {
+                        "these kernels store f32 or int8; ask for one of them, or for a GPU that has f16"
+                    }
+                    Dtype::F32 | Dtype::Int8 => "these kernels do not store it; ask for f32",
+                }
+                .into(),
             });
         }
         let empty = HostPlan {
@@ -127,6 +143,7 @@ impl<K: HostKernels + Clone> HostExecutor<K> {
             packed: Vec::new(),
             plain: HashMap::new(),
             checked: options.checked,
+            dtype: options.dtype,
         };
         empty.extended_now(program)
     }
@@ -145,6 +162,14 @@ impl<K: HostKernels + Clone + 'static> Executor for HostExecutor<K> {
         self.kernels.device()
     }
 
+    fn device_for(&self, dtype: Dtype) -> DeviceInfo {
+        self.kernels.device_for(dtype)
+    }
+
+    fn stores(&self, dtype: Dtype) -> bool {
+        self.kernels.stores(dtype)
+    }
+
     fn prepare(
         &self,
         program: Arc<Program>,
@@ -161,6 +186,7 @@ pub struct HostPlan<K: HostKernels> {
     packed: Vec<Vec<PackedOperand<K::Packed>>>,
     plain: HashMap<BufferId, Tensor>,
     checked: bool,
+    dtype: Dtype,
 }
 
 impl<K: HostKernels> HostPlan<K> {
@@ -180,7 +206,7 @@ impl<K: HostKernels> HostPlan<K> {
                 let Buffer::Weight(tensor) = &program.buffers()[id.0].1 else { continue };
                 match self.packed_before(&step.op, binding.name, *id) {
                     Some(shared) => of_step.push((binding.name, shared)),
-                    None => match self.kernels.pack(&step.op, binding.name, tensor) {
+                    None => match self.kernels.pack(&step.op, binding.name, tensor, self.dtype) {
                         Some(p) => of_step.push((binding.name, Arc::new(p))),
                         None => {
                             plain.entry(*id).or_insert_with(|| materialised(tensor));
@@ -190,7 +216,8 @@ impl<K: HostKernels> HostPlan<K> {
             }
             packed.push(of_step);
         }
-        Ok(Self { kernels: self.kernels.clone(), program, packed, plain, checked: self.checked })
+        let (kernels, checked, dtype) = (self.kernels.clone(), self.checked, self.dtype);
+        Ok(Self { kernels, program, packed, plain, checked, dtype })
     }
 
     /// What was packed for a step of this plan that binds weight `id` in the same place of the same op.

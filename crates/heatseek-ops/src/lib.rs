@@ -14,6 +14,7 @@ mod buffer;
 mod capacity;
 mod executor;
 mod host;
+pub mod int8;
 pub mod ops;
 mod program;
 pub mod reference;

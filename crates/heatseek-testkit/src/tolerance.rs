@@ -25,6 +25,9 @@ impl Tolerance {
     pub const OP_F32: Self = Self::RelAbs { rel: 1e-5, abs: 1e-6 };
     /// One op with f16 storage against its reference.
     pub const OP_F16: Self = Self::RelAbs { rel: 2e-3, abs: 2e-3 };
+    /// One op in int8 against a reference that quantises to the same integers: what its floats round. The absolute part
+    /// is larger than [`Tolerance::OP_F32`]'s because two larger numbers are subtracted.
+    pub const OP_INT8: Self = Self::RelAbs { rel: 1e-5, abs: 5e-6 };
     /// A model's last hidden state against PyTorch f32.
     pub const HIDDEN: Self = Self::Abs(2e-4);
     /// Normalised vectors of two backends.

@@ -44,7 +44,8 @@ pub fn pack<'a>(op: &Op, binding: &str, tensor: &'a Tensor, dtype: Dtype) -> Pac
         _ => tensor.values(),
     };
     match dtype {
-        Dtype::F32 => Packed::F32(values),
+        // No shader reads i8, and executors refuse plans of it.
+        Dtype::F32 | Dtype::Int8 => Packed::F32(values),
         Dtype::F16 => Packed::F16(values.iter().map(|&value| to_half(value)).collect()),
     }
 }
@@ -57,7 +58,7 @@ fn to_half(value: f32) -> f16 {
 /// Depth to which a weight is padded: what is staged at a time, of f16 on matrix units.
 fn depth_step(dtype: Dtype) -> usize {
     match dtype {
-        Dtype::F32 => 16,
+        Dtype::F32 | Dtype::Int8 => 16,
         Dtype::F16 => 32,
     }
 }

@@ -24,7 +24,8 @@ impl Storage {
                 .collect(),
             dtype: target.dtype,
         };
-        if target.dtype == Dtype::F32 {
+        // No shader reads i8, and executors refuse plans of it.
+        if matches!(target.dtype, Dtype::F32 | Dtype::Int8) {
             storage.halves.fill(false);
             return storage;
         }

@@ -14,7 +14,7 @@ use heatseek_ops::{
 };
 
 use crate::self_check::{self, Verdict};
-use crate::{Control, DeviceChoice, DeviceReport, Error, LoadOptions, Progress, Stage};
+use crate::{Control, DeviceChoice, DeviceReport, DtypeChoice, Error, LoadOptions, Progress, Stage};
 
 /// Makes a device fail.
 pub(crate) type Lose = Rc<dyn Fn()>;
@@ -138,13 +138,25 @@ async fn chosen_host(
     prepare(model, executor, (Norm::Plain, dtype), options, fallback).await
 }
 
-/// The CPU kernels in f32; `fallback` says why, if they were not the first choice.
-pub(crate) async fn cpu(
+/// The CPU kernels instead of what was chosen, which `why` is about: in int8 where that was asked for, otherwise in f32,
+/// as they have no f16.
+pub(crate) async fn fallback(
     model: &dyn Encoder,
     options: &LoadOptions,
+    why: String,
+) -> Result<Active, Error> {
+    let dtype = if options.dtype == DtypeChoice::Int8 { Dtype::Int8 } else { Dtype::F32 };
+    cpu(model, options, dtype, Some(why)).await
+}
+
+/// The CPU kernels; `fallback` says why, if they were not the first choice.
+async fn cpu(
+    model: &dyn Encoder,
+    options: &LoadOptions,
+    dtype: Dtype,
     fallback: Option<String>,
 ) -> Result<Active, Error> {
-    prepare(model, &heatseek_cpu::executor(), (Norm::Plain, Dtype::F32), options, fallback).await
+    prepare(model, &heatseek_cpu::executor(), (Norm::Plain, dtype), options, fallback).await
 }
 
 async fn prepare(
@@ -184,7 +196,7 @@ async fn checked_gpu(
         let active = match prepare(model, executor, way, options, None).await {
             Ok(active) => active,
             Err(Error::Executor(error)) if options.device == DeviceChoice::Auto => {
-                return cpu(model, options, Some(error.to_string())).await;
+                return fallback(model, options, error.to_string()).await;
             }
             Err(error) => return Err(error),
         };
@@ -194,7 +206,7 @@ async fn checked_gpu(
         let on_cpu = async {
             match expected.take() {
                 Some(values) => Ok(values),
-                None => self_check::run(&cpu(model, options, None).await?, &probe).await,
+                None => self_check::run(&cpu(model, options, Dtype::F32, None).await?, &probe).await,
             }
         };
         let (actual, truth) = future::zip(on_gpu, on_cpu).await;
@@ -212,5 +224,5 @@ async fn checked_gpu(
     }
     let name = executor.device().name;
     let message = format!("{name} computes wrong numbers ({why}); using the CPU instead");
-    cpu(model, options, Some(message)).await
+    fallback(model, options, message).await
 }

@@ -59,7 +59,7 @@ const DEVICES: &str = if cfg!(target_arch = "wasm32") {
     "auto, cpu, gpu, cuda or reference"
 };
 
-/// What weights and large activations are stored as. Sums are kept in f32, and results are f32, either way.
+/// What weights and large activations are stored as. Results are f32 whatever it is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum DtypeChoice {
@@ -68,8 +68,11 @@ pub enum DtypeChoice {
     /// f32: the reference.
     #[default]
     F32,
-    /// f16: half the memory and traffic; an error where the device does not have it.
+    /// f16: half the memory and traffic, with sums in f32; an error where the device does not have it.
     F16,
+    /// int8: weights of GEMMs in a quarter of the memory, multiplied in 8 bits and summed exactly
+    /// ([`Dtype::Int8`]); an error where the device does not have it. Never chosen by itself.
+    Int8,
 }
 
 impl DtypeChoice {
@@ -82,11 +85,12 @@ impl DtypeChoice {
             "auto" => Self::Auto,
             "f32" | "fp32" => Self::F32,
             "f16" | "fp16" => Self::F16,
+            "int8" | "q8" => Self::Int8,
             other => {
                 return Err(Error::InvalidInput {
                     what: "dtype".into(),
                     got: format!("`{other}`"),
-                    expected: "auto, f32 or f16".into(),
+                    expected: "auto, f32, f16 or int8".into(),
                 });
             }
         })
@@ -98,6 +102,7 @@ impl DtypeChoice {
             Self::Auto if executor.stores(Dtype::F16) => &[Dtype::F16, Dtype::F32],
             Self::Auto | Self::F32 => &[Dtype::F32],
             Self::F16 => &[Dtype::F16],
+            Self::Int8 => &[Dtype::Int8],
         }
     }
 }

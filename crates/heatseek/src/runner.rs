@@ -140,7 +140,7 @@ impl<E: Encoder> Runner<E> {
         };
         let active = match again {
             Some(active) => active,
-            None => device::cpu(&self.encoder, &self.options, Some(format!("{why}; using the CPU"))).await?,
+            None => device::fallback(&self.encoder, &self.options, format!("{why}; using the CPU")).await?,
         };
         self.active.replace(Rc::new(active));
         Ok(())

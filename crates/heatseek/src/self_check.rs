@@ -9,6 +9,9 @@ use crate::device::Active;
 /// Below this cosine between pooled vectors the device is wrong (the design's bar for f16).
 const MIN_COSINE: f64 = 0.9999;
 
+/// The same for int8.
+const MIN_INT8_COSINE: f64 = 0.99;
+
 /// The most a folded LayerNorm may move a hidden value, relative to the largest one (at least 1). A tenth
 /// of the bar against PyTorch (2e-4): the probe is short, and other texts may be worse.
 const MAX_FOLDING_ERROR: f32 = 2e-5;
@@ -19,6 +22,9 @@ const MAX_PLAIN_ERROR: f32 = 2e-4;
 /// The same for f16 storage, folded or not. A difference of 1.4 % of a vector's length is a cosine of 0.9999, and
 /// that bar holds too; this one is for single values.
 const MAX_HALF_ERROR: f32 = 2e-2;
+
+/// The same for int8: a cosine of 0.99 is a difference of 14 % of a vector's length.
+const MAX_INT8_ERROR: f32 = 0.2;
 
 /// What the probe gave: one vector per sequence and the hidden state.
 pub(crate) struct Values {
@@ -48,11 +54,12 @@ pub(crate) async fn run(active: &Active, probe: &Batch) -> Result<Values, Error>
 /// Compares what a device computed with what the CPU did.
 pub(crate) fn judge(actual: &Values, expected: &Values, (norm, dtype): (Norm, Dtype)) -> Verdict {
     let width = expected.pooled.len() / expected.sequences.max(1);
+    let least = if dtype == Dtype::Int8 { MIN_INT8_COSINE } else { MIN_COSINE };
     let rows = actual.pooled.chunks(width.max(1)).zip(expected.pooled.chunks(width.max(1)));
     for (a, e) in rows {
         let cosine = cosine(a, e);
         // Written so that a NaN is wrong, too.
-        if !(cosine >= MIN_COSINE) {
+        if !(cosine >= least) {
             return Verdict::Wrong(format!("cosine {cosine:.6} to the CPU's vector on a fixed probe"));
         }
     }
@@ -64,6 +71,7 @@ pub(crate) fn judge(actual: &Values, expected: &Values, (norm, dtype): (Norm, Dt
     let limit = scale
         * match (dtype, norm) {
             (Dtype::F16, _) => MAX_HALF_ERROR,
+            (Dtype::Int8, _) => MAX_INT8_ERROR,
             (Dtype::F32, Norm::Folded) => MAX_FOLDING_ERROR,
             (Dtype::F32, Norm::Plain) => MAX_PLAIN_ERROR,
         };

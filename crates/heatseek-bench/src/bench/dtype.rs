@@ -10,6 +10,7 @@ use serde::Serialize;
 pub enum Dtype {
     F32,
     F16,
+    Int8,
 }
 
 impl Dtype {
@@ -17,7 +18,8 @@ impl Dtype {
         match name {
             "f32" => Ok(Self::F32),
             "f16" => Ok(Self::F16),
-            _ => Err("expected f32 or f16".into()),
+            "int8" => Ok(Self::Int8),
+            _ => Err("expected f32, f16 or int8".into()),
         }
     }
 
@@ -25,14 +27,16 @@ impl Dtype {
         match self {
             Self::F32 => "f32",
             Self::F16 => "f16",
+            Self::Int8 => "int8",
         }
     }
 
-    /// Bytes of an element.
-    pub fn bytes(self) -> u64 {
+    /// Bytes of an element of a weight and of a large activation.
+    pub fn bytes(self) -> [u64; 2] {
         match self {
-            Self::F32 => 4,
-            Self::F16 => 2,
+            Self::F32 => [4, 4],
+            Self::F16 => [2, 2],
+            Self::Int8 => [1, 4],
         }
     }
 
@@ -41,6 +45,7 @@ impl Dtype {
         match self {
             Self::F32 => 0.999_99,
             Self::F16 => 0.9999,
+            Self::Int8 => 0.99,
         }
     }
 
@@ -49,6 +54,7 @@ impl Dtype {
         let dtype = match self {
             Self::F32 => DtypeChoice::F32,
             Self::F16 => DtypeChoice::F16,
+            Self::Int8 => DtypeChoice::Int8,
         };
         LoadOptions { dtype, ..options }
     }
@@ -58,6 +64,7 @@ impl Dtype {
         let dtype = match self {
             Self::F32 => heatseek_ops::Dtype::F32,
             Self::F16 => heatseek_ops::Dtype::F16,
+            Self::Int8 => heatseek_ops::Dtype::Int8,
         };
         PlanOptions { expected_rows, dtype, ..PlanOptions::default() }
     }

@@ -75,7 +75,7 @@ pub fn ceilings(on: On<'_>, small: bool) -> Result<Ceilings, Error> {
     let copy = Repeated::new(CopyRows::of_width(COPY_WIDTH).into(), Rows::Tokens, Box::new(x));
     // In f32 always: which kernels have a copy in f16 is the device's business, what memory can do is not.
     let copied = copy.time(On { dtype: Dtype::F32, ..on }, &Batch::of_lengths(&[rows]))?;
-    let bytes = 2 * Dtype::F32.bytes() * (rows * COPY_WIDTH) as u64;
+    let bytes = (2 * size_of::<f32>() * rows * COPY_WIDTH) as u64;
     Ok(Ceilings {
         gemm_gflops: 2.0 * (size as f64).powi(3) / took.as_secs_f64() / 1e9,
         gemm_size: size,
@@ -102,7 +102,7 @@ pub fn breakdown(
     on: Option<On<'_>>,
 ) -> Result<Vec<OpRow>, Error> {
     let mut rows: Vec<OpRow> = Vec::new();
-    for cost in of_run(program, batch, [dtype.bytes(); 2])? {
+    for cost in of_run(program, batch, dtype.bytes())? {
         let name = label(&cost.step.op);
         match rows.iter_mut().find(|row| row.op == name) {
             Some(row) => {

@@ -71,7 +71,7 @@ impl OneCase<'_> {
         };
         let peers = self.peers(pool, report, bar, &what);
         let measured = self.timed(&parts, &batches, cosines[1].is_some(), &peers)?;
-        let cost = cost::total(&parts.program, &batches, [self.dtype.bytes(); 2])?;
+        let cost = cost::total(&parts.program, &batches, self.dtype.bytes())?;
         let tokens: usize = batches.iter().map(Batch::rows).sum();
         let tasks = [(Task::Forward, 0), (Task::EndToEnd, 1)];
         for ((task, own), cosine) in tasks.into_iter().zip(cosines) {

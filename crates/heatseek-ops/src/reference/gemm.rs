@@ -1,14 +1,53 @@
 use super::mean_and_variance;
+use crate::int8::{QuantizedWeight, RowBits, quantize_row};
 use crate::{Activation, Gemm, Operands, Residual};
 
 /// See [`Gemm`].
 pub fn gemm(op: &Gemm, rows: usize, operands: &mut Operands<'_>) {
+    let (weight, colsum) = (operands.input("weight"), operands.input("colsum"));
+    with_products(op, rows, operands, |row, mean, out| {
+        for (j, out) in out.iter_mut().enumerate() {
+            let folded = if op.norm_in.is_some() { mean * f64::from(colsum[j]) } else { 0.0 };
+            *out = dot(row, &weight[j * op.k..][..op.k]) - folded;
+        }
+    });
+}
+
+/// The same in 8 bits, with exact sums: see [`crate::int8`].
+pub fn gemm_int8(
+    op: &Gemm,
+    rows: usize,
+    weight: &QuantizedWeight,
+    bits: RowBits,
+    operands: &mut Operands<'_>,
+) {
+    let mut integers = vec![0i8; op.k];
+    with_products(op, rows, operands, |row, mean, out| {
+        let quantized = quantize_row(row, bits, &mut integers);
+        let centred = f64::from(quantized.middle) - mean;
+        for (j, out) in out.iter_mut().enumerate() {
+            let row = &weight.values[j * op.k..][..op.k];
+            let sum: i64 = integers.iter().zip(row).map(|(&q, &v)| i64::from(q) * i64::from(v)).sum();
+            *out = f64::from(weight.scales[j])
+                * (f64::from(quantized.scale) * sum as f64 + centred * f64::from(weight.sums[j]));
+        }
+    });
+}
+
+/// A GEMM whose `products(row, mean, out)` of a row, less `mean` times the sums of the weight's rows, are computed in
+/// whatever way; `mean` is 0 without a folded LayerNorm.
+fn with_products(
+    op: &Gemm,
+    rows: usize,
+    operands: &mut Operands<'_>,
+    mut products: impl FnMut(&[f32], f64, &mut [f64]),
+) {
     let (k, n) = (op.k, op.n);
-    let (x, weight, bias) = (operands.input("x"), operands.input("weight"), operands.input("bias"));
-    let (colsum, residual) = (operands.input("colsum"), operands.input("residual"));
+    let (x, bias, residual) = (operands.input("x"), operands.input("bias"), operands.input("residual"));
     let (residual_stats, residual_affine) =
         (operands.input("residual_stats"), operands.input("residual_affine"));
     let (y, stats) = (operands.output("y"), operands.output("stats"));
+    let mut sums = vec![0.0f64; n];
     for r in 0..rows {
         let row = &x[r * k..][..k];
         let (mean, rstd) = match op.norm_in {
@@ -22,12 +61,9 @@ pub fn gemm(op: &Gemm, rows: usize, operands: &mut Operands<'_>) {
             stats[2 * r] = mean as f32;
             stats[2 * r + 1] = rstd as f32;
         }
-        for j in 0..n {
-            let mut sum = dot(row, &weight[j * k..][..k]);
-            if op.norm_in.is_some() {
-                sum = rstd * (sum - mean * f64::from(colsum[j]));
-            }
-            let mut v = activation(op.activation, sum + f64::from(bias[j]));
+        products(row, mean, &mut sums);
+        for (j, sum) in sums.iter().enumerate() {
+            let mut v = activation(op.activation, rstd * sum + f64::from(bias[j]));
             match op.residual {
                 Residual::None => {}
                 Residual::Add => v += f64::from(residual[r * n + j]),
@@ -112,6 +148,35 @@ mod tests {
         ] {
             assert!((erf(x) - expected).abs() < 2e-15, "erf({x}) = {} not {expected}", erf(x));
             assert_eq!(erf(-x), -erf(x));
+        }
+    }
+
+    /// What int8 may differ from f32 by: half a step of each factor, times the other one's magnitudes.
+    #[test]
+    fn int8_stays_within_its_bound_of_f32() {
+        use crate::Operand;
+        let (rows, k, n) = (3, 32, 4);
+        let wave =
+            |len: usize, step: f32| -> Vec<f32> { (0..len).map(|i| (i as f32 * step).sin()).collect() };
+        let (x, weight, bias) = (wave(rows * k, 0.7), wave(n * k, 1.3), wave(n, 2.1));
+        let op = Gemm::linear(k, n);
+        let run = |bits: Option<RowBits>| {
+            let mut y = vec![0.0; rows * n];
+            let inputs = [("x", &x), ("weight", &weight), ("bias", &bias)];
+            let inputs = inputs.map(|(name, values)| (name, Operand::F32(values))).to_vec();
+            let mut operands = Operands::new(inputs, vec![("y", Some(&mut y[..]))]);
+            match bits {
+                None => gemm(&op, rows, &mut operands),
+                Some(bits) => gemm_int8(&op, rows, &QuantizedWeight::new(&weight, k), bits, &mut operands),
+            }
+            y
+        };
+        let truth = run(None);
+        for bits in [RowBits::Eight, RowBits::Seven] {
+            // All values are within ±1, so ranges are at most 2.
+            let bound = k as f32 * (0.5 * 2.0 / bits.steps() + 0.5 / 127.0);
+            let worst = run(Some(bits)).iter().zip(&truth).fold(0.0f32, |m, (a, t)| m.max((a - t).abs()));
+            assert!(worst > 0.0 && worst < bound, "{bits:?}: {worst} of {bound}");
         }
     }
 

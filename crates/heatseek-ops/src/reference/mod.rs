@@ -17,24 +17,22 @@ pub use attention_map::attention_map;
 pub use attention_pool::attention_pool;
 pub use copy::copy;
 pub use embed::embed;
-pub use gemm::{activation, gemm};
+pub use gemm::{activation, gemm, gemm_int8};
 pub use l2_normalize::l2_normalize;
 pub use layer_norm::layer_norm;
 pub use pool::pool;
 pub use rollout::rollout;
 
-use crate::{DeviceInfo, DeviceKind, ExecutorError, HostKernels, Op, Operands, PackedOperand, Tensor};
+use crate::int8::{QuantizedWeight, RowBits};
+use crate::{DeviceInfo, DeviceKind, Dtype, ExecutorError, HostKernels, Op, Operands, PackedOperand, Tensor};
 
 /// The references as [`HostKernels`]: `HostExecutor::new(ReferenceExecutor)` runs whole Programs on them.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct ReferenceExecutor;
 
-/// The references pack nothing.
-#[derive(Debug)]
-pub enum NotPacked {}
-
 impl HostKernels for ReferenceExecutor {
-    type Packed = NotPacked;
+    /// Of a plan of int8; in f32 nothing is packed.
+    type Packed = QuantizedWeight;
 
     fn device(&self) -> DeviceInfo {
         DeviceInfo {
@@ -47,18 +45,30 @@ impl HostKernels for ReferenceExecutor {
         }
     }
 
-    fn pack(&self, _: &Op, _: &'static str, _: &Tensor) -> Option<NotPacked> {
-        None
+    fn stores(&self, dtype: Dtype) -> bool {
+        matches!(dtype, Dtype::F32 | Dtype::Int8)
+    }
+
+    fn pack(&self, op: &Op, binding: &'static str, tensor: &Tensor, dtype: Dtype) -> Option<QuantizedWeight> {
+        match op {
+            Op::Gemm(op) if binding == "weight" && dtype == Dtype::Int8 => {
+                Some(QuantizedWeight::new(&tensor.values(), op.k))
+            }
+            _ => None,
+        }
     }
 
     fn run(
         &self,
         op: &Op,
         rows: usize,
-        _: &[PackedOperand<NotPacked>],
+        packed: &[PackedOperand<QuantizedWeight>],
         operands: &mut Operands<'_>,
     ) -> Result<(), ExecutorError> {
-        crate::ops::run_reference(op, rows, operands);
+        match (op, packed) {
+            (Op::Gemm(op), [(_, weight)]) => gemm_int8(op, rows, weight, RowBits::Eight, operands),
+            _ => crate::ops::run_reference(op, rows, operands),
+        }
         Ok(())
     }
 
