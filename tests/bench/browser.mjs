@@ -111,6 +111,10 @@ async function warm(browser, site, setting) {
       tell({ case: 'all', ...setting, skipped: String(error.message).split('\n')[0] });
       return undefined;
     }
+    if (setting.threads > 1 && ours.info.fallback) {
+      tell({ case: 'all', ...setting, skipped: ours.info.fallback });
+      return undefined;
+    }
     const peers = [];
     for (const side of peerSides(setting)) {
       await begin(side).then((page) => peers.push(page), (error) => {

@@ -41,6 +41,7 @@ export class Report {
     if (!out) return;
     writeFileSync(join(out, 'report.json'), data);
     writeFileSync(join(out, 'report.md'), markdown(this.environment, this.#rows));
+    writeFileSync(join(out, 'summary.md'), summarised(this.environment, this.#rows));
     writeFileSync(join(out, 'report.svg'), chart(this.environment, this.#rows));
   }
 }
@@ -74,17 +75,46 @@ const cells = (row) => {
   return [...at, unit(found.ours), unit(found.other), ratio, notes.filter(Boolean).join('; ')];
 };
 
-/** The table, with the machine named. */
-export function markdown(about, rows) {
-  const head = ['model', 'case', 'device', 'dtype', 'threads', 'Heatseek', 'transformers.js', 'ratio', ''];
-  const line = (values) => `| ${values.join(' | ')} |`;
+const line = (values) => `| ${values.join(' | ')} |`;
+
+/** Where and when, and how to read it. */
+function heading(about) {
   const versions = [about.browser, about.peer && `transformers.js ${about.peer}`, about.adapter && `WebGPU on ${about.adapter}`].filter(Boolean);
-  return `${[
+  return [
     `${about.date.slice(0, 10)}, commit ${about.commit}${about.modified ? ' with changes' : ''}, ${about.cores} cores of ${about.cpu}, ${about.system}; ${versions.join(', ')}.`,
     'Medians; a ratio is theirs over ours, the median of the rounds with the least and the most: above 1 we are ahead, bold where we are behind.',
     ...(about.load > about.cores / 2 ? [`The machine was busy when this began (load ${about.load.toFixed(1)}): times of one side are too long, ratios are within rounds.`] : []),
     '',
+  ];
+}
+
+/** The table, with the machine named. */
+export function markdown(about, rows) {
+  const head = ['model', 'case', 'device', 'dtype', 'threads', 'Heatseek', 'transformers.js', 'ratio', ''];
+  return `${[
+    ...heading(about),
     line(head), line(['---', '---', '---', '---', '---:', '---:', '---:', '---:', '---']),
     ...rows.map((row) => line(cells(row))),
   ].join('\n')}\n`;
+}
+
+const FRESH = ['cold start', 'peak memory', 'runtime bytes'];
+
+/** One line for each model and setting: how the ratios of its calls spread over the cases, and what a first visit costs. */
+export function summarised(about, rows) {
+  const settings = new Map();
+  for (const row of rows.filter(({ ratio, forward_ms: forward }) => ratio !== undefined && forward === undefined)) {
+    const key = [row.model, row.device, row.dtype, row.threads].join(' | ');
+    settings.set(key, [...(settings.get(key) ?? []), row]);
+  }
+  const times = (ratio) => `${ratio.toFixed(2)}x`;
+  const lines = [...settings].map(([key, all]) => {
+    const calls = all.filter((row) => !FRESH.includes(row.case)).sort((a, b) => a.ratio - b.ratio);
+    const said = calls.map(({ case: name, ratio }) => `${times(ratio)} (${name})`);
+    const range = said.length > 1 ? `${said[0]} to ${said.at(-1)}` : (said[0] ?? '');
+    const fresh = FRESH.map((name) => all.find((row) => row.case === name)).map((row) => (row ? times(row.ratio) : ''));
+    return line([key, range, ...fresh]);
+  });
+  const head = ['model', 'device', 'dtype', 'threads', 'calls, least and most', ...FRESH];
+  return `${[...heading(about), line(head), line(['---', '---', '---', '---:', '---', '---:', '---:', '---:']), ...lines].join('\n')}\n`;
 }
