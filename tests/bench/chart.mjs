@@ -2,7 +2,7 @@
 import { spread } from './report.mjs';
 
 const WIDTH = 860;
-const LABELS = 330;
+const LABELS = 240;
 const NUMBERS = 130;
 const ROW = 20;
 const GROUP = 34;
@@ -17,7 +17,7 @@ const STYLE = `
   .title { font-size: 15px; font-weight: 600; } .group { font-weight: 600; } .soft { fill: var(--soft); }
   .number { text-anchor: end; font-variant-numeric: tabular-nums; } .tick { text-anchor: middle; fill: var(--soft); }
   .paper { fill: var(--paper); } .ahead { fill: var(--ahead); } .behind { fill: var(--behind); }
-  .grid { stroke: var(--line); } .one { stroke: var(--soft); stroke-width: 1.5; } .whisker { stroke: var(--whisker); stroke-width: 1.5; fill: none; }`;
+  .grid { stroke: var(--line); } .one { stroke: var(--soft); stroke-width: 1.5; } .whisker { stroke: var(--whisker); stroke-width: 1.5; fill: none; } .halo { stroke: var(--paper); stroke-width: 4; fill: none; }`;
 
 const escaped = (text) => String(text).replace(/[&<>"]/g, (c) => `&#${c.charCodeAt(0)};`);
 const text = (x, y, kind, value) => `<text x="${x}" y="${y}" class="${kind}">${escaped(value)}</text>`;
@@ -73,7 +73,9 @@ function bar(row, y, x) {
   ];
   if (row.n > 1) {
     const [a, b] = [x(row.ratio_min), x(row.ratio_max)];
-    drawn.push(`<path d="M${a} ${middle - 4}v8M${a} ${middle}H${b}M${b} ${middle - 4}v8" class="whisker"/>`);
+    const d = `M${a} ${middle - 4}v8M${a} ${middle}H${b}M${b} ${middle - 4}v8`;
+    // The halo keeps it visible on the bar, in both themes.
+    drawn.push(`<path d="${d}" class="halo"/><path d="${d}" class="whisker"/>`);
   }
   return drawn;
 }
