@@ -84,7 +84,7 @@ fn tanh_is_within_its_bounds() {
     let inputs = floats(1e-10, 40.0, 997);
     for isa in Isa::available() {
         let (absolute, relative) = worst(isa, Function::Tanh, &inputs, f64::tanh);
-        assert!(absolute <= 3e-7 && relative <= 3e-7, "{absolute:e}, {relative:e} on {isa}");
+        assert!(absolute <= 4e-7 && relative <= 4e-7, "{absolute:e}, {relative:e} on {isa}");
         let ends = apply(isa, Function::Tanh, vec![0.0, f32::INFINITY, f32::NAN]);
         assert!(ends[0] == 0.0 && (ends[1] - 1.0).abs() < 3e-7 && ends[2].is_nan(), "{ends:?} on {isa}");
     }
