@@ -55,3 +55,16 @@ test('the CPU refuses f16, and auto takes f32 there', async () => {
   expect(await loaded({ device: 'cpu', dtype: 'f16' })).toMatchObject({ code: 'unsupported', message: expect.stringMatching(/f16 storage/) });
   expect((await loaded({ device: 'cpu', dtype: 'auto' })).device).toMatchObject({ kind: 'cpu', dtype: 'f32' });
 });
+
+test('int8 on the CPU is that of f32 but for its rounding, by either name; no GPU has it', async () => {
+  const [f32, int8, q8] = [await loaded({ device: 'cpu' }), await loaded({ device: 'cpu', dtype: 'int8' }), await loaded({ device: 'cpu', dtype: 'q8' })];
+  expect(f32.device).toMatchObject({ kind: 'cpu', dtype: 'f32' });
+  expect(int8.device).toMatchObject({ kind: 'cpu', dtype: 'int8' });
+  expect(q8).toEqual(int8);
+  // Both have unit length.
+  const cosine = int8.vector.reduce((sum, value, i) => sum + value * f32.vector[i], 0);
+  expect(cosine).toBeGreaterThanOrEqual(MIN_COSINE);
+  // Equal vectors would be those of f32.
+  expect(cosine).toBeLessThan(0.999999);
+  expect(await loaded({ device: 'gpu', dtype: 'int8' })).toMatchObject({ code: 'unsupported', message: expect.stringMatching(/no shader stores int8; ask for f32, or for the CPU/) });
+});

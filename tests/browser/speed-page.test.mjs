@@ -1,8 +1,7 @@
 // Measure, in Chromium: what is drawn is what the exported numbers say, those are of the work that was asked for, and a
 // side that cannot or must not be timed is not.
 import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
-import { dirname } from 'node:path';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { launch, open } from './chromium.mjs';
@@ -14,7 +13,7 @@ const DESKTOP = { width: 1280, height: 900 };
 const PHONE = { width: 390, height: 844 };
 const ROUNDS = 5;
 
-/** As far as transformers.js is used, with an answer of its own: `?spoiled` sets what is wrong. */
+/** As far as transformers.js is used, with an answer of its own. */
 const PEER = `
 export const env = { version: '0.0.1' };
 export class RawImage {}
@@ -144,7 +143,7 @@ test('a precision that the device lacks is refused in words, and the others are 
 
 test('transformers.js comes only when it is asked for, from where it is said, and a side that differs is told', async () => {
   const page = await visit({ webgpu: false });
-  expect(await id(page, 'use-gpu').isDisabled()).toBe(true);
+  await page.waitForFunction(() => document.querySelector('[data-testid=use-gpu]').disabled);
   expect(await id(page, 'peer').isChecked()).toBe(false);
   expect(await id(page, 'peer-script').isVisible()).toBe(false);
   await id(page, 'peer').check();
@@ -166,10 +165,12 @@ test('transformers.js comes only when it is asked for, from where it is said, an
 
 test('measuring can be stopped, and by keyboard alone', async () => {
   const page = await visit({ webgpu: false });
+  await page.waitForFunction(() => document.querySelector('[data-testid=use-gpu]').disabled);
   await id(page, 'work').focus();
   for (let step = 0; step < 20 && !(await id(page, 'measure').evaluate((button) => button === document.activeElement)); step++) {
     await page.keyboard.press('Tab');
   }
+  expect(await id(page, 'measure').evaluate((button) => button === document.activeElement)).toBe(true);
   await id(page, 'rounds-wanted').fill('200');
   await id(page, 'measure').focus();
   await page.keyboard.press('Enter');

@@ -160,3 +160,33 @@ impl Model {
         self.runner.lose_device();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use heatseek_model::synthetic::SyntheticBert;
+    use heatseek_ops::{Dtype, Op};
+    use heatseek_wgsl::{AdapterClass, Storage, Target};
+
+    use super::*;
+
+    /// Every op with the operands that are stored as f16: what decides which kernel it is.
+    fn kernels(program: &Program, dtype: Dtype) -> Vec<(Op, Vec<&'static str>)> {
+        let storage = Storage::new(program, &Target::new(dtype, AdapterClass::Discrete));
+        program.steps().iter().map(|step| (step.op.clone(), storage.halves(step))).collect()
+    }
+
+    #[test]
+    fn the_outline_has_the_kernels_of_the_model() {
+        for norm in [Norm::Folded, Norm::Plain] {
+            let synthetic = SyntheticBert { dense: Some(8), ..SyntheticBert::default() };
+            let outline = TextModel::outline(&synthetic.files(), norm).unwrap();
+            let program = synthetic.model().unwrap().program(norm).unwrap();
+            for dtype in [Dtype::F32, Dtype::F16] {
+                let expected = kernels(&program, dtype);
+                assert_eq!(kernels(&outline, dtype), expected);
+                let halves = expected.iter().filter(|(_, halves)| !halves.is_empty()).count();
+                assert_eq!(halves > 0, dtype == Dtype::F16);
+            }
+        }
+    }
+}

@@ -3,7 +3,7 @@
 import { load } from 'heatseek';
 import type { Model } from 'heatseek';
 
-import { explain, isAbort } from '../problems.ts';
+import { isAbort } from '../problems.ts';
 import { openPeer } from './peer.ts';
 import type { Peer } from './peer.ts';
 import type { Place, Plan, Run, SpeedStore, Stored } from './state.ts';
@@ -95,8 +95,8 @@ async function begin(store: SpeedStore, index: number, want: Wanted, plan: Plan,
     return side;
   } catch (error) {
     if (signal.aborted || isAbort(error)) throw error;
-    const { title, advice } = explain(error, 'starting it');
-    store.change(index, { refused: theirs ? `It did not start: ${String(error)}` : `${title}. ${advice}` });
+    // What the package says tells what to do; the page's advice is for the address.
+    store.change(index, { refused: `It did not start: ${error instanceof Error ? error.message : String(error)}` });
     return undefined;
   }
 }

@@ -10,18 +10,19 @@ const MOST_ROUNDS = 200;
 
 export function speedForm(store: SpeedStore, start: (plan: Plan) => void, stop: () => void): HTMLElement {
   const work = el('select', { 'data-testid': 'work' }, ...WORKS.map(({ id, name }) => el('option', { value: id }, name)));
-  const hasGpu = 'gpu' in navigator;
-  const places: Record<Place, HTMLInputElement> = { gpu: box('gpu', hasGpu, !hasGpu), cpu: box('cpu', true) };
+  const places: Record<Place, HTMLInputElement> = { gpu: box('gpu', true), cpu: box('cpu', true) };
   const dtypes: Record<Stored, HTMLInputElement> = { f32: box('f32', true), f16: box('f16', false), int8: box('int8', false) };
   const rounds = el('input', { type: 'number', min: 3, max: MOST_ROUNDS, value: 15, required: true, 'data-testid': 'rounds-wanted' });
   const peer = peerFields(work);
   const begin = el('button', { type: 'submit', class: 'primary', 'data-testid': 'measure' }, 'Measure');
   const cancel = button('Cancel', stop, { 'data-testid': 'stop' });
   const problem = el('p', { class: 'note', role: 'alert' });
-  const gpuNote = hasGpu ? [] : [el('span', { class: 'note' }, 'This browser has no WebGPU.')];
+  /** No GPU. */
+  let without = false;
+  const gpuNote = el('span', { class: 'note' });
   const form = el('form', { class: 'measure' },
     labelled('Work', work),
-    group('Devices', labelledBox(places.gpu, 'WebGPU'), labelledBox(places.cpu, 'CPU'), ...gpuNote),
+    group('Devices', labelledBox(places.gpu, 'WebGPU'), labelledBox(places.cpu, 'CPU'), gpuNote),
     group('Precision', labelledBox(dtypes.f32, 'f32'), labelledBox(dtypes.f16, 'f16, on a GPU that has it'), labelledBox(dtypes.int8, 'int8')),
     labelled('Rounds', rounds), peer.element,
     el('p', { class: 'row' }, begin, cancel), problem);
@@ -39,9 +40,14 @@ export function speedForm(store: SpeedStore, start: (plan: Plan) => void, stop: 
     begin.hidden = busy !== undefined;
     cancel.hidden = busy === undefined;
     for (const field of form.querySelectorAll('fieldset, select, input')) {
-      if (field instanceof HTMLInputElement && field.dataset['never']) continue;
-      (field as HTMLInputElement).disabled = busy !== undefined;
+      (field as HTMLInputElement).disabled = busy !== undefined || (field === places.gpu && without);
     }
+  });
+  void hasAdapter().then((has) => {
+    if (has) return;
+    without = places.gpu.disabled = true;
+    places.gpu.checked = false;
+    say(gpuNote, 'This browser offers no WebGPU.');
   });
   return form;
 }
@@ -71,8 +77,14 @@ function peerFields(work: HTMLSelectElement): { element: HTMLElement; source: ()
   return { element, source: () => (wanted.checked ? { script: script.value, model: model.value.trim() } : undefined) };
 }
 
-function box(name: string, checked: boolean, never = false): HTMLInputElement {
-  return el('input', { type: 'checkbox', checked, disabled: never, 'data-testid': `use-${name}`, ...(never ? { 'data-never': true } : {}) });
+function box(name: string, checked: boolean): HTMLInputElement {
+  return el('input', { type: 'checkbox', checked, 'data-testid': `use-${name}` });
+}
+
+/** There may be a `navigator.gpu` that offers nothing. */
+async function hasAdapter(): Promise<boolean> {
+  const { gpu } = navigator as Navigator & { gpu?: { requestAdapter(): Promise<unknown> } };
+  return Boolean(await gpu?.requestAdapter().catch(() => null));
 }
 
 const labelledBox = (input: HTMLInputElement, text: string): HTMLElement => el('label', { class: 'choice' }, input, ` ${text}`);
