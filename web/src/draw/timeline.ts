@@ -20,7 +20,7 @@ export const STEPS: Readonly<Record<LoadStep, string>> = {
   device: 'Open the GPU',
   compile: 'Compile its kernels',
   read: 'Read and check the files',
-  prepare: 'Lay out the weights; the device is ready',
+  prepare: 'Make the device ready',
   upload: 'Hand the weights to the GPU',
   'self-check': 'First dispatch, with the CPU beside it',
 };

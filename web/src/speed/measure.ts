@@ -46,11 +46,14 @@ export async function measure(store: SpeedStore, plan: Plan, addresses: Addresse
   if (plan.peer) wanted.push(...wanted.filter(({ dtype }) => PEER_DTYPES[dtype]).map((side) => ({ ...side, theirs: true })));
   const runs = wanted.map(({ place, dtype, theirs }): Run => ({ name: `${theirs ? 'transformers.js' : 'Heatseek'} · ${PLACES[place]} · ${dtype}`, rounds: [] }));
   store.update({ plan, runs, ended: undefined });
-  const steps = wanted.length + plan.rounds + PART_CALLS;
+  const steps = 1 + wanted.length + plan.rounds + PART_CALLS;
   let done = 0;
   const tell = (doing: string): void => store.update({ busy: { doing, share: done++ / steps } });
   const sides: Side[] = [];
   try {
+    // So that no side's start has a download in it that the next one's has not.
+    tell('Fetching the model');
+    (await load(addresses[work.reads], { device: 'cpu', signal })).dispose();
     let truth: Float32Array | undefined;
     for (const [index, want] of wanted.entries()) {
       tell(`Starting ${runs[index]?.name ?? ''}`);

@@ -65,7 +65,7 @@ function numbers(store: SpeedStore): string {
 
 function explained(): HTMLElement {
   return el('details', {}, el('summary', {}, 'How this is measured'),
-    el('p', {}, 'Every side is loaded once, in a new worker: its cold start is from that to the first vector. Files come from this browser’s own store if it has kept them, and from the network otherwise.'),
+    el('p', {}, 'Every side is loaded once, in a new worker: its cold start is from that to the first vector. The model’s files are fetched before, and come from this browser’s own store, if it has room. What transformers.js fetches is in its start.'),
     el('p', {}, 'Then each side is called once a round, in turning order, with the same input. A call begins with texts or pixels and ends with vectors in this page. The picture of the rounds shows each of them; all pictures have one scale, which begins at 0.'),
     el('p', {}, 'The parts of a call are timed in calls of their own, because a GPU is then waited for once more. A side whose vectors are not those of the first side is not timed.'),
     el('p', {}, 'Other programs, other tabs and a battery that runs low disturb it. Close what you do not need.'));
