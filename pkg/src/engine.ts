@@ -10,7 +10,7 @@ import type {
   AnalysisSettings, AttentionSettings, Calls, EmbedSettings, ExplainSettings, IndexedText, IndexSettings, ModelSource,
   NeuronSettings, PostedImage, RawHit, RawPicture,
 } from './protocol.js';
-import { guard, start } from './runtime.js';
+import { guard, start, useThreads } from './runtime.js';
 import type {
   Attention, ChunkEmbeddings, Embeddings, Explanation, ModelInfo, Neuron, Occlusion, Precision,
 } from './types.js';
@@ -20,20 +20,24 @@ import { Files, ImageModel, Index, Loader, Model } from './wasm/heatseek.js';
 export class Engine {
   readonly #model: Model | ImageModel;
   readonly #indexes = new Map<number, Index>();
+  /** Why fewer threads compute than were asked for. */
+  readonly #fewer: string | undefined;
   #next = 1;
 
-  private constructor(model: Model | ImageModel) {
+  private constructor(model: Model | ImageModel, fewer: string | undefined) {
     this.#model = model;
+    this.#fewer = fewer;
   }
 
   /** Fetches a model's files and makes it ready. */
   static async load(
-    { source, wasm, device, cache, sha256, input }: Calls['load']['args'],
+    { source, wasm, device, threads, cache, sha256, input }: Calls['load']['args'],
     control: Control,
   ): Promise<Engine> {
     await start(wasm, control.signal);
     const files = new Files();
     let taken = false;
+    let fewer: string | undefined;
     try {
       const downloader = new Downloader({
         source,
@@ -43,9 +47,13 @@ export class Engine {
         progress: control.progress,
       });
       const images = (): boolean => (input ? input === 'image' : !files.has_text());
-      const begin = (): Promise<Loader> => {
-        if (images() ? files.has_vision() : files.has_text()) return guard(() => Loader.begin(files, device, images()));
-        throw new HeatseekError('invalid_input', `input is '${input}', which this model does not read; leave it out`);
+      const begin = async (): Promise<Loader> => {
+        if (!(images() ? files.has_vision() : files.has_text())) {
+          throw new HeatseekError('invalid_input', `input is '${input}', which this model does not read; leave it out`);
+        }
+        const loader = await guard<Loader>(() => Loader.begin(files, device, images()));
+        if (loader.on_cpu()) fewer = await useThreads(threads);
+        return loader;
       };
       const loader = await fetchAll(source, files, downloader, begin);
       if (control.signal.aborted) throw abortedError(control.signal.reason);
@@ -53,6 +61,7 @@ export class Engine {
       taken = true;
       return new Engine(
         await guard<Model | ImageModel>(() => (images() ? loader.finish_images(files, control) : loader.finish(files, control))),
+        fewer,
       );
     } finally {
       if (!taken) files.free();
@@ -63,7 +72,10 @@ export class Engine {
     // The engine's names are config.json's, as its command line prints them; what is null there is absent here.
     const entries = Object.entries(this.#model.info() as Record<string, unknown>).filter(([, value]) => value !== null);
     const named = Object.fromEntries(entries.map(([name, value]) => [camelCase(name), value]));
-    return { ...named, input: this.#model instanceof Model ? 'text' : 'image' } as unknown as ModelInfo;
+    const info = { ...named, input: this.#model instanceof Model ? 'text' : 'image' } as unknown as ModelInfo;
+    if (this.#fewer === undefined || info.device.kind !== 'cpu') return info;
+    const fallback = info.device.fallback === undefined ? this.#fewer : `${info.device.fallback}; ${this.#fewer}`;
+    return { ...info, device: { ...info.device, fallback } };
   }
 
   poolers(): readonly PoolerInfo[] {

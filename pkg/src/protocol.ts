@@ -21,6 +21,12 @@ export interface ModelSource {
 /** The engine's code. Never a Response, which cannot be posted. */
 export type WasmSource = string | WebAssembly.Module | BufferSource;
 
+/** The engine's code, built for every browser and for those that have relaxed SIMD. */
+export interface WasmSources {
+  readonly baseline: WasmSource;
+  readonly relaxed: WasmSource | undefined;
+}
+
 /** Options of an embed call, coerced. Left out means the model's own, or the default. */
 export interface EmbedSettings {
   readonly pooling: Pooling;
@@ -109,8 +115,9 @@ export interface Calls {
   load: {
     args: {
       source: ModelSource;
-      wasm: WasmSource;
+      wasm: WasmSources;
       device: Device;
+      threads: number | undefined;
       cache: boolean;
       sha256: Readonly<Record<string, string>>;
       input: 'text' | 'image' | undefined;

@@ -17,6 +17,9 @@ mod rollout;
 
 use std::rc::Rc;
 
+#[cfg(target_arch = "wasm32")]
+pub use parallel::LockedAllocator;
+
 use gemm::PackedWeight;
 use heatseek_ops::{
     DeviceInfo, DeviceKind, ExecutorError, HostExecutor, HostKernels, Op, Operands, PackedOperand, Tensor,
@@ -53,7 +56,7 @@ impl HostKernels for CpuKernels {
         DeviceInfo {
             kind: DeviceKind::Cpu,
             name: format!("CPU, {}", parallel::describe()),
-            backend: if cfg!(target_arch = "wasm32") { "wasm-simd128" } else { "native" }.into(),
+            backend: backend().into(),
             kernels: format!("rten-gemm {}", self.gemm.kernel_name()),
             dtype: "f32",
             features: features(),
@@ -99,6 +102,15 @@ impl HostKernels for CpuKernels {
     fn preferred_rows(&self) -> usize {
         // About 0.1 s of MiniLM on one thread, so that progress and cancel stay lively in a browser.
         if cfg!(target_arch = "wasm32") { 128 } else { 2048 }
+    }
+}
+
+/// Natively there is one build for all machines, in the browser one of two.
+fn backend() -> &'static str {
+    match (cfg!(target_arch = "wasm32"), cfg!(target_feature = "relaxed-simd")) {
+        (false, _) => "native",
+        (true, false) => "wasm-simd128",
+        (true, true) => "wasm-relaxed-simd",
     }
 }
 
