@@ -1,6 +1,9 @@
-//! The ops on the CPU, one file each, from one Rust source: native SIMD with rayon, and wasm SIMD128 on
-//! one thread in the browser. The matrix products are `rten-gemm`'s, with weights packed once at load;
-//! everything around them is written so that the compiler vectorises it.
+//! The ops on the CPU, one file each, from one Rust source for every instruction set: AVX-512, AVX2 and NEON with
+//! rayon natively, SIMD128 in the browser, and plain arrays where there is none of these. [`Isa`] says which; natively
+//! the environment variable [`HEATSEEK_CPU`](ISA_VARIABLE) may name another than the best.
+//!
+//! Weights are laid out once at load for the tiles of a matrix product, activations are read where they lie, and what
+//! follows a product is done before its tile is written.
 
 mod attention;
 mod attention_map;
@@ -8,27 +11,28 @@ mod attention_pool;
 mod copy;
 mod embed;
 mod gemm;
+mod isa;
 mod l2_normalize;
 mod layer_norm;
 mod math;
 mod parallel;
 mod pool;
 mod rollout;
+mod simd;
 
-use std::rc::Rc;
-
+pub use gemm::PackedWeight;
 #[cfg(target_arch = "wasm32")]
 pub use parallel::LockedAllocator;
 
-use gemm::PackedWeight;
 use heatseek_ops::{
     DeviceInfo, DeviceKind, ExecutorError, HostExecutor, HostKernels, Op, Operands, PackedOperand, Tensor,
 };
+pub use isa::{ISA_VARIABLE, Isa};
 
 /// The CPU kernels; `HostExecutor::new(CpuKernels::new())`, or [`executor`], runs Programs with them.
-#[derive(Clone)]
+#[derive(Clone, Copy, Debug)]
 pub struct CpuKernels {
-    gemm: Rc<gemm::Executor>,
+    isa: Isa,
 }
 
 /// An executor over the CPU kernels.
@@ -37,9 +41,25 @@ pub fn executor() -> HostExecutor<CpuKernels> {
 }
 
 impl CpuKernels {
-    /// Kernels for the best instruction set of this machine.
+    /// Kernels of [`Isa::chosen`].
     pub fn new() -> Self {
-        Self { gemm: Rc::new(gemm::Executor::new()) }
+        Self { isa: Isa::chosen() }
+    }
+
+    /// Kernels of this instruction set.
+    ///
+    /// # Errors
+    /// [`ExecutorError::Unsupported`] if this machine lacks it.
+    pub fn with_isa(isa: Isa) -> Result<Self, ExecutorError> {
+        if isa.is_available() {
+            return Ok(Self { isa });
+        }
+        let available: Vec<&str> = Isa::available().map(Isa::name).collect();
+        Err(ExecutorError::Unsupported {
+            device: "the CPU".into(),
+            what: format!("{isa} kernels"),
+            why: format!("it lacks that instruction set; it has {}", available.join(", ")),
+        })
     }
 }
 
@@ -57,7 +77,7 @@ impl HostKernels for CpuKernels {
             kind: DeviceKind::Cpu,
             name: format!("CPU, {}", parallel::describe()),
             backend: backend().into(),
-            kernels: format!("rten-gemm {}", self.gemm.kernel_name()),
+            kernels: format!("f32 {}", self.isa),
             dtype: "f32",
             features: features(),
         }
@@ -65,7 +85,9 @@ impl HostKernels for CpuKernels {
 
     fn pack(&self, op: &Op, binding: &'static str, tensor: &Tensor) -> Option<PackedWeight> {
         match op {
-            Op::Gemm(op) if binding == "weight" => Some(gemm::pack(&self.gemm, op, tensor)),
+            Op::Gemm(op) if binding == "weight" => {
+                Some(PackedWeight::new(self.isa, op.n, op.k, &tensor.values()))
+            }
             _ => None,
         }
     }
@@ -79,15 +101,15 @@ impl HostKernels for CpuKernels {
     ) -> Result<(), ExecutorError> {
         match op {
             Op::Embed(op) => embed::embed(op, operands),
-            Op::Gemm(op) => gemm::gemm(&self.gemm, op, rows, packed, operands)?,
+            Op::Gemm(op) => gemm::gemm(self.isa, op, rows, packed, operands)?,
             Op::CopyRows(op) => copy::copy(op, operands),
-            Op::LayerNorm(op) => layer_norm::layer_norm(op, operands),
-            Op::Attention(op) => attention::attention(&self.gemm, op, operands)?,
-            Op::AttentionMap(op) => attention_map::attention_map(&self.gemm, op, rows, operands)?,
-            Op::Pool(op) => pool::pool(op, operands),
-            Op::AttentionPool(op) => attention_pool::attention_pool(op, operands),
-            Op::Rollout(op) => rollout::rollout(&self.gemm, op, rows, operands)?,
-            Op::L2Normalize(op) => l2_normalize::l2_normalize(op, operands),
+            Op::LayerNorm(op) => layer_norm::layer_norm(self.isa, op, operands),
+            Op::Attention(op) => attention::attention(self.isa, op, operands)?,
+            Op::AttentionMap(op) => attention_map::attention_map(self.isa, op, rows, operands)?,
+            Op::Pool(op) => pool::pool(self.isa, op, operands),
+            Op::AttentionPool(op) => attention_pool::attention_pool(self.isa, op, operands),
+            Op::Rollout(op) => rollout::rollout(self.isa, op, rows, operands)?,
+            Op::L2Normalize(op) => l2_normalize::l2_normalize(self.isa, op, operands),
             other => {
                 return Err(ExecutorError::Unsupported {
                     device: "the CPU".into(),

@@ -1,0 +1,144 @@
+//! See [`Gemm`]: a matrix product with everything around it done while a tile of it is still in the nearest cache.
+
+mod block;
+mod epilogue;
+mod packed;
+
+use heatseek_ops::{ExecutorError, Gemm, Operands, PackedOperand};
+
+use crate::{Isa, parallel};
+use block::Block;
+use epilogue::Epilogue;
+pub use packed::PackedWeight;
+pub(crate) use packed::transpose;
+
+/// The most rows of a task.
+const MAX_ROWS: usize = 256;
+/// What the rows of `x` that a task works on may take: with the panel of weights that meets them they stay in a
+/// second-level cache.
+const ROWS_BYTES: usize = 384 << 10;
+/// Below about this much a task costs more to hand out than to do.
+const MIN_TASK_FLOPS: usize = 2_000_000;
+/// Tasks for each thread, so that one that is held up does not keep the others waiting for long.
+const TASKS_OF_THREAD: usize = 4;
+
+/// See [`Gemm`].
+pub(crate) fn gemm(
+    isa: Isa,
+    op: &Gemm,
+    rows: usize,
+    packed: &[PackedOperand<PackedWeight>],
+    operands: &mut Operands<'_>,
+) -> Result<(), ExecutorError> {
+    let (y, stats) = (operands.output("y"), operands.output("stats"));
+    let weight = packed.iter().find(|(name, _)| *name == "weight").map(|(_, w)| w);
+    let weight = weight.ok_or_else(|| internal("the weight of a gemm was not packed".into()))?;
+    let (x, epilogue) = (operands.input("x"), Epilogue::new(op, operands));
+    let expected = [rows * op.k, rows * op.n, op.n, op.k];
+    let got = [x.len(), y.len(), weight.n, weight.k];
+    if got != expected {
+        return Err(internal(format!("a gemm's x, y, n and k have {got:?} elements, not {expected:?}")));
+    }
+    epilogue.check(rows).map_err(internal)?;
+    let split = Split::new(isa, op, rows, weight.panels());
+    let (y, stats) = (Output::new(y), Output::new(stats));
+    parallel::run(split.tasks(), |task| {
+        let (rows, panels) = split.task(task);
+        // SAFETY: `run` gives each task once; tasks of the same rows differ in their panels, whose columns are
+        // disjoint, and only one of them has the first panel and writes statistics.
+        isa.run(Block { x, rows, weight, panels, epilogue, y: &y, stats: &stats });
+    });
+    Ok(())
+}
+
+/// How a product is cut into tasks.
+struct Split {
+    rows: usize,
+    panels: usize,
+    rows_of_task: usize,
+    panels_of_task: usize,
+}
+
+impl Split {
+    fn new(isa: Isa, op: &Gemm, rows: usize, panels: usize) -> Self {
+        let tile_rows = isa.tile_rows();
+        let most = (ROWS_BYTES / (4 * op.k.max(1))).clamp(tile_rows, MAX_ROWS);
+        let row_tasks = rows.div_ceil(most).max(1);
+        let rows_of_task = rows.div_ceil(row_tasks).max(1).next_multiple_of(tile_rows).min(MAX_ROWS);
+        let row_tasks = rows.div_ceil(rows_of_task).max(1);
+        let worth = 2 * rows_of_task.min(rows) * op.k * op.n / MIN_TASK_FLOPS;
+        let wanted = match parallel::threads() {
+            1 => 1,
+            threads => (TASKS_OF_THREAD * threads).div_ceil(row_tasks),
+        };
+        let panels_of_task = panels.div_ceil(wanted.min(worth).max(1)).max(1);
+        Self { rows, panels, rows_of_task, panels_of_task }
+    }
+
+    fn tasks(&self) -> usize {
+        self.rows.div_ceil(self.rows_of_task) * self.panels.div_ceil(self.panels_of_task)
+    }
+
+    /// Rows and panels of a task. Those of the same panels come one after the other, so that weights are read once.
+    fn task(&self, index: usize) -> (std::ops::Range<usize>, std::ops::Range<usize>) {
+        let row_tasks = self.rows.div_ceil(self.rows_of_task);
+        let (row, panel) = (index % row_tasks * self.rows_of_task, index / row_tasks * self.panels_of_task);
+        let rows = row..(row + self.rows_of_task).min(self.rows);
+        (rows, panel..(panel + self.panels_of_task).min(self.panels))
+    }
+}
+
+/// A slice that tasks write to, each where no other does.
+pub(crate) struct Output<'a> {
+    first: *mut f32,
+    len: usize,
+    borrowed: std::marker::PhantomData<&'a mut [f32]>,
+}
+
+// SAFETY: who writes through it promises to write where no other thread does.
+unsafe impl Sync for Output<'_> {}
+// SAFETY: as above.
+unsafe impl Send for Output<'_> {}
+
+impl<'a> Output<'a> {
+    pub(crate) fn new(all: &'a mut [f32]) -> Self {
+        Self { first: all.as_mut_ptr(), len: all.len(), borrowed: std::marker::PhantomData }
+    }
+
+    /// Where element `index` is, which must be one of the slice's, or its end.
+    #[inline(always)]
+    pub(crate) fn at(&self, index: usize) -> *mut f32 {
+        debug_assert!(index <= self.len, "{index} of {}", self.len);
+        // SAFETY: within the slice.
+        unsafe { self.first.add(index) }
+    }
+}
+
+/// A failure of ours.
+pub(crate) fn internal(what: String) -> ExecutorError {
+    ExecutorError::Internal { device: "the CPU".into(), what }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_row_meets_every_panel_in_one_task() {
+        for rows in [1, 2, 7, 8, 9, 255, 256, 257, 333, 1000] {
+            for (k, panels) in [(1, 1), (384, 8), (384, 33), (1536, 8), (100_000, 3)] {
+                let op = Gemm::linear(k, panels * 48);
+                let split = Split::new(Isa::best(), &op, rows, panels);
+                let mut met = vec![0; rows * panels];
+                for task in 0..split.tasks() {
+                    let (of_rows, of_panels) = split.task(task);
+                    assert!(of_rows.len() <= MAX_ROWS);
+                    for (row, panel) in of_rows.flat_map(|row| of_panels.clone().map(move |p| (row, p))) {
+                        met[row * panels + panel] += 1;
+                    }
+                }
+                assert!(met.iter().all(|&times| times == 1), "{rows} rows, k {k}, {panels} panels");
+            }
+        }
+    }
+}

@@ -1,0 +1,118 @@
+use crate::Isa;
+use crate::simd::{F32s, Kernel};
+
+/// Sixteen values on a cache line of their own, so that no vector lies across two.
+#[derive(Clone, Copy)]
+#[repr(C, align(64))]
+struct Line([f32; 16]);
+
+/// Floats that begin on a cache line.
+pub(crate) struct Lines(Vec<Line>);
+
+impl Lines {
+    /// `len` zeros, and those that fill the last line.
+    pub(crate) fn zeros(len: usize) -> Self {
+        Self(vec![Line([0.0; 16]); len.div_ceil(16)])
+    }
+
+    pub(crate) fn as_ptr(&self) -> *const f32 {
+        self.0.as_ptr().cast()
+    }
+
+    pub(crate) fn as_mut_ptr(&mut self) -> *mut f32 {
+        self.0.as_mut_ptr().cast()
+    }
+}
+
+/// A weight `[n, k]` as the kernels read it: for each panel of as many columns as a tile has, the values of the
+/// panel's columns for each of the `k`, one after the other. The last panel has as many whole vectors as it needs, filled
+/// with zeros.
+pub struct PackedWeight {
+    pub(super) n: usize,
+    pub(super) k: usize,
+    /// Columns of a panel.
+    pub(super) width: usize,
+    lines: Lines,
+}
+
+impl PackedWeight {
+    /// Packs `weight [n, k]` for `isa`.
+    pub(crate) fn new(isa: Isa, n: usize, k: usize, weight: &[f32]) -> Self {
+        assert_eq!(weight.len(), n * k, "a weight is [n, k]");
+        isa.run(Pack { n, k, weight })
+    }
+
+    /// How many panels there are.
+    pub(super) fn panels(&self) -> usize {
+        self.n.div_ceil(self.width)
+    }
+
+    /// Where panel `index` begins: all before it are whole.
+    #[inline(always)]
+    pub(super) fn panel(&self, index: usize) -> *const f32 {
+        // SAFETY: `new` has laid out all panels.
+        unsafe { self.lines.as_ptr().add(index * self.width * self.k) }
+    }
+}
+
+struct Pack<'a> {
+    n: usize,
+    k: usize,
+    weight: &'a [f32],
+}
+
+impl Kernel for Pack<'_> {
+    type Output = PackedWeight;
+
+    #[inline(always)]
+    fn run<V: F32s>(self) -> PackedWeight {
+        let Self { n, k, weight } = self;
+        let width = V::LANES * V::TILE_VECTORS;
+        let mut lines = Lines::zeros(n.next_multiple_of(V::LANES) * k);
+        for first in (0..n).step_by(width) {
+            let columns = width.min(n - first);
+            let stride = columns.next_multiple_of(V::LANES);
+            // SAFETY: panels before this one are whole, so it begins at `first · k`; the columns are rows of the weight.
+            unsafe {
+                let to = lines.as_mut_ptr().add(first * k);
+                transpose::<V>(weight.as_ptr().add(first * k), k, columns, k, to, stride);
+            }
+        }
+        PackedWeight { n, k, width, lines }
+    }
+}
+
+/// Writes `from [rows, columns]` transposed to `to [columns, rows]`.
+///
+/// # Safety
+/// Both can be read and written so far.
+#[inline(always)]
+pub(crate) unsafe fn transpose<V: F32s>(
+    from: *const f32,
+    from_stride: usize,
+    rows: usize,
+    columns: usize,
+    to: *mut f32,
+    to_stride: usize,
+) {
+    let (whole_rows, whole_columns) = (rows / 4 * 4, columns / 4 * 4);
+    // SAFETY: as the caller promises.
+    unsafe {
+        for row in (0..whole_rows).step_by(4) {
+            for column in (0..whole_columns).step_by(4) {
+                let from = from.add(row * from_stride + column);
+                V::transpose4(from, from_stride, to.add(column * to_stride + row), to_stride);
+            }
+            for (row, column) in
+                (row..row + 4).flat_map(|row| (whole_columns..columns).map(move |c| (row, c)))
+            {
+                *to.add(column * to_stride + row) = *from.add(row * from_stride + column);
+            }
+        }
+        for row in whole_rows..rows {
+            for column in 0..columns {
+                *to.add(column * to_stride + row) = *from.add(row * from_stride + column);
+            }
+        }
+    }
+}
