@@ -10,7 +10,7 @@ import type {
   AnalysisSettings, AttentionSettings, Calls, EmbedSettings, ExplainSettings, IndexedText, IndexSettings, ModelSource,
   NeuronSettings, PostedImage, RawHit, RawPicture,
 } from './protocol.js';
-import { guard, start } from './runtime.js';
+import { guard, start, useThreads } from './runtime.js';
 import { Timeline, type LoadSpan } from './timing.js';
 import type {
   Attention, ChunkEmbeddings, Embeddings, Explanation, ModelInfo, Neuron, Occlusion, Precision,
@@ -21,19 +21,22 @@ import { Files, ImageModel, Index, Loader, Model } from './wasm/heatseek.js';
 export class Engine {
   readonly #model: Model | ImageModel;
   readonly #indexes = new Map<number, Index>();
+  /** Why fewer threads compute than were asked for. */
+  readonly #fewer: string | undefined;
   #next = 1;
 
   /** What loading did when, by the clock of timing.ts. */
   readonly timeline: readonly LoadSpan[];
 
-  private constructor(model: Model | ImageModel, timeline: readonly LoadSpan[]) {
+  private constructor(model: Model | ImageModel, fewer: string | undefined, timeline: readonly LoadSpan[]) {
     this.#model = model;
+    this.#fewer = fewer;
     this.timeline = timeline;
   }
 
   /** Fetches a model's files and makes it ready. */
   static async load(
-    { source, wasm, device, dtype, cache, sha256, input }: Calls['load']['args'],
+    { source, wasm, device, dtype, threads, cache, sha256, input }: Calls['load']['args'],
     control: Control,
   ): Promise<Engine> {
     const timeline = new Timeline();
@@ -46,6 +49,7 @@ export class Engine {
     });
     const files = new Files();
     let taken = false;
+    let fewer: string | undefined;
     try {
       const downloader = new Downloader({
         source,
@@ -55,9 +59,13 @@ export class Engine {
         progress: control.progress,
       });
       const images = (): boolean => (input ? input === 'image' : !files.has_text());
-      const begin = (): Promise<Loader> => {
-        if (images() ? files.has_vision() : files.has_text()) return opened(timeline, (tell) => guard(() => Loader.begin(files, device, dtype, images(), tell)));
-        throw new HeatseekError('invalid_input', `input is '${input}', which this model does not read; leave it out`);
+      const begin = async (): Promise<Loader> => {
+        if (!(images() ? files.has_vision() : files.has_text())) {
+          throw new HeatseekError('invalid_input', `input is '${input}', which this model does not read; leave it out`);
+        }
+        const loader = await opened(timeline, (tell) => guard<Loader>(() => Loader.begin(files, device, dtype, images(), tell)));
+        if (loader.on_cpu()) fewer = await useThreads(threads);
+        return loader;
       };
       const loader = await fetchAll(source, files, downloader, begin, timeline);
       if (control.signal.aborted) throw abortedError(control.signal.reason);
@@ -67,7 +75,7 @@ export class Engine {
         images() ? loader.finish_images(files, watched) : loader.finish(files, watched),
       );
       timeline.end('prepare');
-      return new Engine(model, timeline.spans);
+      return new Engine(model, fewer, timeline.spans);
     } finally {
       if (!taken) files.free();
     }
@@ -77,7 +85,10 @@ export class Engine {
     // The engine's names are config.json's, as its command line prints them; what is null there is absent here.
     const entries = Object.entries(this.#model.info() as Record<string, unknown>).filter(([, value]) => value !== null);
     const named = Object.fromEntries(entries.map(([name, value]) => [camelCase(name), value]));
-    return { ...named, input: this.#model instanceof Model ? 'text' : 'image' } as unknown as ModelInfo;
+    const info = { ...named, input: this.#model instanceof Model ? 'text' : 'image' } as unknown as ModelInfo;
+    if (this.#fewer === undefined || info.device.kind !== 'cpu') return info;
+    const fallback = info.device.fallback === undefined ? this.#fewer : `${info.device.fallback}; ${this.#fewer}`;
+    return { ...info, device: { ...info.device, fallback } };
   }
 
   poolers(): readonly PoolerInfo[] {

@@ -53,5 +53,6 @@ export type {
   Token,
   VectorData,
   Vectors,
+  WasmInput,
 } from './types.js';
 export { version } from './version.js';

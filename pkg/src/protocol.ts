@@ -25,6 +25,12 @@ export type StoredDtype = 'f32' | 'f16' | 'int8';
 /** The engine's code. Never a Response, which cannot be posted. */
 export type WasmSource = string | WebAssembly.Module | BufferSource;
 
+/** The engine's code, built for every browser and for those that have relaxed SIMD. */
+export interface WasmSources {
+  readonly baseline: WasmSource;
+  readonly relaxed: WasmSource | undefined;
+}
+
 /** Options of an embed call, coerced. Left out means the model's own, or the default. */
 export interface EmbedSettings {
   readonly pooling: Pooling;
@@ -115,9 +121,10 @@ export interface Calls {
   load: {
     args: {
       source: ModelSource;
-      wasm: WasmSource;
+      wasm: WasmSources;
       device: Device;
       dtype: StoredDtype | 'auto';
+      threads: number | undefined;
       cache: boolean;
       sha256: Readonly<Record<string, string>>;
       input: 'text' | 'image' | undefined;

@@ -11,6 +11,9 @@ import type { Timing } from './timing.js';
  */
 export type Device = 'auto' | 'gpu' | 'cpu' | 'reference';
 
+/** A build of the engine: where it is, or its code. */
+export type WasmInput = URL | Response | WebAssembly.Module | BufferSource;
+
 /**
  * What weights and the widest activations are stored as. Sums are kept in f32 and results are f32, whichever it is.
  * - `f32`: the reference, on every device.
@@ -41,6 +44,14 @@ export interface LoadOptions extends CallOptions {
    * device and any day, which those of `auto` do to four digits only.
    */
   readonly dtype?: Dtype | undefined;
+  /**
+   * How many threads compute where the CPU does; at most this many. Default: one for two of the machine's logical
+   * processors, 8 at most. More than one need a page that is cross-origin isolated (served with the headers
+   * `Cross-Origin-Opener-Policy: same-origin` and `Cross-Origin-Embedder-Policy: require-corp`), a browser with relaxed
+   * SIMD, and a worker to work in; where that is lacking one computes, and if you asked for more `device.fallback` says
+   * what is. `device.name` says how many there are. Each is a worker that runs the script of `worker`.
+   */
+  readonly threads?: number | undefined;
   /** Which half of a model of texts and pictures, as CLIP, to load. Default: texts, where the model reads them. */
   readonly input?: 'text' | 'image' | undefined;
   /**
@@ -66,24 +77,26 @@ export interface LoadOptions extends CallOptions {
    */
   readonly worker?: Worker | URL | false | undefined;
   /**
-   * `heatseek_bg.wasm`. Default: the file beside this module. Give a `URL` (or a `Response`) to serve it
-   * from elsewhere, a `WebAssembly.Module` to compile it once for several models, or its bytes.
+   * The engine's builds: `heatseek_bg.wasm`, which every browser runs, and `heatseek_relaxed_bg.wasm`, which is faster
+   * and has threads where there is relaxed SIMD. Default: the files beside this module, of which one is fetched. Give
+   * a `URL` (or a `Response`) of each to serve them from elsewhere, a `WebAssembly.Module` to compile it once for
+   * several models, or its bytes. One alone is the baseline.
    */
-  readonly wasm?: URL | Response | WebAssembly.Module | BufferSource | undefined;
+  readonly wasm?: WasmInput | { readonly baseline: WasmInput; readonly relaxed: WasmInput } | undefined;
 }
 
 /** The device in use. */
 export interface DeviceInfo {
   readonly kind: 'gpu' | 'cpu' | 'reference';
-  /** The device's own name, e.g. the adapter's. */
+  /** The device's own name: the adapter's, or e.g. `CPU, 4 threads`. */
   readonly name: string;
-  /** The API it is driven through. */
+  /** The API it is driven through; of the CPU the build of the engine: `wasm-simd128` or `wasm-relaxed-simd`. */
   readonly backend: string;
   /** What weights are stored as: `f32`, `f16` or `int8`. */
   readonly dtype: string;
   /** The kernel set. */
   readonly kernels: string;
-  /** Why this is not the first choice: no GPU, or one that computes wrong numbers. */
+  /** Why this is not the first choice: no GPU, one that computes wrong numbers, or fewer threads than asked for. */
   readonly fallback?: string;
 }
 

@@ -162,10 +162,10 @@ async function fresh(site, setting, peer) {
   const peer_side = nameOf(peer);
   const times = (who) => found[who].map(({ coldMs }) => coldMs);
   if (wanted('cold start')) tell({ case: 'cold start', ...setting, ...summary([['peer', times('peer')], ['ours', times('ours')]]), peer_side });
-  const compared = (kind, unit, of) => {
-    const row = summary([['peer', [of.peer]], ['ours', [of.ours]]]);
-    const { ratio, ratio_min, ratio_max, n } = row;
-    tell({ case: kind, ...setting, [`ours_${unit}`]: of.ours, [`peer_${unit}`]: of.peer, ratio, ratio_min, ratio_max, n, peer_side });
+  const compared = (kind, unit, of, more = {}) => {
+    const ratio = of.peer / of.ours;
+    const found = { [`ours_${unit}`]: of.ours, [`peer_${unit}`]: of.peer, ratio, ratio_min: ratio, ratio_max: ratio, n: 1 };
+    tell({ case: kind, ...setting, ...found, ...more, peer_side });
   };
   if (wanted('peak memory')) {
     // Of all cases but the slowest: what they need grows with the batch, and the largest is not always last.
@@ -176,7 +176,8 @@ async function fresh(site, setting, peer) {
     else tell({ case: 'peak memory', ...setting, skipped: 'only Linux says what processes held' });
   }
   if (wanted('runtime bytes')) {
-    compared('runtime bytes', 'bytes', { ours: codeBytes(found.ours[0].served).total, peer: codeBytes(found.peer[0].served).total });
+    const [ours, peers] = [codeBytes(found.ours[0].served), codeBytes(found.peer[0].served)];
+    compared('runtime bytes', 'bytes', { ours: ours.total, peer: peers.total }, { files: { ...ours.files, ...peers.files } });
   }
 }
 

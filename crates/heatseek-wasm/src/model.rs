@@ -46,6 +46,11 @@ impl Loader {
         })
     }
 
+    /// See `heatseek::Loader::on_cpu`.
+    pub fn on_cpu(&self) -> bool {
+        self.0.on_cpu()
+    }
+
     /// Makes the model ready. Takes the files, so that the weights are not held twice.
     pub async fn finish(self, files: Files, control: JsControl) -> Result<Model, JsValue> {
         let model = self.0.finish(files.arrived, &control).await.map_err(Thrown::from)?;

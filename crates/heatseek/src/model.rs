@@ -88,6 +88,12 @@ impl Loader {
         Self { options, gpu }
     }
 
+    /// Whether the CPU kernels will run the model, so that their threads are wanted. A GPU that opened may still prove
+    /// wrong.
+    pub fn on_cpu(&self) -> bool {
+        self.options.device != DeviceChoice::Reference && !matches!(self.gpu, Some(Ok(_)))
+    }
+
     /// Reads and checks all files, uploads the weights and compares the device with the CPU.
     ///
     /// # Errors

@@ -1,34 +1,20 @@
-//! The one place that knows whether there are threads.
+//! The one place that knows whether there are threads: rayon's natively, a [`pool`] of workers in the browser.
 
-use std::mem::MaybeUninit;
-
-/// Calls `body` with each of `0..tasks` once, in any order and from any thread.
-///
-/// One task must be worth some 10 µs: handing one out costs about one. Bodies keep what they need in what they
-/// borrow rather than allocate.
-#[cfg(not(target_arch = "wasm32"))]
-pub(crate) fn run(tasks: usize, body: impl Fn(usize) + Sync + Send) {
-    use rayon::prelude::*;
-    if tasks == 1 {
-        return body(0);
-    }
-    (0..tasks).into_par_iter().with_max_len(1).for_each(body);
-}
-
-/// Calls `body` with each of `0..tasks` once.
 #[cfg(target_arch = "wasm32")]
-pub(crate) fn run(tasks: usize, body: impl Fn(usize) + Sync) {
-    (0..tasks).for_each(body);
-}
+mod allocator;
+#[cfg(not(target_arch = "wasm32"))]
+mod native;
+#[cfg(any(target_arch = "wasm32", test))]
+mod pool;
+#[cfg(target_arch = "wasm32")]
+mod wasm;
 
-/// How many threads [`run`] has.
-pub(crate) fn threads() -> usize {
-    #[cfg(not(target_arch = "wasm32"))]
-    let threads = rayon::current_num_threads();
-    #[cfg(target_arch = "wasm32")]
-    let threads = 1;
-    threads
-}
+#[cfg(target_arch = "wasm32")]
+pub use allocator::LockedAllocator;
+#[cfg(not(target_arch = "wasm32"))]
+pub(crate) use native::{run, threads};
+#[cfg(target_arch = "wasm32")]
+pub(crate) use wasm::{run, threads};
 
 /// Calls `body(index, row)` for each row of `y`, in parallel where there are threads.
 pub(crate) fn for_each_row(y: &mut [f32], width: usize, body: impl Fn(usize, &mut [f32]) + Sync + Send) {
@@ -44,23 +30,6 @@ pub(crate) fn for_each_row(y: &mut [f32], width: usize, body: impl Fn(usize, &mu
             body(task * rows_of_task + i, row);
         }
     });
-}
-
-/// `body` of each item, in parallel where there are threads.
-pub(crate) fn map<T: Send, R: Send>(items: Vec<T>, body: impl Fn(T) -> R + Sync + Send) -> Vec<R> {
-    let mut items: Vec<Option<T>> = items.into_iter().map(Some).collect();
-    let mut results: Vec<MaybeUninit<R>> = Vec::new();
-    results.resize_with(items.len(), MaybeUninit::uninit);
-    let (from, to) = (Parts::new(&mut items, 1), Parts::new(&mut results, 1));
-    run(from.count(), |i| {
-        // SAFETY: `run` gives each task once.
-        let (item, result) = unsafe { (&mut from.part(i)[0], &mut to.part(i)[0]) };
-        if let Some(item) = item.take() {
-            result.write(body(item));
-        }
-    });
-    // SAFETY: every item was there, so every result was written.
-    results.into_iter().map(|result| unsafe { result.assume_init() }).collect()
 }
 
 /// The threads in words.
