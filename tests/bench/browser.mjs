@@ -20,7 +20,7 @@ import { LOOKS } from './looks.mjs';
 import { CASES as PICTURES } from './pictures.mjs';
 import { Report, environment, figures, number, spread } from './report.mjs';
 import { median, quickest, rounds, summary } from './rounds.mjs';
-import { cosine, judge, nameOf, ourSide, peerSides, start } from './sides.mjs';
+import { judge, nameOf, ourSide, peerSides, smallest, start } from './sides.mjs';
 import { INPUTS, checkSite, openSite } from './site.mjs';
 import { CASES as TEXTS } from './texts.mjs';
 
@@ -150,9 +150,10 @@ async function warm(browser, site, setting) {
   return first;
 }
 
-/** Cold starts, peak memory and bytes, beside the peer that won the first case. */
-async function fresh(site, setting, peer) {
+/** Cold starts, peak memory and bytes, beside the graph that won the first case, on the smallest build. */
+async function fresh(site, setting, best) {
   if (!count.cold) return;
+  const peer = smallest(best);
   const chosen = casesOf(setting).map(([, inputs]) => inputs);
   const [sides, first] = [{ ours: ourSide(setting), peer }, chosen[0].slice(0, 1)];
   const found = { ours: [], peer: [] };
@@ -215,6 +216,10 @@ for (const setting of settings()) {
     await attention(browser, site, setting);
     await browser.close();
     if (peer) await fresh(site, setting, peer);
+  } catch (error) {
+    // The other settings still count.
+    tell({ case: 'all', ...setting, refused: String(error.message).split('\n')[0] });
+    process.exitCode = 1;
   } finally {
     await browser.close();
   }
