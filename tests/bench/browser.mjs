@@ -19,7 +19,7 @@ import { codeBytes, visit } from './fresh.mjs';
 import { LOOKS } from './looks.mjs';
 import { CASES as PICTURES } from './pictures.mjs';
 import { Report, environment, figures, number, spread } from './report.mjs';
-import { median, quickest, rounds, summary } from './rounds.mjs';
+import { quickest, rounds, summary } from './rounds.mjs';
 import { judge, nameOf, ourSide, peerSides, smallest, start } from './sides.mjs';
 import { INPUTS, checkSite, openSite } from './site.mjs';
 import { CASES as TEXTS } from './texts.mjs';
