@@ -19,8 +19,8 @@ import { codeBytes, visit } from './fresh.mjs';
 import { LOOKS } from './looks.mjs';
 import { CASES as PICTURES } from './pictures.mjs';
 import { Report, environment, figures, number, spread } from './report.mjs';
-import { median, quickest, rounds, summary } from './rounds.mjs';
-import { cosine, judge, nameOf, ourSide, peerSides, start } from './sides.mjs';
+import { quickest, rounds, summary } from './rounds.mjs';
+import { judge, nameOf, ourSide, peerSides, smallest, start } from './sides.mjs';
 import { INPUTS, checkSite, openSite } from './site.mjs';
 import { CASES as TEXTS } from './texts.mjs';
 
@@ -150,9 +150,10 @@ async function warm(browser, site, setting) {
   return first;
 }
 
-/** Cold starts, peak memory and bytes, beside the peer that won the first case. */
-async function fresh(site, setting, peer) {
+/** Cold starts, peak memory and bytes, beside the graph that won the first case, on the smallest build. */
+async function fresh(site, setting, best) {
   if (!count.cold) return;
+  const peer = smallest(best);
   const chosen = casesOf(setting).map(([, inputs]) => inputs);
   const [sides, first] = [{ ours: ourSide(setting), peer }, chosen[0].slice(0, 1)];
   const found = { ours: [], peer: [] };
@@ -162,10 +163,10 @@ async function fresh(site, setting, peer) {
   const peer_side = nameOf(peer);
   const times = (who) => found[who].map(({ coldMs }) => coldMs);
   if (wanted('cold start')) tell({ case: 'cold start', ...setting, ...summary([['peer', times('peer')], ['ours', times('ours')]]), peer_side });
-  const compared = (kind, unit, of) => {
-    const row = summary([['peer', [of.peer]], ['ours', [of.ours]]]);
-    const { ratio, ratio_min, ratio_max, n } = row;
-    tell({ case: kind, ...setting, [`ours_${unit}`]: of.ours, [`peer_${unit}`]: of.peer, ratio, ratio_min, ratio_max, n, peer_side });
+  const compared = (kind, unit, of, more = {}) => {
+    const ratio = of.peer / of.ours;
+    const found = { [`ours_${unit}`]: of.ours, [`peer_${unit}`]: of.peer, ratio, ratio_min: ratio, ratio_max: ratio, n: 1 };
+    tell({ case: kind, ...setting, ...found, ...more, peer_side });
   };
   if (wanted('peak memory')) {
     // Of all cases but the slowest: what they need grows with the batch, and the largest is not always last.
@@ -176,7 +177,8 @@ async function fresh(site, setting, peer) {
     else tell({ case: 'peak memory', ...setting, skipped: 'only Linux says what processes held' });
   }
   if (wanted('runtime bytes')) {
-    compared('runtime bytes', 'bytes', { ours: codeBytes(found.ours[0].served).total, peer: codeBytes(found.peer[0].served).total });
+    const [ours, peers] = [codeBytes(found.ours[0].served), codeBytes(found.peer[0].served)];
+    compared('runtime bytes', 'bytes', { ours: ours.total, peer: peers.total }, { files: { ...ours.files, ...peers.files } });
   }
 }
 
@@ -214,6 +216,10 @@ for (const setting of settings()) {
     await attention(browser, site, setting);
     await browser.close();
     if (peer) await fresh(site, setting, peer);
+  } catch (error) {
+    // The other settings still count.
+    tell({ case: 'all', ...setting, refused: String(error.message).split('\n')[0] });
+    process.exitCode = 1;
   } finally {
     await browser.close();
   }

@@ -42,7 +42,7 @@ export function chart(about, rows) {
   const height = y + 44;
   const ticks = Array.from({ length: most - least + 1 }, (_, i) => 2 ** (least + i)).flatMap((ratio) => [
     `<line x1="${x(ratio)}" x2="${x(ratio)}" y1="${TOP}" y2="${height - 36}" class="${ratio === 1 ? 'one' : 'grid'}"/>`,
-    text(x(ratio), height - 18, 'tick', ratio === 1 ? 'as fast' : `${ratio < 1 ? `1/${1 / ratio}` : ratio}×`),
+    text(x(ratio), height - 18, 'tick', ratio === 1 ? 'equal' : `${ratio < 1 ? `1/${1 / ratio}` : ratio}×`),
   ]);
   const where = `${about.cores} cores of ${about.cpu}, ${about.browser}${about.adapter ? `, WebGPU on ${about.adapter}` : ''}, ${about.date.slice(0, 10)}, ${about.commit}`;
   return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${height}" width="${WIDTH}" height="${height}" role="img" aria-label="Ratios of transformers.js to Heatseek">

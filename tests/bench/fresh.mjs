@@ -1,8 +1,10 @@
 // What a side costs a visitor who comes for the first time: each figure from a browser of its own.
-import { readFileSync, readdirSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import { existsSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { brotliCompressSync, constants } from 'node:zlib';
 import { launch, open } from '../browser/chromium.mjs';
-import { fileOf } from './site.mjs';
+import { ROOT, fileOf } from './site.mjs';
 
 /**
  * From the navigation to the first vector, of files on this machine: no network is in it. With what was asked of the
@@ -72,18 +74,25 @@ function descendants(root) {
   return all;
 }
 
-const compressed = new Map();
+/** Sizes by SHA-256, kept from run to run: a wasm of 27 MB takes minutes to compress. */
+const KEPT = join(ROOT, 'target/bench/brotli.json');
+const sizes = existsSync(KEPT) ? JSON.parse(readFileSync(KEPT, 'utf8')) : {};
+
+function brotliBytes(path) {
+  const bytes = readFileSync(path);
+  const digest = createHash('sha256').update(bytes).digest('hex');
+  if (sizes[digest] === undefined) {
+    const params = { [constants.BROTLI_PARAM_QUALITY]: 11, [constants.BROTLI_PARAM_SIZE_HINT]: bytes.length, [constants.BROTLI_PARAM_LGWIN]: 24 };
+    sizes[digest] = brotliCompressSync(bytes, { params }).length;
+    mkdirSync(dirname(KEPT), { recursive: true });
+    writeFileSync(KEPT, JSON.stringify(sizes, null, 2));
+  }
+  return sizes[digest];
+}
 
 /** Bytes after brotli at its best of the code that a visit asked for, by file. */
 export function codeBytes(served) {
   const paths = [...new Set(served)].filter((path) => /^\/(heatseek|transformers|onnxruntime)\//.test(path) && /\.(m?js|wasm)$/.test(path));
-  const files = Object.fromEntries(paths.map((path) => {
-    if (!compressed.has(path)) {
-      const bytes = readFileSync(fileOf(path));
-      const params = { [constants.BROTLI_PARAM_QUALITY]: 11, [constants.BROTLI_PARAM_SIZE_HINT]: bytes.length, [constants.BROTLI_PARAM_LGWIN]: 24 };
-      compressed.set(path, brotliCompressSync(bytes, { params }).length);
-    }
-    return [path, compressed.get(path)];
-  }));
+  const files = Object.fromEntries(paths.map((path) => [path, brotliBytes(fileOf(path))]));
   return { files, total: Object.values(files).reduce((sum, bytes) => sum + bytes, 0) };
 }

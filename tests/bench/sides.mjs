@@ -24,6 +24,9 @@ export const ourSide = ({ model, device, dtype, threads }) => ({ side: 'ours', m
 export const peerSides = ({ model, device, dtype, threads }) => graphs(model).flatMap((graph) => RUNTIMES[device].map((runtime) =>
   ({ side: 'peer', model, device, dtype: PEER_DTYPES[dtype], threads, graph, runtime, input: INPUTS[model] })));
 
+/** The same graph on the smallest build there is for its device: what a page that counts bytes would take. */
+export const smallest = (side) => ({ ...side, runtime: RUNTIMES[side.device].at(-1) });
+
 /** What a candidate is called in a row. */
 export const nameOf = ({ model, graph, runtime }) => `${graph === model ? 'plain' : 'fused'} graph, ${runtime ? runtime.slice(1) : 'plain'} build`;
 

@@ -65,7 +65,7 @@ pub trait Control {
     /// its turn.
     fn checkpoint(&self) -> LocalFuture<'_, Result<(), Cancelled>>;
 
-    /// Told of a moment, where [`wants_marks`](Self::wants_marks).
+    /// Told of a moment; of [`Mark::Computed`] only where [`wants_marks`](Self::wants_marks).
     fn mark(&self, _: Mark) {}
 
     /// Whether moments are wanted. A GPU is then waited for twice, when it has computed and when its results are here.
