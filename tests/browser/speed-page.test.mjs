@@ -1,6 +1,6 @@
 // Measure, in Chromium: what is drawn is what the exported numbers say, those are of the work that was asked for, and a
 // side that cannot or must not be timed is not.
-import { readFile } from 'node:fs/promises';
+import { mkdir, readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
@@ -32,6 +32,7 @@ let server, browser, opened;
 let requests = [];
 
 beforeAll(async () => {
+  await mkdir(OUTPUT, { recursive: true });
   server = await serve({ '/': join(ROOT, 'web/dist') }, (request, response) => {
     if (request.url !== '/peer.js') return false;
     response.writeHead(200, { 'content-type': 'text/javascript' }).end(PEER);
@@ -123,13 +124,16 @@ test('devices are timed in rounds, their parts add up, and the pictures say the 
     expect(Math.abs(list[at][1] - end / runs[index].cold.totalMs)).toBeLessThan(0.02);
   }));
   expect(requests.every((url) => url.startsWith(server.origin) || url.startsWith('blob:')), requests.join('\n')).toBe(true);
-  await page.screenshot({ path: join(OUTPUT, 'speed-desktop-light.png'), fullPage: true });
-  await page.emulateMedia({ colorScheme: 'dark' });
-  await page.screenshot({ path: join(OUTPUT, 'speed-desktop-dark.png'), fullPage: true });
-  await page.setViewportSize(PHONE);
-  await page.screenshot({ path: join(OUTPUT, 'speed-phone-dark.png'), fullPage: true });
-  await page.emulateMedia({ colorScheme: 'light' });
-  await page.screenshot({ path: join(OUTPUT, 'speed-phone-light.png'), fullPage: true });
+  await page.mouse.move(0, 0);
+  for (const [name, viewport] of Object.entries({ desktop: DESKTOP, phone: PHONE })) {
+    await page.setViewportSize(viewport);
+    for (const colorScheme of ['light', 'dark']) {
+      await page.emulateMedia({ colorScheme });
+      // Colours of buttons change over a moment.
+      await page.waitForTimeout(300);
+      await page.screenshot({ path: join(OUTPUT, `speed-${name}-${colorScheme}.png`), fullPage: true });
+    }
+  }
   expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBe(PHONE.width);
 });
 
