@@ -9,8 +9,9 @@ const pkg = fileURLToPath(new URL('..', import.meta.url));
 const dist = join(pkg, 'dist');
 
 const engine = await readdir(join(pkg, 'wasm')).catch(() => []);
-if (!engine.includes('heatseek_bg.wasm')) {
-  console.error('pkg/wasm has no heatseek_bg.wasm; run `cargo xtask wasm` first, or `npm run build` for everything');
+const missing = ['heatseek_bg.wasm', 'heatseek_relaxed_bg.wasm'].find((file) => !engine.includes(file));
+if (missing) {
+  console.error(`pkg/wasm has no ${missing}; run \`cargo xtask wasm\` first, or \`npm run build\` for everything`);
   process.exit(1);
 }
 await rm(dist, { recursive: true, force: true });

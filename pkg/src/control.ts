@@ -1,15 +1,28 @@
 /** How the engine reports and is stopped, on its own side of the boundary. */
 import type { Progress } from './progress.js';
+import { Stopwatch } from './timing.js';
 
 /** Handed to the engine with every long call. */
 export class Control {
   readonly signal: AbortSignal;
   readonly progress: (progress: Progress) => void;
 
-  constructor(signal: AbortSignal, progress: (progress: Progress) => void) {
+  /** Where its parts are timed, if that is asked for. */
+  readonly stopwatch: Stopwatch | undefined;
+
+  constructor(signal: AbortSignal, progress: (progress: Progress) => void, timing = false) {
     this.signal = signal;
     this.progress = progress;
+    this.stopwatch = timing ? new Stopwatch() : undefined;
   }
+
+  /** Asked by the engine: whether it is to tell moments. */
+  get timing(): boolean {
+    return this.stopwatch !== undefined;
+  }
+
+  /** Called by the engine. */
+  readonly mark = (moment: Parameters<Stopwatch['mark']>[0]): void => this.stopwatch?.mark(moment);
 
   /** Called by the engine. */
   readonly report = (stage: Progress['stage'], loaded: number, total: number): void =>

@@ -1,6 +1,6 @@
 /** The engine: a model in WebAssembly, and everything that is done with it. Runs in the worker. */
 import type { Analysis } from './analysis.js';
-import type { Control } from './control.js';
+import { Control } from './control.js';
 import { FileCache } from './cache.js';
 import { Downloader, type Sink } from './download.js';
 import { HeatseekError, abortedError } from './errors.js';
@@ -10,7 +10,8 @@ import type {
   AnalysisSettings, AttentionSettings, Calls, EmbedSettings, ExplainSettings, IndexedText, IndexSettings, ModelSource,
   NeuronSettings, PostedImage, RawHit, RawPicture,
 } from './protocol.js';
-import { guard, start } from './runtime.js';
+import { guard, start, useThreads } from './runtime.js';
+import { Timeline, type LoadSpan } from './timing.js';
 import type {
   Attention, ChunkEmbeddings, Embeddings, Explanation, ModelInfo, Neuron, Occlusion, Precision,
 } from './types.js';
@@ -20,20 +21,35 @@ import { Files, ImageModel, Index, Loader, Model } from './wasm/heatseek.js';
 export class Engine {
   readonly #model: Model | ImageModel;
   readonly #indexes = new Map<number, Index>();
+  /** Why fewer threads compute than were asked for. */
+  readonly #fewer: string | undefined;
   #next = 1;
 
-  private constructor(model: Model | ImageModel) {
+  /** What loading did when, by the clock of timing.ts. */
+  readonly timeline: readonly LoadSpan[];
+
+  private constructor(model: Model | ImageModel, fewer: string | undefined, timeline: readonly LoadSpan[]) {
     this.#model = model;
+    this.#fewer = fewer;
+    this.timeline = timeline;
   }
 
   /** Fetches a model's files and makes it ready. */
   static async load(
-    { source, wasm, device, cache, sha256, input }: Calls['load']['args'],
+    { source, wasm, device, dtype, threads, cache, sha256, input }: Calls['load']['args'],
     control: Control,
   ): Promise<Engine> {
+    const timeline = new Timeline();
+    timeline.start('runtime');
     await start(wasm, control.signal);
+    timeline.end('runtime');
+    const watched = new Control(control.signal, (progress) => {
+      timeline.progress(progress);
+      control.progress(progress);
+    });
     const files = new Files();
     let taken = false;
+    let fewer: string | undefined;
     try {
       const downloader = new Downloader({
         source,
@@ -43,17 +59,23 @@ export class Engine {
         progress: control.progress,
       });
       const images = (): boolean => (input ? input === 'image' : !files.has_text());
-      const begin = (): Promise<Loader> => {
-        if (images() ? files.has_vision() : files.has_text()) return guard(() => Loader.begin(files, device, images()));
-        throw new HeatseekError('invalid_input', `input is '${input}', which this model does not read; leave it out`);
+      const begin = async (): Promise<Loader> => {
+        if (!(images() ? files.has_vision() : files.has_text())) {
+          throw new HeatseekError('invalid_input', `input is '${input}', which this model does not read; leave it out`);
+        }
+        const loader = await opened(timeline, (tell) => guard<Loader>(() => Loader.begin(files, device, dtype, images(), tell)));
+        if (loader.on_cpu()) fewer = await useThreads(threads);
+        return loader;
       };
-      const loader = await fetchAll(source, files, downloader, begin);
+      const loader = await fetchAll(source, files, downloader, begin, timeline);
       if (control.signal.aborted) throw abortedError(control.signal.reason);
       // `finish` takes the files and the loader with it: the weights exist once.
       taken = true;
-      return new Engine(
-        await guard<Model | ImageModel>(() => (images() ? loader.finish_images(files, control) : loader.finish(files, control))),
+      const model = await guard<Model | ImageModel>(() =>
+        images() ? loader.finish_images(files, watched) : loader.finish(files, watched),
       );
+      timeline.end('prepare');
+      return new Engine(model, fewer, timeline.spans);
     } finally {
       if (!taken) files.free();
     }
@@ -63,7 +85,10 @@ export class Engine {
     // The engine's names are config.json's, as its command line prints them; what is null there is absent here.
     const entries = Object.entries(this.#model.info() as Record<string, unknown>).filter(([, value]) => value !== null);
     const named = Object.fromEntries(entries.map(([name, value]) => [camelCase(name), value]));
-    return { ...named, input: this.#model instanceof Model ? 'text' : 'image' } as unknown as ModelInfo;
+    const info = { ...named, input: this.#model instanceof Model ? 'text' : 'image' } as unknown as ModelInfo;
+    if (this.#fewer === undefined || info.device.kind !== 'cpu') return info;
+    const fallback = info.device.fallback === undefined ? this.#fewer : `${info.device.fallback}; ${this.#fewer}`;
+    return { ...info, device: { ...info.device, fallback } };
   }
 
   poolers(): readonly PoolerInfo[] {
@@ -71,7 +96,8 @@ export class Engine {
   }
 
   async embed(texts: readonly string[], settings: EmbedSettings, control: Control): Promise<Embeddings<Precision>> {
-    return (await guard(() => this.#texts.embed(texts as string[], settings, control))) as Embeddings<Precision>;
+    const found = (await guard(() => this.#texts.embed(texts as string[], settings, control))) as Embeddings<Precision>;
+    return { ...found, ...timingOf(control) };
   }
 
   async embedChunks(
@@ -87,7 +113,8 @@ export class Engine {
     // A picture that cannot be had is told of before any is computed.
     for (const [at, image] of images.entries()) pictures.push(await rawPicture(image, `images[${at}]`, control.signal));
     const found = await guard(() => this.#images.embed(pictures, settings, control));
-    return { ...(found as Omit<Embeddings<Precision>, 'truncated'>), truncated: pictures.map(() => false) };
+    const whole = found as Omit<Embeddings<Precision>, 'truncated'>;
+    return { ...whole, truncated: pictures.map(() => false), ...timingOf(control) };
   }
 
   async attention(text: string, settings: AttentionSettings, embed: EmbedSettings, control: Control): Promise<Attention> {
@@ -218,12 +245,19 @@ async function fetchAll(
   files: Files,
   downloader: Downloader,
   begin: () => Promise<Loader>,
+  timeline: Timeline,
 ): Promise<Loader> {
   let loader: Promise<Loader> | undefined;
+  timeline.start('configuration');
   for (;;) {
     const wanted = files.wanted() as { path: string; required: boolean }[];
-    if (wanted.length === 0) return loader ?? begin();
+    if (wanted.length === 0) {
+      timeline.end('weights');
+      return loader ?? begin();
+    }
     if (wanted.some(({ path }) => path.endsWith('.safetensors'))) {
+      timeline.end('configuration');
+      timeline.start('weights');
       loader ??= begin();
       // What is wrong is told when the weights are here; until then it is not unhandled.
       loader.catch(() => {});
@@ -243,6 +277,19 @@ async function fetchAll(
       files.mark_absent(path);
     }
   }
+}
+
+/** Opens the device, writing down what a GPU tells of itself. */
+function opened(timeline: Timeline, begin: (tell: (milestone: 'opened' | 'compiled' | 'uploaded') => void) => Promise<Loader>): Promise<Loader> {
+  timeline.start('device');
+  return begin((milestone) => {
+    timeline.end(({ opened: 'device', compiled: 'compile', uploaded: 'upload' } as const)[milestone]);
+    if (milestone === 'opened') timeline.start('compile');
+  });
+}
+
+function timingOf({ stopwatch }: Control): Pick<Embeddings, 'timing'> {
+  return stopwatch ? { timing: stopwatch.timing } : {};
 }
 
 function camelCase(name: string): string {

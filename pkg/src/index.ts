@@ -10,6 +10,7 @@ export { maxSim } from './max-sim.js';
 export type { Model } from './model.js';
 export type { PoolerInfo, Pooling, PoolingName } from './pooling.js';
 export type { Progress, ProgressCallback, Stage } from './progress.js';
+export type { LoadSpan, LoadStep, Timing } from './timing.js';
 export type {
   AddOptions,
   Attention,
@@ -52,5 +53,6 @@ export type {
   Token,
   VectorData,
   Vectors,
+  WasmInput,
 } from './types.js';
 export { version } from './version.js';

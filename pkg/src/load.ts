@@ -1,14 +1,16 @@
-import { choice, callback, flag, invalid, options as checked, signal as checkedSignal, text } from './coerce.js';
+import { choice, callback, count, flag, invalid, options as checked, signal as checkedSignal, text } from './coerce.js';
 import { HeatseekError, abortedError } from './errors.js';
 import { Model } from './model.js';
-import type { WasmSource } from './protocol.js';
+import type { WasmSource, WasmSources } from './protocol.js';
 import { modelSource } from './source.js';
 import { spawn } from './spawn.js';
-import type { Device, Dtype, LoadOptions } from './types.js';
+import { now, since } from './timing.js';
+import type { Device, Dtype, LoadOptions, WasmInput } from './types.js';
 
 const DEVICES: readonly Device[] = ['auto', 'gpu', 'cpu', 'reference'];
 const INPUTS: readonly ('text' | 'image')[] = ['text', 'image'];
-const DTYPES: readonly Dtype[] = ['auto', 'fp32'];
+/** Every spelling, and the engine's. */
+const DTYPES = { auto: 'auto', f32: 'f32', f16: 'f16', int8: 'int8', fp32: 'f32', fp16: 'f16', q8: 'int8' } as const;
 
 /**
  * Loads a model and makes it ready.
@@ -27,10 +29,11 @@ const DTYPES: readonly Dtype[] = ['auto', 'fp32'];
  */
 export async function load(model: string | URL, options?: LoadOptions): Promise<Model> {
   const given = checked('load', options, [
-    'device', 'dtype', 'input', 'revision', 'cache', 'sha256', 'worker', 'wasm', 'signal', 'onProgress',
+    'device', 'threads', 'dtype', 'input', 'revision', 'cache', 'sha256', 'worker', 'wasm', 'signal', 'onProgress',
   ]);
   const device = choice('device', given.device, DEVICES, 'auto');
-  choice('dtype', given.dtype, DTYPES, 'auto');
+  const dtype = DTYPES[choice('dtype', given.dtype, Object.keys(DTYPES) as Dtype[], 'f32')];
+  const threads = count('threads', given.threads, 1, undefined);
   const input = given.input && choice('input', given.input, INPUTS, 'text');
   const cache = flag('cache', given.cache, true);
   const sha256 = checkSums(given.sha256);
@@ -39,11 +42,13 @@ export async function load(model: string | URL, options?: LoadOptions): Promise<
   const source = modelSource(model, text('revision', given.revision), globalThis.document?.baseURI);
   if (signal?.aborted) throw abortedError(signal.reason);
 
-  const wasm = await wasmSource(given.wasm);
+  const began = now();
+  const wasm = await wasmSources(given.wasm);
   const client = await spawn(given.worker);
   try {
-    const info = await client.call('load', { source, wasm, device, cache, sha256, input }, { signal, onProgress });
-    return new Model(client, info);
+    const args = { source, wasm, device, dtype, threads, cache, sha256, input };
+    const { info, timeline } = await client.call('load', args, { signal, onProgress });
+    return new Model(client, info, since(began, timeline));
   } catch (error) {
     client.end(error as HeatseekError);
     throw error;
@@ -51,19 +56,32 @@ export async function load(model: string | URL, options?: LoadOptions): Promise<
 }
 
 /** What can be posted of what the caller gave. */
-async function wasmSource(given: LoadOptions['wasm']): Promise<WasmSource> {
-  if (given === undefined) return new URL('./wasm/heatseek_bg.wasm', import.meta.url).href;
+async function wasmSources(given: LoadOptions['wasm']): Promise<WasmSources> {
+  if (given === undefined) {
+    return {
+      baseline: new URL('./wasm/heatseek_bg.wasm', import.meta.url).href,
+      relaxed: new URL('./wasm/heatseek_relaxed_bg.wasm', import.meta.url).href,
+    };
+  }
+  if (typeof given !== 'object' || given === null || !('relaxed' in given)) {
+    return { baseline: await wasmSource('wasm', given), relaxed: undefined };
+  }
+  const { baseline, relaxed } = checked('wasm', given, ['baseline', 'relaxed']);
+  return { baseline: await wasmSource('wasm.baseline', baseline), relaxed: await wasmSource('wasm.relaxed', relaxed) };
+}
+
+async function wasmSource(name: string, given: WasmInput): Promise<WasmSource> {
   if (given instanceof URL) return given.href;
   if (given instanceof WebAssembly.Module || given instanceof ArrayBuffer || ArrayBuffer.isView(given)) return given;
   if (typeof Response !== 'undefined' && given instanceof Response) {
-    if (!given.ok) throw new HeatseekError('not_found', `wasm is a response with status ${given.status}: ${given.url}`);
+    if (!given.ok) throw new HeatseekError('not_found', `${name} is a response with status ${given.status}: ${given.url}`);
     try {
       return await given.arrayBuffer();
     } catch (cause) {
-      throw new HeatseekError('network', 'wasm is a response whose body could not be read', { cause });
+      throw new HeatseekError('network', `${name} is a response whose body could not be read`, { cause });
     }
   }
-  throw invalid('wasm', given, 'a URL, a Response, a WebAssembly.Module or its bytes');
+  throw invalid(name, given, 'a URL, a Response, a WebAssembly.Module or its bytes');
 }
 
 function checkSums(given: LoadOptions['sha256'] = {}): Readonly<Record<string, string>> {

@@ -7,6 +7,7 @@ import { images as coerceImages } from './images.js';
 import type { PoolerInfo } from './pooling.js';
 import type { PostedImage } from './protocol.js';
 import { OF_IMAGES, OF_TEXTS, follow, settings } from './settings.js';
+import type { LoadSpan } from './timing.js';
 import type {
   Attention, AttentionOptions, ChunkEmbeddings, EmbedChunksOptions, Embeddings, EmbedOptions, ExplainOptions, Explanation,
   HeadFusion, ImageInput, Metric, ModelInfo, Neuron, NeuronOptions, Occlusion, OcclusionOptions, Precision, Reduce, SideOptions,
@@ -19,14 +20,17 @@ const FUSIONS: readonly HeadFusion[] = ['mean', 'max', 'min'];
 /** A loaded model. Made by `load`. Its calls run one at a time, in the order they were made. */
 export class Model {
   #info: ModelInfo;
+  /** What `load` did when, in milliseconds since it was called. Steps that take place at the same time overlap. */
+  readonly timeline: readonly LoadSpan[];
   /** Warnings that the console has. */
   readonly #warned = new Set<string>();
   /** @internal */
   readonly client: Client;
 
   /** @internal */
-  constructor(client: Client, info: ModelInfo) {
+  constructor(client: Client, info: ModelInfo, timeline: readonly LoadSpan[] = []) {
     this.client = client;
+    this.timeline = timeline;
     this.#info = info;
     client.onDevice = (device) => {
       this.#info = { ...this.#info, device };
@@ -81,7 +85,7 @@ export class Model {
     text: string,
     options?: EmbedChunksOptions & { readonly precision?: P | undefined },
   ): Promise<ChunkEmbeddings<P>> {
-    const { chunk, late, ...rest } = checked('embedChunks', options, [...OF_TEXTS.filter((name) => name !== 'hidden'), 'chunk', 'late']);
+    const { chunk, late, ...rest } = checked('embedChunks', options, [...OF_TEXTS.filter((name) => name !== 'hidden' && name !== 'timing'), 'chunk', 'late']);
     if (typeof text !== 'string') throw invalid('text', text, 'a string');
     const args = { text, chunk: chunking(chunk, this.#info), late: flag('late', late, false), settings: settings(rest) };
     return this.#told<ChunkEmbeddings<P>>(this.client.call('embed-chunks', args, follow(rest)));

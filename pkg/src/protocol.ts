@@ -6,6 +6,7 @@ import type { Analysis } from './analysis.js';
 import type { ErrorData } from './errors.js';
 import type { PoolerInfo, Pooling } from './pooling.js';
 import type { Progress } from './progress.js';
+import type { LoadSpan } from './timing.js';
 import type {
   Attention, ChunkEmbeddings, Device, DeviceInfo, Embeddings, Explanation, HeadFusion, Metric, ModelInfo, Neuron, Occlusion,
   Precision, Ranges, Reduce,
@@ -18,8 +19,17 @@ export interface ModelSource {
   readonly immutable: boolean;
 }
 
+/** What weights can be stored as, by the engine's names. */
+export type StoredDtype = 'f32' | 'f16' | 'int8';
+
 /** The engine's code. Never a Response, which cannot be posted. */
 export type WasmSource = string | WebAssembly.Module | BufferSource;
+
+/** The engine's code, built for every browser and for those that have relaxed SIMD. */
+export interface WasmSources {
+  readonly baseline: WasmSource;
+  readonly relaxed: WasmSource | undefined;
+}
 
 /** Options of an embed call, coerced. Left out means the model's own, or the default. */
 export interface EmbedSettings {
@@ -35,6 +45,8 @@ export interface EmbedSettings {
   readonly prompt?: string;
   readonly maxLength?: number;
   readonly hidden: boolean;
+  /** There if it is asked for. */
+  readonly timing?: true;
 }
 
 /** A picture as it is posted: an absolute address, a file, or pixels. */
@@ -109,13 +121,16 @@ export interface Calls {
   load: {
     args: {
       source: ModelSource;
-      wasm: WasmSource;
+      wasm: WasmSources;
       device: Device;
+      dtype: StoredDtype | 'auto';
+      threads: number | undefined;
       cache: boolean;
       sha256: Readonly<Record<string, string>>;
       input: 'text' | 'image' | undefined;
     };
-    result: ModelInfo;
+    /** With when what was done, by the clock of timing.ts. */
+    result: { info: ModelInfo; timeline: readonly LoadSpan[] };
   };
   poolers: { args: Record<never, never>; result: readonly PoolerInfo[] };
   embed: { args: { texts: readonly string[]; settings: EmbedSettings }; result: Embeddings<Precision> };

@@ -1,20 +1,47 @@
 /** Starting WebAssembly, and what to do when it breaks. One instance per thread. */
+import { useMemory } from './atomics.js';
 import { HeatseekError, abortedError } from './errors.js';
-import type { WasmSource } from './protocol.js';
-import init, { install } from './wasm/heatseek.js';
+import type { WasmSources } from './protocol.js';
+import { defaultThreads, obstacle, startThreads } from './threads.js';
+import { choose, compile } from './variant.js';
+import init, { install, set_kernel_threads } from './wasm/heatseek.js';
 
-let starting: Promise<void> | undefined;
+/** The engine's code, running. */
+interface Running {
+  readonly module: WebAssembly.Module;
+  readonly memory: WebAssembly.Memory;
+}
+
+let starting: Promise<Running> | undefined;
 let broken: HeatseekError | undefined;
+/** Threads that were started, beside this one. */
+let helpers = 0;
 const running = new Set<(error: HeatseekError) => void>();
 
 /** Starts the engine's code; the second time it is there already. A failed start may be tried again. */
-export function start(source: WasmSource, signal: AbortSignal): Promise<void> {
-  if (broken) return Promise.reject(broken);
-  starting ??= instantiate(source, signal).catch((error: unknown) => {
+export async function start(sources: WasmSources, signal: AbortSignal): Promise<void> {
+  if (broken) throw broken;
+  starting ??= instantiate(sources, signal).catch((error: unknown) => {
     starting = undefined;
     throw error;
   });
-  return starting;
+  await starting;
+}
+
+/**
+ * Has the CPU kernels compute on `wanted` threads, or on as many as suit the machine.
+ * @returns why there are fewer than were wanted, where there are
+ */
+export async function useThreads(wanted: number | undefined): Promise<string | undefined> {
+  const engine = await starting;
+  if (!engine) return undefined;
+  const why = obstacle(engine.memory);
+  const most = why === undefined ? (wanted ?? defaultThreads()) : 1;
+  if (most - 1 > helpers) helpers += await startThreads(engine, most - 1 - helpers);
+  const threads = Math.min(most, 1 + helpers);
+  set_kernel_threads(threads);
+  if (wanted === undefined || threads >= wanted) return undefined;
+  return `${threads === 1 ? 'one thread' : `${threads} threads`}, not ${wanted}: ${why ?? 'the browser did not start the others'}`;
 }
 
 /**
@@ -33,29 +60,21 @@ export function guard<T>(call: () => Promise<T>): Promise<T> {
   });
 }
 
-async function instantiate(source: WasmSource, signal: AbortSignal): Promise<void> {
+async function instantiate(sources: WasmSources, signal: AbortSignal): Promise<Running> {
+  const { source, memory } = choose(sources);
+  let module: WebAssembly.Module;
   try {
-    await init({ module_or_path: typeof source === 'string' ? await fetchWasm(source, signal) : source });
+    module = await compile(source, signal);
+    await init({ module_or_path: module, memory });
   } catch (error) {
     if (signal.aborted) throw abortedError(signal.reason);
     if (error instanceof HeatseekError) throw error;
     const why = "; if the page has a Content-Security-Policy, it needs script-src 'wasm-unsafe-eval'";
     throw new HeatseekError('unsupported', `the engine's WebAssembly did not start${why}`, { cause: error });
   }
+  useMemory(memory);
   install((message: string) => fail(new HeatseekError('internal', `internal error: ${message}; please report this`)));
-}
-
-async function fetchWasm(url: string, signal: AbortSignal): Promise<Response> {
-  let response: Response;
-  try {
-    response = await fetch(url, { signal });
-  } catch (cause) {
-    throw new HeatseekError('network', `${url} could not be fetched: no answer`, { cause });
-  }
-  if (response.ok && !response.headers.get('content-type')?.startsWith('text/html')) return response;
-  const status = response.ok ? 'a page' : response.status;
-  const way = "a bundler that does not follow `new URL(…, import.meta.url)` needs the option `wasm`, see the README";
-  throw new HeatseekError('not_found', `${url} is not the engine's WebAssembly: the server answered ${status}; ${way}`);
+  return { module, memory };
 }
 
 function fail(error: HeatseekError): void {

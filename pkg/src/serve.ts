@@ -28,14 +28,15 @@ export function serve(port: ServerPort): void {
   const post = (message: FromEngine, transfer: Transferable[] = []) => port.postMessage(message, transfer);
 
   const answer = async ({ request, abort }: Job): Promise<Calls[CallName]['result']> => {
-    const control = new Control(abort.signal, (progress) => post({ type: 'progress', id: request.id, progress }));
+    const control = new Control(abort.signal, (progress) => post({ type: 'progress', id: request.id, progress }), timed(request));
     if (request.type === 'load') {
       if (engine) throw new HeatseekError('invalid_input', 'this worker has a model already; dispose of it first');
       engine = Engine.load(request, control);
       try {
-        const info = (await engine).info();
+        const loaded = await engine;
+        const info = loaded.info();
         told = JSON.stringify(info.device);
-        return info;
+        return { info, timeline: loaded.timeline };
       } catch (error) {
         engine = undefined;
         throw error;
@@ -111,6 +112,8 @@ export function serve(port: ServerPort): void {
   });
   post({ type: 'ready' });
 }
+
+const timed = (request: Request): boolean => 'settings' in request && 'timing' in request.settings;
 
 async function perform(
   engine: Engine,

@@ -6,7 +6,8 @@ import type { CallOptions, EmbedOptions, Precision, Ranges } from './types.js';
 
 /** Options of embedding pictures. */
 export const OF_IMAGES = [
-  'pooling', 'poolingWeights', 'normalize', 'truncateDim', 'precision', 'ranges', 'weights', 'hidden', 'signal', 'onProgress',
+  'pooling', 'poolingWeights', 'normalize', 'truncateDim', 'precision', 'ranges', 'weights', 'hidden', 'timing', 'signal',
+  'onProgress',
 ] as const;
 /** Options of embedding texts. */
 export const OF_TEXTS = [...OF_IMAGES, 'includePrompt', 'promptName', 'prompt', 'maxLength'] as const;
@@ -27,6 +28,7 @@ export function settings(given: EmbedOptions): EmbedSettings {
       precision: precision === 'float32' ? undefined : precision,
       ranges: ranges(given.ranges, precision),
       weights: flag('weights', given.weights, false) || undefined,
+      timing: flag('timing', given.timing, false) || undefined,
       promptName: text('promptName', given.promptName),
       prompt: text('prompt', given.prompt),
       maxLength: count('maxLength', given.maxLength, 1, undefined),

@@ -1,5 +1,6 @@
 import type { Pooling } from './pooling.js';
 import type { ProgressCallback } from './progress.js';
+import type { Timing } from './timing.js';
 
 /**
  * Where to compute.
@@ -10,8 +11,21 @@ import type { ProgressCallback } from './progress.js';
  */
 export type Device = 'auto' | 'gpu' | 'cpu' | 'reference';
 
-/** How weights are stored on the device. `auto` is `fp32` in this version. */
-export type Dtype = 'auto' | 'fp32';
+/** A build of the engine: where it is, or its code. */
+export type WasmInput = URL | Response | WebAssembly.Module | BufferSource;
+
+/**
+ * What weights and the widest activations are stored as. Sums are kept in f32 and results are f32, whichever it is.
+ * - `f32`: the reference, on every device.
+ * - `f16`: half the memory, and faster; a GPU with `shader-f16`, `unsupported` elsewhere. Vectors are within a cosine of
+ *   0.9999 of those of f32: the self-check sees to it.
+ * - `int8`: a quarter of the memory. Vectors are within a cosine of 0.99 of those of f32.
+ * - `auto`: `f16` on a GPU that has it and passes the self-check with it, `f32` otherwise. `info.device.dtype` says
+ *   which was taken.
+ *
+ * `fp32`, `fp16` and `q8` are what transformers.js calls the first three.
+ */
+export type Dtype = 'auto' | 'f32' | 'f16' | 'int8' | 'fp32' | 'fp16' | 'q8';
 
 /** Following and stopping a call that takes long. */
 export interface CallOptions {
@@ -25,8 +39,19 @@ export interface CallOptions {
 export interface LoadOptions extends CallOptions {
   /** Where to compute. Default `auto`. */
   readonly device?: Device | undefined;
-  /** How weights are stored on the device. Default `auto`. */
+  /**
+   * What weights are stored as on the device. Default `f32`: vectors of an index that is kept compare with those of any
+   * device and any day, which those of `auto` do to four digits only.
+   */
   readonly dtype?: Dtype | undefined;
+  /**
+   * How many threads compute where the CPU does; at most this many. Default: one for two of the machine's logical
+   * processors, 8 at most. More than one need a page that is cross-origin isolated (served with the headers
+   * `Cross-Origin-Opener-Policy: same-origin` and `Cross-Origin-Embedder-Policy: require-corp`), a browser with relaxed
+   * SIMD, and a worker to work in; where that is lacking one computes, and if you asked for more `device.fallback` says
+   * what is. `device.name` says how many there are. Each is a worker that runs the script of `worker`.
+   */
+  readonly threads?: number | undefined;
   /** Which half of a model of texts and pictures, as CLIP, to load. Default: texts, where the model reads them. */
   readonly input?: 'text' | 'image' | undefined;
   /**
@@ -52,24 +77,26 @@ export interface LoadOptions extends CallOptions {
    */
   readonly worker?: Worker | URL | false | undefined;
   /**
-   * `heatseek_bg.wasm`. Default: the file beside this module. Give a `URL` (or a `Response`) to serve it
-   * from elsewhere, a `WebAssembly.Module` to compile it once for several models, or its bytes.
+   * The engine's builds: `heatseek_bg.wasm`, which every browser runs, and `heatseek_relaxed_bg.wasm`, which is faster
+   * and has threads where there is relaxed SIMD. Default: the files beside this module, of which one is fetched. Give
+   * a `URL` (or a `Response`) of each to serve them from elsewhere, a `WebAssembly.Module` to compile it once for
+   * several models, or its bytes. One alone is the baseline.
    */
-  readonly wasm?: URL | Response | WebAssembly.Module | BufferSource | undefined;
+  readonly wasm?: WasmInput | { readonly baseline: WasmInput; readonly relaxed: WasmInput } | undefined;
 }
 
 /** The device in use. */
 export interface DeviceInfo {
   readonly kind: 'gpu' | 'cpu' | 'reference';
-  /** The device's own name, e.g. the adapter's. */
+  /** The device's own name: the adapter's, or e.g. `CPU, 4 threads`. */
   readonly name: string;
-  /** The API it is driven through. */
+  /** The API it is driven through; of the CPU the build of the engine: `wasm-simd128` or `wasm-relaxed-simd`. */
   readonly backend: string;
-  /** How weights are stored, e.g. `f32`. */
+  /** What weights are stored as: `f32`, `f16` or `int8`. */
   readonly dtype: string;
   /** The kernel set. */
   readonly kernels: string;
-  /** Why this is not the first choice: no GPU, or one that computes wrong numbers. */
+  /** Why this is not the first choice: no GPU, one that computes wrong numbers, or fewer threads than asked for. */
   readonly fallback?: string;
 }
 
@@ -190,6 +217,8 @@ export interface EmbedOptions extends CallOptions {
   readonly maxLength?: number | undefined;
   /** Whether the last hidden state of every token comes too. Default `false`. */
   readonly hidden?: boolean | undefined;
+  /** Whether the times of the call's parts come too, which costs a GPU one more wait. Default `false`. */
+  readonly timing?: boolean | undefined;
 }
 
 /** The vectors of inputs, in order. Plain arrays of yours: nothing to free. */
@@ -221,10 +250,12 @@ export interface Embeddings<P extends Precision = 'float32'> {
   readonly grids?: readonly PatchGrid[];
   /** With `hidden`: the last hidden state of each input, `[tokens[i], info.hiddenSize]` row-major. */
   readonly hidden?: readonly Float32Array[];
+  /** With `timing`: where the time went. */
+  readonly timing?: Timing;
 }
 
 /** How to embed the chunks of a text. */
-export interface EmbedChunksOptions extends Omit<EmbedOptions, 'hidden'> {
+export interface EmbedChunksOptions extends Omit<EmbedOptions, 'hidden' | 'timing'> {
   /** How the text is cut. Default `{}`: see there. */
   readonly chunk?: ChunkOptions | undefined;
   /**
@@ -244,7 +275,7 @@ export interface Chunk {
 }
 
 /** The vectors of a text's chunks, as of so many inputs. */
-export interface ChunkEmbeddings<P extends Precision = 'float32'> extends Omit<Embeddings<P>, 'grids' | 'hidden'> {
+export interface ChunkEmbeddings<P extends Precision = 'float32'> extends Omit<Embeddings<P>, 'grids' | 'hidden' | 'timing'> {
   /** The chunks, in order. */
   readonly chunks: readonly Chunk[];
 }

@@ -81,7 +81,7 @@ test.each<[unknown, object | undefined, RegExp]>([
   ['a b', undefined, /^model is 'a b'; expected a hub id like/],
   ['a/b/c', undefined, /^model is 'a\/b\/c'/],
   ['a/b', { device: 'npu' }, /^device is 'npu'; expected one of auto, gpu, cpu, reference$/],
-  ['a/b', { dtype: 'q4' }, /^dtype is 'q4'; expected one of auto, fp32$/],
+  ['a/b', { dtype: 'q4' }, /^dtype is 'q4'; expected one of auto, f32, f16, int8, fp32, fp16, q8$/],
   ['a/b', { cache: 1 }, /^cache is 1/],
   ['a/b', { sha256: { 'model.safetensors': 'abc' } }, /^sha256\['model.safetensors'\] is 'abc'; expected 64/],
   ['a/b', { wasm: 5 }, /^wasm is 5; expected a URL, a Response/],

@@ -8,7 +8,7 @@ const signal = new AbortController().signal;
 const onProgress = ({ stage, loaded, total, file }: Progress) => [stage, loaded, total, file];
 
 export async function allowed(worker: Worker, module: WebAssembly.Module, response: Response): Promise<unknown> {
-  await load('owner/name', { device: 'auto', dtype: 'fp32', revision: 'main', signal, onProgress, cache: false });
+  await load('owner/name', { device: 'auto', dtype: 'auto', revision: 'main', signal, onProgress, cache: false });
   await load('./models/m/', { worker: false, wasm: new URL('https://cdn.test/heatseek.wasm') });
   await load(new URL('https://cdn.test/m/'), { worker, wasm: module, sha256: { 'model.safetensors': '00' } });
   await load('owner/name', { worker: new URL('https://cdn.test/worker.js'), wasm: response });
@@ -18,6 +18,8 @@ export async function allowed(worker: Worker, module: WebAssembly.Module, respon
   const { data, shape, hidden }: Embeddings = await model.embed('text');
   await model.embed(['a', 'b'] as const, { pooling: 'first_token', normalize: true, hidden: true, maxLength: 128 });
   await model.embed([], { promptName: 'query', signal, onProgress });
+  const { timing } = await model.embed('a', { timing: true });
+  const ms: readonly (number | undefined)[] = [timing?.prepare, timing?.compute, timing?.readBack, model.timeline[0]?.end];
   const gem: Pooling = { name: 'gem', p: 3 };
   const pooled = await model.embed('a', { pooling: gem, poolingWeights: new ArrayBuffer(8), includePrompt: false, weights: true });
   const told: [number | undefined, Float32Array | undefined, string | undefined] = [pooled.counts?.[0], pooled.weights?.[0], pooled.warning];
@@ -55,7 +57,7 @@ export async function allowed(worker: Worker, module: WebAssembly.Module, respon
   const code: ErrorCode = new HeatseekError('aborted', 'stopped', { cause: signal.reason }).code;
   return [
     first, q, kind, type, entropy, rings?.shape, hits[0]?.document.text, code, version, hidden?.[0]?.length, index.size, parts, fall,
-    told, bytes, bits, any, chunk, score,
+    told, bytes, bits, any, chunk, score, ms,
   ];
 }
 

@@ -1,184 +1,227 @@
-// npm run bench:browser [-- --model dinov2-small --device webgpu,wasm --cases NAME,… --rounds N --cold N --json FILE]
+// npm run bench:browser [-- --model NAMES --device webgpu,wasm --dtype f32,int8 --threads 1,2 --cases NAME,… --rounds N
+//                           --cold N --out DIR --json FILE --quick --full --plant ours|peer]
 //
-// Times Heatseek and transformers.js on one model in fp32 in one Chromium, interleaved: every round times each
-// once, in alternating order, and the ratio is taken within the round. Before anything is timed, both must give
-// the same vectors. transformers.js gets a plain export (see export_onnx.py) and one thread, as it has without
-// cross-origin isolation. A call begins with texts or decoded pixels and ends with vectors in the page's memory:
+// Times Heatseek and transformers.js in Chromium, interleaved: every round times each once, in alternating order, and the
+// ratio is taken within the round. Before a case is timed, the answers must be right (`judge` in sides.mjs); of the
+// peer's graphs (export_onnx.py makes a plain and a fused one) and onnxruntime-web builds the quickest that answers right
+// is taken, case by case. A call begins with texts or decoded pixels and ends with vectors in the page's memory:
 // tokenizing, cutting and normalising are inside on both sides, decoding is not.
 //
-// The case `attention`, of models of pictures, times what looking costs us beside the plain call (see looks.mjs).
-import { execFileSync } from 'node:child_process';
-import { existsSync } from 'node:fs';
-import { writeFile } from 'node:fs/promises';
-import { cpus } from 'node:os';
-import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+// `cold start` is from the navigation to the first vector in a new browser, `peak memory` what its processes held at most
+// after every case, `runtime bytes` the code that the page fetched, after brotli: see fresh.mjs. The case `attention`, of
+// models of pictures, times what looking costs us beside the plain call (see looks.mjs).
+//
+// Each row is printed and written when it is done. `--plant` spoils the answers of a side, which must be refused. Status 1
+// means that some case was.
 import { parseArgs } from 'node:util';
-import { launch, open } from '../browser/chromium.mjs';
-import { serve } from '../browser/serve.mjs';
+import { launch } from '../browser/chromium.mjs';
+import { codeBytes, visit } from './fresh.mjs';
 import { LOOKS } from './looks.mjs';
 import { CASES as PICTURES } from './pictures.mjs';
+import { Report, environment, figures, number, spread } from './report.mjs';
+import { quickest, rounds, summary } from './rounds.mjs';
+import { judge, nameOf, ourSide, peerSides, smallest, start } from './sides.mjs';
+import { INPUTS, checkSite, openSite } from './site.mjs';
 import { CASES as TEXTS } from './texts.mjs';
 
-const ROOT = join(dirname(fileURLToPath(import.meta.url)), '../..');
-const { values: options } = parseArgs({
+const { values: given } = parseArgs({
   options: {
-    model: { type: 'string', default: 'all-MiniLM-L6-v2' },
-    peer: { type: 'string' }, // another graph of it for transformers.js, such as dinov2-small-fused
-    cases: { type: 'string' },
+    model: { type: 'string', default: Object.keys(INPUTS).join(',') },
     device: { type: 'string', default: 'webgpu,wasm' },
-    rounds: { type: 'string', default: '7' },
-    cold: { type: 'string', default: '3' },
+    dtype: { type: 'string', default: 'f32,int8' },
+    threads: { type: 'string', default: '1,2' },
+    cases: { type: 'string' },
+    rounds: { type: 'string' },
+    cold: { type: 'string' },
+    quick: { type: 'boolean', default: false }, // f32, one thread, the first case of each model, few rounds
     full: { type: 'boolean', default: false }, // the larger cases on WebGPU, for machines with a GPU
+    out: { type: 'string' },
     json: { type: 'string' },
+    plant: { type: 'string' },
   },
 });
-/** Below this cosine to each other, one of the two is wrong and no time counts. */
-const MIN_COSINE = 0.9999;
-/** A case whose slower side takes this long is timed for three rounds only. */
-const SLOW_MS = 15_000;
+const listed = (text) => text.split(',').filter(Boolean);
+const count = { rounds: Number(given.rounds ?? (given.quick ? 3 : 7)), cold: Number(given.cold ?? (given.quick ? 1 : 3)) };
 
-const INPUTS = { 'all-MiniLM-L6-v2': 'text', 'dinov2-small': 'image' };
-const input = INPUTS[options.model];
-if (!input) {
-  console.error(`no cases for the model ${options.model}: choose one of ${Object.keys(INPUTS).join(', ')}`);
-  process.exit(1);
-}
-const peerName = options.peer ?? options.model;
-const wanted = (name) => !options.cases || options.cases.split(',').includes(name);
-
-const HERE = dirname(fileURLToPath(import.meta.url));
-const peers = join(HERE, 'node_modules');
-if (!existsSync(join(peers, '@huggingface/transformers'))) {
-  // No install scripts: they download native libraries, and only the browser files are used.
-  execFileSync('npm', ['ci', '--prefix', HERE, '--ignore-scripts', '--no-audit', '--no-fund'], { stdio: 'inherit' });
-}
-const models = process.env.HEATSEEK_MODELS ?? join(ROOT, 'models');
-const peerModels = process.env.HEATSEEK_BENCH_MODELS ?? join(ROOT, 'target/bench/models');
-for (const [what, path, how] of [
-  ['the model', join(models, options.model, 'model.safetensors'), 'npm start, or heatseek models fetch'],
-  ['its ONNX export', join(peerModels, peerName, 'onnx/model.onnx'), 'see tests/bench/export_onnx.py'],
-  ['the npm package', join(ROOT, 'pkg/dist/index.js'), 'npm run build'],
-]) {
-  if (!existsSync(path)) {
-    console.error(`${what} is missing at ${path}: ${how}`);
-    process.exit(1);
-  }
+function settings() {
+  const [dtypes, threads] = given.quick ? [['f32'], [1]] : [listed(given.dtype), listed(given.threads).map(Number)];
+  return listed(given.model).flatMap((model) => listed(given.device).flatMap((device) => dtypes.flatMap((dtype) =>
+    // A GPU has no threads of ours.
+    (device === 'webgpu' ? [1] : threads).map((n) => ({ model, device, dtype, threads: n })))));
 }
 
-const PAGE = '<!doctype html><meta charset=utf-8><link rel=icon href=data:,><title>bench</title><script type=module src=/page.mjs></script>';
-const server = await serve(
-  {
-    '/heatseek/': join(ROOT, 'pkg/dist'), '/models/': models, '/peer-models/': peerModels,
-    '/transformers/': join(peers, '@huggingface/transformers/dist'), '/onnxruntime/': join(peers, 'onnxruntime-web/dist'),
-    '/': HERE,
-  },
-  (request, response) => {
-    if (!request.url.startsWith('/?')) return false;
-    response.writeHead(200, { 'content-type': 'text/html' }).end(PAGE);
-    return true;
-  },
-);
+function casesOf({ model, device }) {
+  const all = INPUTS[model] === 'text' ? TEXTS : PICTURES;
+  const chosen = Object.entries(device === 'webgpu' && !given.full ? all.software : all.full);
+  const wanted = chosen.filter(([name]) => !given.cases || listed(given.cases).includes(name));
+  return given.quick ? wanted.slice(0, 1) : wanted;
+}
+const wanted = (name) => !given.cases || listed(given.cases).includes(name);
 
-const median = (values) => values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)];
-const ms = (value) => `${value.toFixed(value < 100 ? 1 : 0)} ms`.padStart(10);
-const rows = [];
-let driver;
-/** Medians of two sides, and the ratio of the first to the second round by round. */
-const summary = (name, device, [[top, tops], [bottom, bottoms]]) => {
-  const ratios = tops.map((value, i) => value / bottoms[i]);
-  const row = {
-    case: name, model: options.model, device, driver, dtype: 'fp32',
-    [`${top}_ms`]: median(tops), [`${bottom}_ms`]: median(bottoms), ratio: median(ratios),
-    ratio_min: Math.min(...ratios), ratio_max: Math.max(...ratios), n: ratios.length,
+let report;
+const began = performance.now();
+function tell(row) {
+  report.add(row);
+  const at = `${Math.round((performance.now() - began) / 1000)} s`.padStart(7);
+  const where = `${row.model} ${row.device} ${row.dtype} ${row.threads}`.padEnd(34);
+  const found = figures(row);
+  const what = found
+    ? `ours ${number(found.ours)} ${found.unit}, ${found.against} ${number(found.other)} ${found.unit}, ${spread(row)}x n=${row.n}${row.peer_side ? `, ${row.peer_side}` : ''}`
+    : row.refused ? `REFUSED: ${row.refused}` : `not run: ${row.skipped}`;
+  console.log(`${at} ${where} ${row.case.padEnd(20)} ${what}`);
+}
+
+/** What `--plant` makes of an answer: one vector that says something else. */
+function planted(who, answer) {
+  if (given.plant !== who) return answer;
+  const data = answer.data.map((value, i) => (i < answer.width && i % 2 ? -value : value));
+  return { ...answer, data };
+}
+
+/** Our f32 vectors on the CPU, for int8: compared with transformers.js' f32 before they count. */
+async function references(browser, site, setting) {
+  const f32 = { ...setting, device: 'wasm', dtype: 'f32', threads: 1 };
+  const [ours, peer] = [await start(browser, site, ourSide(f32)), await start(browser, site, peerSides(f32)[0])];
+  const answer = async (inputs) => {
+    const [own, theirs] = [await ours.call('answer', inputs), await peer.call('answer', inputs)];
+    const { why } = judge('f32', { ours: own, candidates: [{ peer, answer: theirs }] });
+    if (why) throw new Error(`the reference for int8 is off: ${why}`);
+    return own;
   };
-  rows.push(row);
-  const spread = `${row.ratio_min.toFixed(2)}-${row.ratio_max.toFixed(2)}`;
-  const sides = [[top, tops], [bottom, bottoms]].map(([side, values]) => `${side} ${ms(median(values))}`).join('  ');
-  console.log(`${device.padEnd(7)} ${name.padEnd(20)} ${sides}  ${row.ratio.toFixed(2)}x [${spread}] n=${row.n}`);
-};
-const against = (times) => [['peer', times.peer], ['ours', times.ours]];
-
-async function visit(device) {
-  const browser = await launch();
-  const { page } = await open(browser);
-  page.on('pageerror', (error) => console.error(`page: ${error}`));
-  const query = new URLSearchParams({ device, input, model: options.model, peer: peerName });
-  await page.goto(`${server.origin}/?${query}`);
-  await page.waitForFunction(() => window.loaded);
-  return { browser, page };
+  return { answer, close: () => Promise.all([ours.close(), peer.close()]) };
 }
 
-async function coldStarts(device) {
-  const times = { ours: [], peer: [] };
-  const first = Object.values(cases(device))[0].slice(0, 1);
-  for (let round = 0; round < Number(options.cold); round++) {
-    for (const name of round % 2 ? ['peer', 'ours'] : ['ours', 'peer']) {
-      const { browser, page } = await visit(device);
-      const { coldMs, info } = await page.evaluate(([n, f]) => window.start(n, f), [name, first]);
-      if (name === 'ours') driver = info.name;
-      times[name].push(coldMs);
-      await browser.close();
+/** Every case of a setting; gives the peer that won the first. */
+async function warm(browser, site, setting) {
+  const chosen = casesOf(setting);
+  if (!chosen.length) return undefined;
+  const opened = [];
+  const begin = async (side) => {
+    const page = await start(browser, site, side);
+    opened.push(page);
+    return page;
+  };
+  let first;
+  try {
+    let ours;
+    try {
+      ours = await begin(ourSide(setting));
+    } catch (error) {
+      // A device that has no such dtype, or a build without threads, says so.
+      tell({ case: 'all', ...setting, skipped: String(error.message).split('\n')[0] });
+      return undefined;
     }
-  }
-  if (times.ours.length) summary('cold start', device, against(times));
-}
-
-function cases(device) {
-  const all = input === 'text' ? TEXTS : PICTURES;
-  return device === 'webgpu' && !options.full ? all.software : all.full;
-}
-
-async function warmCases(device) {
-  const chosen = Object.entries(cases(device)).filter(([name]) => wanted(name));
-  if (!chosen.length) return;
-  const { browser, page } = await visit(device);
-  const ours = await page.evaluate(() => window.start('ours'));
-  const peer = await page.evaluate(() => window.start('peer'));
-  driver = ours.info.name;
-  console.log(`${device}: Heatseek on ${driver} (${ours.info.kernels}); transformers.js ${peer.info.version}, ${peerName}`);
-  for (const [name, inputs] of chosen) {
-    const agreement = await page.evaluate((i) => window.agreement(i), inputs);
-    if (!(agreement >= MIN_COSINE)) throw new Error(`${device} ${name}: cosine ${agreement} to transformers.js; nothing was timed`);
-    const times = { ours: [], peer: [] };
-    for (let round = 0; round < Number(options.rounds); round++) {
-      for (const who of round % 2 ? ['peer', 'ours'] : ['ours', 'peer']) {
-        times[who].push(await page.evaluate(([n, i]) => window.time(n, i), [who, inputs]));
+    if (setting.threads > 1 && ours.info.fallback) {
+      tell({ case: 'all', ...setting, skipped: ours.info.fallback });
+      return undefined;
+    }
+    const peers = [];
+    for (const side of peerSides(setting)) {
+      await begin(side).then((page) => peers.push(page), (error) => {
+        console.log(`        ${setting.model}: transformers.js without its ${nameOf(side)}: ${String(error.message).split('\n')[0]}`);
+      });
+    }
+    const reference = setting.dtype === 'int8' ? await references(browser, site, setting) : undefined;
+    if (reference) opened.push(reference);
+    if (setting.device === 'webgpu') report.environment.adapter = ours.info.name;
+    report.environment.peer = peers[0]?.info.version;
+    for (const [name, inputs] of chosen) {
+      const answers = { ours: planted('ours', await ours.call('answer', inputs)), candidates: [], reference: await reference?.answer(inputs) };
+      for (const peer of peers) {
+        const answer = await peer.call('answer', inputs).catch(() => ({ data: [], width: 0 }));
+        answers.candidates.push({ peer, answer: planted('peer', answer) });
       }
-      if (round >= 2 && Math.max(...times.peer, ...times.ours) > SLOW_MS) break;
+      const verdict = judge(setting.dtype, answers);
+      const row = { case: name, ...setting, driver: ours.info.name, kernels: ours.info.kernels, cosine: verdict.own };
+      if (verdict.why) {
+        tell({ ...row, refused: verdict.why });
+        process.exitCode = 1;
+        continue;
+      }
+      const best = await quickest(verdict.right.map(({ peer }) => peer), inputs);
+      first ??= best.side;
+      const { times, calls } = await rounds({ ours, peer: best }, inputs, count.rounds);
+      const peer_cosine = verdict.right.find(({ peer }) => peer === best).cosine;
+      tell({ ...row, ...summary([['peer', times.peer], ['ours', times.ours]]), calls, peer_cosine, peer_side: nameOf(best.side) });
     }
-    summary(name, device, against(times));
+  } finally {
+    await Promise.all(opened.map((page) => page.close().catch(() => {})));
   }
-  await browser.close();
+  return first;
+}
+
+/** Cold starts, peak memory and bytes, beside the graph that won the first case, on the smallest build. */
+async function fresh(site, setting, best) {
+  if (!count.cold) return;
+  const peer = smallest(best);
+  const chosen = casesOf(setting).map(([, inputs]) => inputs);
+  const [sides, first] = [{ ours: ourSide(setting), peer }, chosen[0].slice(0, 1)];
+  const found = { ours: [], peer: [] };
+  for (let round = 0; round < count.cold; round++) {
+    for (const who of round % 2 ? ['peer', 'ours'] : ['ours', 'peer']) found[who].push(await visit(site, sides[who], first));
+  }
+  const peer_side = nameOf(peer);
+  const times = (who) => found[who].map(({ coldMs }) => coldMs);
+  if (wanted('cold start')) tell({ case: 'cold start', ...setting, ...summary([['peer', times('peer')], ['ours', times('ours')]]), peer_side });
+  const compared = (kind, unit, of, more = {}) => {
+    const ratio = of.peer / of.ours;
+    const found = { [`ours_${unit}`]: of.ours, [`peer_${unit}`]: of.peer, ratio, ratio_min: ratio, ratio_max: ratio, n: 1 };
+    tell({ case: kind, ...setting, ...found, ...more, peer_side });
+  };
+  if (wanted('peak memory')) {
+    // Of all cases but the slowest: what they need grows with the batch, and the largest is not always last.
+    const peaks = { ours: await visit(site, sides.ours, first, chosen), peer: await visit(site, sides.peer, first, chosen) };
+    // On WebGPU a software adapter's buffers, and the driver's, are in the GPU process.
+    const total = (peak) => peak.renderer + (setting.device === 'webgpu' ? peak.gpu : 0);
+    if (peaks.ours.peak) compared('peak memory', 'mib', { ours: total(peaks.ours.peak), peer: total(peaks.peer.peak) });
+    else tell({ case: 'peak memory', ...setting, skipped: 'only Linux says what processes held' });
+  }
+  if (wanted('runtime bytes')) {
+    const [ours, peers] = [codeBytes(found.ours[0].served), codeBytes(found.peer[0].served)];
+    compared('runtime bytes', 'bytes', { ours: ours.total, peer: peers.total }, { files: { ...ours.files, ...peers.files } });
+  }
 }
 
 /** What looking costs: a page with nothing but us in it, and every look once a round, in turning order. */
-async function attention(device) {
-  if (input !== 'image' || !wanted('attention')) return;
-  const { browser, page } = await visit(device);
-  driver = (await page.evaluate(() => window.start('ours'))).info.name;
+async function attention(browser, site, setting) {
+  if (INPUTS[setting.model] !== 'image' || !wanted('attention') || given.quick || setting.dtype !== 'f32' || setting.threads > 1) return;
+  const page = await start(browser, site, ourSide(setting));
   const inputs = PICTURES.software['1x224'];
-  await page.evaluate((i) => window.checkLooks(i), inputs);
+  await page.call('checkLooks', inputs);
   const names = ['forward', ...Object.keys(LOOKS)];
   const times = Object.fromEntries(names.map((name) => [name, []]));
-  for (let round = 0; round < Number(options.rounds); round++) {
+  for (let round = 0; round < count.rounds; round++) {
     for (let turn = 0; turn < names.length; turn++) {
       const name = names[(round + turn) % names.length];
-      times[name].push(await page.evaluate(([n, i]) => window.timeLook(n, i), [name, inputs]));
+      times[name].push(await page.call('timeLook', name, inputs));
     }
   }
-  for (const name of names.slice(1)) summary(name, device, [['ours', times[name]], ['forward', times.forward]]);
-  await browser.close();
+  for (const name of names.slice(1)) tell({ case: name, ...setting, ...summary([['ours', times[name]], ['forward', times.forward]]) });
+  await page.close();
 }
 
-for (const device of options.device.split(',')) {
-  await coldStarts(device);
-  await warmCases(device);
-  await attention(device);
+try {
+  checkSite(listed(given.model));
+} catch (error) {
+  console.error(error.message);
+  process.exit(1);
 }
-await server.close();
-if (options.json) {
-  const commit = execFileSync('git', ['rev-parse', '--short', 'HEAD'], { cwd: ROOT, encoding: 'utf8' }).trim();
-  const environment = { date: new Date().toISOString(), node: process.version, cpu: cpus()[0]?.model, cores: cpus().length, commit };
-  await writeFile(options.json, JSON.stringify({ environment, rows }, null, 2));
+const site = await openSite();
+for (const setting of settings()) {
+  // A browser for each, so that none inherits what another has compiled or kept.
+  const browser = await launch();
+  try {
+    report ??= new Report({ ...given, environment: environment(`Chromium ${browser.version()}`) });
+    const peer = await warm(browser, site, setting);
+    await attention(browser, site, setting);
+    await browser.close();
+    if (peer) await fresh(site, setting, peer);
+  } catch (error) {
+    // The other settings still count.
+    tell({ case: 'all', ...setting, refused: String(error.message).split('\n')[0] });
+    process.exitCode = 1;
+  } finally {
+    await browser.close();
+  }
 }
+await site.close();

@@ -1,5 +1,6 @@
-"""Exports a model to ONNX for the peers of browser.mjs and of the native benchmark: a plain f32 export, one
-node per PyTorch op, in the folder layout that transformers.js loads. Each is compared with PyTorch.
+"""Exports a model to ONNX for the peers of browser.mjs and of the native benchmark, in the folder layout that
+transformers.js loads: onnx/model.onnx in f32, one node per PyTorch op, and onnx/model_quantized.onnx, which
+transformers.js calls q8, quantized as the hub's own files are. The f32 graph is compared with PyTorch.
 
     pip install torch transformers onnx onnxruntime onnxslim
     python tests/bench/export_onnx.py models/all-MiniLM-L6-v2 target/bench/models/all-MiniLM-L6-v2
@@ -21,6 +22,7 @@ import onnx
 import onnxruntime
 import onnxslim
 import torch
+from onnxruntime.quantization import QuantType, quantize_dynamic
 from onnxruntime.transformers import optimizer
 from transformers import AutoModel
 
@@ -43,17 +45,28 @@ class LastHiddenState(torch.nn.Module):
 
 class OneNodeAttention(torch.autograd.Function):
     """Attention over q, k and v side by side, exported as ONNX Runtime's node for it: its optimizer does not
-    find the pattern that transformers traces to."""
+    find the pattern that transformers traces to. `mask` is 1 for tokens, 0 for padding; None for neither."""
 
     @staticmethod
-    def forward(ctx, x, weight, bias, heads):
+    def forward(ctx, x, weight, bias, mask, heads):
         split = lambda t: t.unflatten(-1, (heads, -1)).transpose(1, 2)
         q, k, v = map(split, (x @ weight + bias).chunk(3, -1))
-        return torch.nn.functional.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2)
+        seen = None if mask is None else mask.bool()[:, None, None]
+        return torch.nn.functional.scaled_dot_product_attention(q, k, v, seen).transpose(1, 2).flatten(2)
 
     @staticmethod
-    def symbolic(graph, x, weight, bias, heads):
-        return graph.op("com.microsoft::Attention", x, weight, bias, num_heads_i=heads).setType(x.type())
+    def symbolic(graph, x, weight, bias, mask, heads):
+        inputs = [x, weight, bias] if mask is None else [x, weight, bias, mask]
+        return graph.op("com.microsoft::Attention", *inputs, num_heads_i=heads).setType(x.type())
+
+
+class Projections(torch.nn.Module):
+    """q, k and v of a layer side by side."""
+
+    def __init__(self, *parts):
+        super().__init__()
+        self.register_buffer("weight", torch.cat([part.weight.T for part in parts], 1).contiguous())
+        self.register_buffer("bias", torch.cat([part.bias for part in parts]))
 
 
 class FusedAttention(torch.nn.Module):
@@ -61,13 +74,30 @@ class FusedAttention(torch.nn.Module):
 
     def __init__(self, attention, heads):
         super().__init__()
-        parts = [attention.q_proj, attention.k_proj, attention.v_proj]
-        self.register_buffer("weight", torch.cat([part.weight.T for part in parts], 1).contiguous())
-        self.register_buffer("bias", torch.cat([part.bias for part in parts]))
+        self.projections = Projections(attention.q_proj, attention.k_proj, attention.v_proj)
         self.output, self.heads = attention.o_proj, heads
 
     def forward(self, x, *_, **__):
-        return self.output(OneNodeAttention.apply(x, self.weight, self.bias, self.heads)), None
+        x = OneNodeAttention.apply(x, self.projections.weight, self.projections.bias, None, self.heads)
+        return self.output(x), None
+
+
+class FusedBert(torch.nn.Module):
+    """A BERT, layer by layer."""
+
+    def __init__(self, model):
+        super().__init__()
+        self.model, self.heads = model, model.config.num_attention_heads
+        each = [layer.attention.self for layer in model.encoder.layer]
+        self.projections = torch.nn.ModuleList(Projections(a.query, a.key, a.value) for a in each)
+
+    def forward(self, input_ids, attention_mask, token_type_ids):
+        x = self.model.embeddings(input_ids=input_ids, token_type_ids=token_type_ids)
+        mask = attention_mask.to(torch.int32)
+        for layer, qkv in zip(self.model.encoder.layer, self.projections):
+            x = layer.attention.output(OneNodeAttention.apply(x, qkv.weight, qkv.bias, mask, self.heads), x)
+            x = layer.output(layer.intermediate(x), x)
+        return x
 
 
 def inputs_of(model):
@@ -81,38 +111,58 @@ def inputs_of(model):
     return values, {0: "batch", 1: "tokens"}
 
 
+def fused(model):
+    """The model with one node for each attention, and what ONNX Runtime's optimizer calls its kind."""
+    if hasattr(model.config, "patch_size"):
+        for layer in model.encoder.layer:
+            layer.attention = FusedAttention(layer.attention, model.config.num_attention_heads)
+        return LastHiddenState(model, ["pixel_values"]), "vit"
+    return FusedBert(model).eval(), "bert"
+
+
+def quantize(path):
+    """As the hub's q8 files: dynamic, per tensor, no reduced range, weights signed unless there are convolutions,
+    which ONNX Runtime has only for unsigned ones."""
+    has_conv = any(node.op_type == "Conv" for node in onnx.load(path).graph.node)
+    quantize_dynamic(path, path.with_name("model_quantized.onnx"), per_channel=False, reduce_range=False,
+                     weight_type=QuantType.QUInt8 if has_conv else QuantType.QInt8,
+                     # The type of what com.microsoft's nodes give, which shape inference does not know.
+                     extra_options={"MatMulConstBOnly": True, "DefaultTensorType": onnx.TensorProto.FLOAT})
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("model", type=Path)
     parser.add_argument("out", type=Path)
-    parser.add_argument("--fused", action="store_true", help="of a DINOv2")
+    parser.add_argument("--fused", action="store_true", help="of a BERT or a DINOv2")
     args = parser.parse_args()
     model = AutoModel.from_pretrained(args.model, attn_implementation="eager", dtype=torch.float32).eval()
     values, axes = inputs_of(model)
+    names = list(values)
     with torch.no_grad():
         expected = model(**values).last_hidden_state
-    if args.fused:
-        for layer in model.encoder.layer:
-            layer.attention = FusedAttention(layer.attention, model.config.num_attention_heads)
+    module, kind = fused(model) if args.fused else (LastHiddenState(model, names), None)
     (args.out / "onnx").mkdir(parents=True, exist_ok=True)
     path = args.out / "onnx" / "model.onnx"
-    names = list(values)
-    torch.onnx.export(LastHiddenState(model, names), tuple(values.values()), str(path), input_names=names,
+    torch.onnx.export(module, tuple(values.values()), str(path), input_names=names,
                       output_names=["last_hidden_state"],
                       dynamic_axes={name: axes for name in [*names, "last_hidden_state"]}, opset_version=17,
                       do_constant_folding=True, dynamo=False)
     # The exporter of the hub's own files removes no-ops as well.
     onnx.save(onnxslim.slim(onnx.load(path)), path)
-    if args.fused:
+    if kind:
         config = model.config
-        optimized = optimizer.optimize_model(str(path), model_type="vit", num_heads=config.num_attention_heads,
+        optimized = optimizer.optimize_model(str(path), model_type=kind, num_heads=config.num_attention_heads,
                                              hidden_size=config.hidden_size, opt_level=0)
         optimized.save_model_to_file(str(path))
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
     actual = torch.from_numpy(session.run(None, {name: value.numpy() for name, value in values.items()})[0])
-    error = (actual - expected).abs().max().item()
+    # What is computed at padding is nobody's: a mask may let it look at anything.
+    counts = values["attention_mask"].bool() if "attention_mask" in values else slice(None)
+    error = (actual - expected)[counts].abs().max().item()
     if not error <= MAX_ERROR:
         raise SystemExit(f"{path} differs from PyTorch by {error:.1e}; at most {MAX_ERROR:.0e} is rounding")
+    quantize(path)
     for name in COPIED:
         if (args.model / name).exists():
             shutil.copy(args.model / name, args.out / name)

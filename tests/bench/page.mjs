@@ -1,10 +1,9 @@
-// The page side of browser.mjs: loads us and transformers.js and runs either on request. Inputs are texts, or
-// `{ seed }` of a picture of pictures.mjs.
+// The page side of browser.mjs: one side, ours or transformers.js, with one model. Inputs are texts, or `{ seed }` of a
+// picture of pictures.mjs.
 import { LOOKS, check } from './looks.mjs';
 import { SIDE, rgb, rgba } from './pictures.mjs';
 
-const query = new URLSearchParams(location.search);
-const [device, name, peerName] = ['device', 'model', 'peer'].map((key) => query.get(key));
+const query = Object.fromEntries(new URLSearchParams(location.search));
 
 /** `make` of each seed, once: decoded pixels are where timing begins. */
 const pictures = (make) => {
@@ -19,27 +18,30 @@ const pictures = (make) => {
 /** Ours: `(inputs) => rows`. */
 async function ours() {
   const { load } = await import('/heatseek/index.js');
-  const model = await load(`/models/${name}/`, { device: device === 'webgpu' ? 'gpu' : 'cpu', cache: false });
-  const options = model.info.input === 'text' ? { maxLength: 512 } : {};
+  const options = { device: query.device === 'webgpu' ? 'gpu' : 'cpu', dtype: query.dtype, cache: false };
+  // Without isolation there is one thread, and no need to say so.
+  if (query.threads > 1) options.threads = Number(query.threads);
+  const model = await load(`/models/${query.model}/`, options);
+  const how = model.info.input === 'text' ? { maxLength: 512 } : {};
   const embed = async (inputs) => {
-    const { data, shape } = await model.embed(inputs, options);
+    const { data, shape } = await model.embed(inputs, how);
     return { data, width: shape[1] };
   };
   return { model, embed, inputs: pictures((seed) => new ImageData(rgba(seed), SIDE, SIDE)), info: model.info.device };
 }
 
-/** Theirs, as their documentation has it: fp32; texts pooled by mean and normalised, of pictures the class token. */
+/** Theirs, as their documentation has it: texts pooled by mean and normalised, of pictures the class token. */
 async function peer() {
   const { env, pipeline, RawImage } = await import('/transformers/transformers.min.js');
   env.allowRemoteModels = false;
   env.allowLocalModels = true;
   env.localModelPath = '/peer-models/';
   env.useBrowserCache = false;
-  const base = new URL('/onnxruntime/ort-wasm-simd-threaded.asyncify', location.href).href;
+  const base = new URL(`/onnxruntime/ort-wasm-simd-threaded${query.runtime}`, location.href).href;
   env.backends.onnx.wasm.wasmPaths = { mjs: `${base}.mjs`, wasm: `${base}.wasm` };
-  env.backends.onnx.wasm.numThreads = 1;
-  const task = query.get('input') === 'text' ? 'feature-extraction' : 'image-feature-extraction';
-  const extractor = await pipeline(task, peerName, { device, dtype: 'fp32' });
+  env.backends.onnx.wasm.numThreads = Number(query.threads);
+  const task = query.input === 'text' ? 'feature-extraction' : 'image-feature-extraction';
+  const extractor = await pipeline(task, query.graph, { device: query.device, dtype: query.dtype });
   const embed = {
     'feature-extraction': async (texts) => {
       const tensor = await extractor(texts, { pooling: 'mean', normalize: true });
@@ -52,17 +54,16 @@ async function peer() {
       return { data: classes, width };
     },
   }[task];
-  return { embed, inputs: pictures((seed) => new RawImage(rgb(seed), SIDE, SIDE, 3)), info: { version: env.version } };
+  return { embed, inputs: pictures((seed) => new RawImage(rgb(seed), SIDE, SIDE, 3)), info: { name: 'transformers.js', version: env.version } };
 }
 
-const loaders = { ours, peer };
-const loaded = {};
+let side;
 
-window.start = async (who, first) => {
-  loaded[who] = await loaders[who]();
-  if (first) await loaded[who].embed(loaded[who].inputs(first));
-  // Milliseconds since the navigation to this page began.
-  return { coldMs: performance.now(), info: loaded[who].info };
+/** Loads this side; with `first`, embeds that too. Milliseconds are since the navigation to this page began. */
+window.start = async (first) => {
+  side = await { ours, peer }[query.side]();
+  if (first) await side.embed(side.inputs(first));
+  return { coldMs: performance.now(), info: side.info };
 };
 
 const timed = async (call) => {
@@ -71,37 +72,26 @@ const timed = async (call) => {
   return performance.now() - began;
 };
 
-/** One timed call. */
-window.time = (who, inputs) => {
-  const made = loaded[who].inputs(inputs);
-  return timed(() => loaded[who].embed(made));
+/** The vectors, row-major. */
+window.answer = async (inputs) => {
+  const { data, width } = await side.embed(side.inputs(inputs));
+  return { data: Array.from(data), width };
+};
+
+/** Milliseconds of a call, the mean of `calls` in a row. */
+window.time = async (inputs, calls) => {
+  const made = side.inputs(inputs);
+  return (await timed(async () => {
+    for (let call = 0; call < calls; call++) await side.embed(made);
+  })) / calls;
 };
 
 /** One timed look of looks.mjs, or `forward`. */
 window.timeLook = (look, inputs) => {
-  const [picture] = loaded.ours.inputs(inputs);
-  if (look === 'forward') return timed(() => loaded.ours.embed([picture]));
-  return timed(() => loaded.ours.model.attention(picture, LOOKS[look]));
+  const [picture] = side.inputs(inputs);
+  if (look === 'forward') return timed(() => side.embed([picture]));
+  return timed(() => side.model.attention(picture, LOOKS[look]));
 };
 
-window.checkLooks = (inputs) => check(loaded.ours.model, loaded.ours.inputs(inputs)[0]);
-
-/** The least cosine between our vectors and theirs. */
-window.agreement = async (inputs) => {
-  const answer = (who) => loaded[who].embed(loaded[who].inputs(inputs));
-  const [a, b] = [await answer('ours'), await answer('peer')];
-  if (a.width !== b.width || a.data.length !== b.data.length) return NaN;
-  let worst = Infinity;
-  for (let row = 0; row < inputs.length; row++) {
-    let [ab, aa, bb] = [0, 0, 0];
-    for (let i = row * a.width; i < (row + 1) * a.width; i++) {
-      ab += a.data[i] * b.data[i];
-      aa += a.data[i] ** 2;
-      bb += b.data[i] ** 2;
-    }
-    const cosine = ab / Math.sqrt(aa * bb);
-    worst = cosine < worst || Number.isNaN(cosine) ? cosine : worst;
-  }
-  return worst;
-};
+window.checkLooks = (inputs) => check(side.model, side.inputs(inputs)[0]);
 window.loaded = true;

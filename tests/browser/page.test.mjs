@@ -122,6 +122,16 @@ describe('on the CPU', () => {
     expect(await id(page, 'result-source').first().textContent()).toBe('tax.md');
   });
 
+  test('the precision that the address asks for is taken, and one that there is not is told', async () => {
+    const page = await visit('?device=cpu&dtype=int8');
+    await ready(page);
+    expect(await id(page, 'device-line').textContent()).toMatch(/^CPU.* · int8 · /);
+    await page.goto(`${new URL(page.url()).origin}/?device=cpu&dtype=q4`);
+    await ready(page);
+    expect(await page.locator('.problems').textContent()).toMatch(/There is no precision “q4”/);
+    expect(await id(page, 'device-line').textContent()).toMatch(/^CPU.* · f32 · /);
+  });
+
   test('answers questions about the sample', async () => {
     const sample = join(ROOT, 'web/public/sample');
     const questions = JSON.parse(await readFile(join(sample, 'questions.json'), 'utf8'));

@@ -1,4 +1,4 @@
-// A static file server for tests: no special headers, a free port, a list of what it served.
+// A static file server for tests: no special headers unless asked, a free port.
 import { createReadStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { createServer } from 'node:http';
@@ -11,11 +11,12 @@ const TYPES = {
 
 /**
  * Serves folders: `mounts` maps URL prefixes to folders, the longest prefix first.
- * `intercept(request, response)` may answer by itself and then returns true.
+ * `intercept(request, response)` may answer by itself and then returns true. `headers` come with every answer.
  */
-export async function serve(mounts, intercept = () => false) {
+export async function serve(mounts, intercept = () => false, headers = {}) {
   const prefixes = Object.keys(mounts).sort((a, b) => b.length - a.length);
   const server = createServer(async (request, response) => {
+    for (const [name, value] of Object.entries(headers)) response.setHeader(name, value);
     if (intercept(request, response)) return;
     const path = decodeURIComponent(new URL(request.url, 'http://localhost').pathname);
     const prefix = prefixes.find((p) => path.startsWith(p));

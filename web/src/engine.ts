@@ -10,7 +10,11 @@ import type { Store } from './state.ts';
 export interface EngineSettings {
   readonly model: string;
   readonly device: 'auto' | 'cpu' | 'gpu';
+  readonly dtype: 'auto' | 'f32' | 'f16' | 'int8';
 }
+
+/** Where models run, and what they are stored as. */
+export type Running = Pick<EngineSettings, 'device' | 'dtype'>;
 
 export interface NewDocument {
   readonly id?: string;
@@ -34,9 +38,10 @@ export class Engine {
     this.#settings = settings;
   }
 
-  /** Where models run: other models of the page run there too. */
-  get device(): EngineSettings['device'] {
-    return this.#settings.device;
+  /** Where models run and what they are stored as: so it is with the page's other models too. */
+  get running(): Running {
+    const { device, dtype } = this.#settings;
+    return { device, dtype };
   }
 
   /** The text model, once it is loaded. */
@@ -56,7 +61,7 @@ export class Engine {
     store.update({ model: { kind: 'loading', progress: undefined } });
     try {
       const model = await load(this.#settings.model, {
-        device: this.#settings.device,
+        ...this.running,
         signal: this.#loading.signal,
         onProgress: (progress) => {
           if (progress.stage === 'cache-full') {

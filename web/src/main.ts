@@ -1,4 +1,7 @@
-/** Puts the page together. `?device=auto|cpu|gpu`, `?model=URL` and `?pictures=URL` choose where and what to run. */
+/**
+ * Puts the page together. `?device=auto|cpu|gpu`, `?dtype=auto|f32|f16|int8`, `?model=URL` and `?pictures=URL` choose where
+ * and what to run.
+ */
 
 import { el } from './dom.ts';
 import { Engine } from './engine.ts';
@@ -10,6 +13,7 @@ import { statusView } from './views/status.ts';
 
 const DEFAULT_MODEL = 'models/all-MiniLM-L6-v2/';
 const DEVICES = ['auto', 'cpu', 'gpu'] as const;
+const DTYPES = ['f32', 'f16', 'int8', 'auto'] as const;
 
 const parameters = new URLSearchParams(location.search);
 const store = new Store();
@@ -20,9 +24,15 @@ if (!device) {
   store.complain({ title: `There is no device “${asked}”`, advice: 'Use ?device=auto, cpu or gpu. Running with auto.' });
 }
 
+const wanted = parameters.get('dtype') ?? 'f32';
+const dtype = DTYPES.find((name) => name === wanted);
+if (!dtype) {
+  store.complain({ title: `There is no precision “${wanted}”`, advice: 'Use ?dtype=f32, f16, int8 or auto. Running with f32.' });
+}
+
 // A hub id such as owner/name is left alone; the default is a folder beside this page.
 const model = parameters.get('model') ?? new URL(DEFAULT_MODEL, document.baseURI).href;
-const engine = new Engine(store, { model, device: device ?? 'auto' });
+const engine = new Engine(store, { model, device: device ?? 'auto', dtype: dtype ?? 'f32' });
 
 const app = document.getElementById('app') ?? document.body.appendChild(el('main'));
 const lead = document.getElementById('lead') ?? el('p');

@@ -54,6 +54,13 @@ const PAGES: readonly [Page, ...Page[]] = [
     textModel: false,
     view: async () => (await import('./views/pictures.ts')).picturesView,
   },
+  {
+    hash: 'speed',
+    name: 'Measure',
+    lead: 'See how long this machine takes, and where the time goes. No measurement leaves this browser.',
+    textModel: false,
+    view: async () => (await import('./views/speed.ts')).speedView,
+  },
 ];
 
 /** The links to all views, and the place where the chosen one is shown. */

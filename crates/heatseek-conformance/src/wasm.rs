@@ -9,6 +9,9 @@ use wasm_bindgen::prelude::*;
 
 use crate::{Backend, Golden, MUTATIONS, PictureGolden, Report};
 
+#[global_allocator]
+static ALLOCATOR: heatseek_cpu::LockedAllocator = heatseek_cpu::LockedAllocator::new();
+
 thread_local! {
     /// Model files handed over once and used by several suites.
     static FILES: RefCell<HashMap<String, Vec<u8>>> = RefCell::default();

@@ -23,6 +23,9 @@ mod simd;
 
 pub use gemm::Packed;
 use heatseek_ops::int8::RowBits;
+#[cfg(target_arch = "wasm32")]
+pub use parallel::LockedAllocator;
+
 use heatseek_ops::{
     DeviceInfo, DeviceKind, Dtype, ExecutorError, HostExecutor, HostKernels, Op, Operands, PackedOperand,
     Tensor,
@@ -101,7 +104,7 @@ impl HostKernels for CpuKernels {
         DeviceInfo {
             kind: DeviceKind::Cpu,
             name: format!("CPU, {}", parallel::describe()),
-            backend: if cfg!(target_arch = "wasm32") { "wasm-simd128" } else { "native" }.into(),
+            backend: backend().into(),
             kernels: format!("f32 {}", self.isa),
             dtype: "f32",
             features: features(),
@@ -173,6 +176,15 @@ impl HostKernels for CpuKernels {
     fn preferred_rows(&self) -> usize {
         // About 0.1 s of MiniLM on one thread, so that progress and cancel stay lively in a browser.
         if cfg!(target_arch = "wasm32") { 128 } else { 2048 }
+    }
+}
+
+/// Natively there is one build for all machines, in the browser one of two.
+fn backend() -> &'static str {
+    match (cfg!(target_arch = "wasm32"), cfg!(target_feature = "relaxed-simd")) {
+        (false, _) => "native",
+        (true, false) => "wasm-simd128",
+        (true, true) => "wasm-relaxed-simd",
     }
 }
 

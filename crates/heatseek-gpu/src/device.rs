@@ -22,6 +22,21 @@ const ROWS_ON_SOFTWARE: usize = 128;
 /// Rewrites a kernel's source before it is compiled.
 pub type SourceTransform = Box<dyn Fn(&Kernel, &str) -> String>;
 
+/// A moment of making a device ready.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Milestone {
+    /// The device is open.
+    Opened,
+    /// The kernels that were started ahead are compiled.
+    Compiled,
+    /// The weights of a plan are laid out and handed to the device.
+    Uploaded,
+}
+
+/// Told of milestones.
+pub type Watch = Rc<dyn Fn(Milestone)>;
+
 /// An opened GPU. Clones are the same device; the last one to go destroys it.
 #[derive(Clone)]
 pub struct GpuDevice {
@@ -38,6 +53,7 @@ struct Shared {
     pipelines: RefCell<Pipelines>,
     halves: bool,
     target: Cell<Target>,
+    watch: RefCell<Option<Watch>>,
 }
 
 impl GpuDevice {
@@ -83,6 +99,7 @@ impl GpuDevice {
                 queue,
                 report,
                 faults,
+                watch: RefCell::default(),
             }),
         })
     }
@@ -109,6 +126,39 @@ impl GpuDevice {
         self.with_target(target)
     }
 
+    /// For measurements: tells `watch` when the device has got somewhere.
+    #[must_use]
+    pub fn with_watch(self, watch: Watch) -> Self {
+        self.shared.watch.replace(Some(watch));
+        self.reached(Milestone::Opened);
+        self
+    }
+
+    pub(crate) fn reached(&self, milestone: Milestone) {
+        let watch = self.shared.watch.borrow().clone();
+        if let Some(watch) = watch {
+            watch(milestone);
+        }
+    }
+
+    /// Tells the watch, where there is one, when the pipelines that were started are there.
+    pub(crate) fn tell_compiled(&self) {
+        if self.shared.watch.borrow().is_none() {
+            return;
+        }
+        // Natively nothing is under way any more.
+        #[cfg(not(target_arch = "wasm32"))]
+        self.reached(Milestone::Compiled);
+        #[cfg(target_arch = "wasm32")]
+        {
+            let (device, started) = (self.clone(), self.shared.pipelines.borrow().take_started());
+            wasm_bindgen_futures::spawn_local(async move {
+                started.settle().await;
+                device.reached(Milestone::Compiled);
+            });
+        }
+    }
+
     /// For tests and measurements: chooses kernels as for another device. Plans made before keep theirs.
     #[must_use]
     pub fn with_target(self, target: Target) -> Self {
@@ -128,6 +178,19 @@ impl GpuDevice {
             Dtype::F16 => self.shared.halves,
             Dtype::Int8 => false,
         }
+    }
+
+    /// # Errors
+    /// [`ExecutorError::Unsupported`] if kernels cannot store `dtype`.
+    pub(crate) fn check_stores(&self, dtype: Dtype) -> Result<(), ExecutorError> {
+        if self.stores(dtype) {
+            return Ok(());
+        }
+        let why = match dtype {
+            Dtype::F16 => "its adapter has no `shader-f16`; ask for f32, or auto".to_owned(),
+            dtype => format!("no shader stores {}; ask for f32, or for the CPU", dtype.name()),
+        };
+        Err(self.faults().unsupported(format!("{} storage", dtype.name()), why))
     }
 
     /// Destroys the device: every plan on it answers [`ExecutorError::Lost`] from now on.

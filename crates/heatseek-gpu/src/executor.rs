@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use heatseek_ops::{DeviceInfo, Dtype, Executor, ExecutorError, LocalFuture, Op, Plan, PlanOptions, Program};
-use heatseek_wgsl::select;
+use heatseek_ops::{DeviceInfo, Dtype, Executor, ExecutorError, LocalFuture, Plan, PlanOptions, Program};
+use heatseek_wgsl::{Storage, select};
 
 use crate::device::GpuDevice;
-use crate::plan::GpuPlan;
+use crate::plan::{GpuPlan, eager};
 
 /// Runs Programs on a [`GpuDevice`].
 #[derive(Clone, Debug)]
@@ -25,18 +25,22 @@ impl GpuExecutor {
         &self.device
     }
 
-    /// Starts compiling the f32 kernels of `ops` for runs of about `rows` rows and does not wait: call it
-    /// while weights download. (What is stored as f16 is known only of a whole Program.) Whether they compiled is told by [`Executor::prepare`].
+    /// Starts compiling the kernels that most runs of `program` want, for about `rows` rows, and does not wait:
+    /// call it while weights download, with the Program's outline. Whether they compiled is told by
+    /// [`Executor::prepare`].
     ///
     /// # Errors
-    /// [`ExecutorError::Unsupported`] if an op is beyond this device.
-    pub fn compile(&self, ops: &[Op], rows: usize) -> Result<(), ExecutorError> {
-        let target = self.device.target(Dtype::F32);
-        for op in ops {
-            let selection = select(op, target.row_class(rows), &target, &[])
-                .map_err(|why| self.device.faults().unsupported(op.name(), why.to_string()))?;
+    /// [`ExecutorError::Unsupported`] if the device does not store `dtype`, or an op is beyond it.
+    pub fn compile(&self, program: &Program, dtype: Dtype, rows: usize) -> Result<(), ExecutorError> {
+        self.device.check_stores(dtype)?;
+        let target = self.device.target(dtype);
+        let storage = Storage::new(program, &target);
+        for (_, step) in eager(program) {
+            let selection = select(&step.op, target.row_class(rows), &target, &storage.halves(step))
+                .map_err(|why| self.device.faults().unsupported(step.op.name(), why.to_string()))?;
             self.device.pipelines().borrow_mut().start(&self.device, &selection, false)?;
         }
+        self.device.tell_compiled();
         Ok(())
     }
 

@@ -23,6 +23,6 @@ mod web;
 mod weights;
 
 pub use adapter::{AdapterChoice, AdapterLimits, AdapterReport, GpuOptions};
-pub use device::{GpuDevice, SourceTransform};
+pub use device::{GpuDevice, Milestone, SourceTransform, Watch};
 pub use executor::GpuExecutor;
 pub use plan::GpuPlan;

@@ -91,7 +91,7 @@ impl Pipelines {
 
     /// What was started and is not waited for yet. The compiled pipelines stay in the browser's cache as long
     /// as this device lives, because the promises that hold them do.
-    pub(crate) fn take_started(&mut self) -> Started {
+    pub(crate) fn take_started(&self) -> Started {
         Started {
             #[cfg(target_arch = "wasm32")]
             promises: self.early.values().cloned().collect(),

@@ -5,13 +5,12 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use heatseek_ops::{
-    Batch, Buffer, Capacity, Dtype, ExecutorError, LocalFuture, OutputId, POOLED, Plan, PlanOptions, Program,
-    Step,
+    Batch, Buffer, Capacity, ExecutorError, LocalFuture, OutputId, POOLED, Plan, PlanOptions, Program, Step,
 };
 use heatseek_wgsl::{RowClass, Selection, Storage, Target, select};
 
 use crate::arena::Arena;
-use crate::device::GpuDevice;
+use crate::device::{GpuDevice, Milestone};
 use crate::pipeline::Pipeline;
 use crate::readback::Readbacks;
 use crate::weights::Weights;
@@ -46,14 +45,7 @@ impl GpuPlan {
         options: PlanOptions,
     ) -> Result<Self, ExecutorError> {
         device.faults().check()?;
-        if !device.stores(options.dtype) {
-            let why = match options.dtype {
-                Dtype::F16 => "its adapter has no `shader-f16`; ask for f32".to_owned(),
-                dtype => format!("no shader stores {}; ask for f32, or for the CPU", dtype.name()),
-            };
-            let what = format!("{} storage", options.dtype.name());
-            return Err(device.faults().unsupported(what, why));
-        }
+        device.check_stores(options.dtype)?;
         let target = device.target(options.dtype);
         let mut plan = Self {
             weights: Weights::default(),
@@ -71,12 +63,13 @@ impl GpuPlan {
             rows => rows,
         };
         // Browsers compile while the weights are uploaded.
-        for index in plan.eager() {
+        for (index, _) in plan.eager() {
             let selection = plan.select(index, plan.target.row_class(rows))?;
             plan.device.pipelines().borrow_mut().start(&plan.device, &selection, plan.checked)?;
         }
         plan.weights =
             Weights::upload(&plan.device, &plan.program, &plan.storage, &Weights::default()).await?;
+        plan.device.reached(Milestone::Uploaded);
         let started = plan.device.pipelines().borrow_mut().take_started();
         started.settle().await;
         plan.warm(rows).await?;
@@ -119,18 +112,14 @@ impl GpuPlan {
     /// # Errors
     /// As [`Plan::run`].
     pub async fn warm(&self, rows: usize) -> Result<(), ExecutorError> {
-        for index in self.eager() {
+        for (index, _) in self.eager() {
             self.stage(index, self.target.row_class(rows))?.pipeline.ready(&self.device).await?;
         }
         Ok(())
     }
 
-    /// The steps that every run needs, and those of the output that most ask for. The others, ways of pooling
-    /// that few want, are compiled when somebody does.
-    fn eager(&self) -> Vec<usize> {
-        let outputs = self.program.outputs();
-        let wanted = |step: &Step| step.only_for.is_none_or(|output| outputs[output.0].0 == POOLED);
-        (0..self.stages.len()).filter(|&index| wanted(&self.program.steps()[index])).collect()
+    fn eager(&self) -> impl Iterator<Item = (usize, &Step)> {
+        eager(&self.program)
     }
 
     fn select(&self, index: usize, class: RowClass) -> Result<Selection, ExecutorError> {
@@ -168,13 +157,30 @@ impl GpuPlan {
     }
 }
 
+/// The steps that every run needs, and those of the output that most ask for, each with its place. The others, ways
+/// of pooling that few want, are compiled when somebody does.
+pub(crate) fn eager(program: &Program) -> impl Iterator<Item = (usize, &Step)> {
+    let outputs = program.outputs();
+    let wanted = |step: &Step| step.only_for.is_none_or(|output| outputs[output.0].0 == POOLED);
+    program.steps().iter().enumerate().filter(move |(_, step)| wanted(step))
+}
+
 impl Plan for GpuPlan {
     fn run<'a>(
         &'a self,
         batch: &'a Batch,
         outputs: &'a [OutputId],
     ) -> LocalFuture<'a, Result<Vec<Vec<f32>>, ExecutorError>> {
-        Box::pin(crate::run::run(self, batch, outputs))
+        Box::pin(crate::run::run(self, batch, outputs, None))
+    }
+
+    fn run_watched<'a>(
+        &'a self,
+        batch: &'a Batch,
+        outputs: &'a [OutputId],
+        computed: &'a dyn Fn(),
+    ) -> LocalFuture<'a, Result<Vec<Vec<f32>>, ExecutorError>> {
+        Box::pin(crate::run::run(self, batch, outputs, Some(computed)))
     }
 
     fn extended(&self, program: Arc<Program>) -> LocalFuture<'_, Result<Box<dyn Plan>, ExecutorError>> {

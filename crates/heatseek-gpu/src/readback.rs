@@ -96,6 +96,27 @@ pub(crate) fn map<'a>(
     }
 }
 
+/// Waits until everything submitted so far is done. A device that is lost ends the wait too.
+#[cfg(target_arch = "wasm32")]
+pub(crate) async fn done(device: &GpuDevice, _: wgpu::SubmissionIndex) {
+    let mapping = Arc::new(Mutex::new(Mapping::default()));
+    let told = mapping.clone();
+    device.queue().on_submitted_work_done(move || {
+        let mut mapping = told.lock().unwrap_or_else(PoisonError::into_inner);
+        mapping.outcome = Some(Ok(()));
+        if let Some(waker) = mapping.waker.take() {
+            waker.wake();
+        }
+    });
+    outcome(device, &mapping).await;
+}
+
+/// Waits until everything submitted so far is done. A device that is lost ends the wait too.
+#[cfg(not(target_arch = "wasm32"))]
+pub(crate) async fn done(device: &GpuDevice, submission: wgpu::SubmissionIndex) {
+    wait(device, submission).await;
+}
+
 /// Natively somebody has to drive the device. Before this thread blocks for it, the caller may start other
 /// runs, so that the device has work while the results of this one are copied.
 #[cfg(not(target_arch = "wasm32"))]

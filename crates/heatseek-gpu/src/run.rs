@@ -8,7 +8,7 @@ use crate::buffer::DeviceBuffer;
 use crate::checked;
 use crate::faults::Scopes;
 use crate::plan::{GpuPlan, Stage};
-use crate::readback::{Segment, map};
+use crate::readback::{self, Segment, map};
 
 /// A dispatch of a run.
 struct Dispatch<'a> {
@@ -18,11 +18,12 @@ struct Dispatch<'a> {
     grid: [u32; 3],
 }
 
-/// See [`heatseek_ops::Plan::run`].
+/// See [`heatseek_ops::Plan::run_watched`]; [`heatseek_ops::Plan::run`] without `computed`.
 pub(crate) async fn run(
     plan: &GpuPlan,
     batch: &Batch,
     outputs: &[OutputId],
+    computed: Option<&dyn Fn()>,
 ) -> Result<Vec<Vec<f32>>, ExecutorError> {
     plan.device.faults().check()?;
     plan.program.accepts(batch, outputs)?;
@@ -31,7 +32,7 @@ pub(crate) async fn run(
     }
     let dispatches = dispatches(plan, batch, outputs).await?;
     let arena = plan.arena(batch).await?;
-    finish(plan, batch, outputs, &arena, &dispatches).await
+    finish(plan, batch, outputs, (&arena, &dispatches), computed).await
 }
 
 /// The dispatches that `outputs` need, compiled; those over no rows are left out.
@@ -70,8 +71,8 @@ async fn finish(
     plan: &GpuPlan,
     batch: &Batch,
     outputs: &[OutputId],
-    arena: &Arena,
-    dispatches: &[Dispatch<'_>],
+    (arena, dispatches): (&Arena, &[Dispatch<'_>]),
+    computed: Option<&dyn Fn()>,
 ) -> Result<Vec<Vec<f32>>, ExecutorError> {
     let device = &plan.device;
     // From here to the submit nothing is awaited: what is written belongs to this run.
@@ -88,6 +89,11 @@ async fn finish(
     let commands = encode(plan, (arena, &captures), dispatches, &segments, &readback)?;
     let submission = device.queue().submit([commands]);
     let caught = scopes.close();
+    if let Some(computed) = computed {
+        // The copy into a buffer that can be mapped is part of the submission; reading begins behind it.
+        readback::done(device, submission.clone()).await;
+        computed();
+    }
     let mapped = (bytes > 0).then(|| map(device, &readback, bytes, submission));
 
     device.faults().explain(caught.await, "running a batch")?;

@@ -1,6 +1,6 @@
 //! A text embedding model, read and checked.
 
-use heatseek_ops::{Batch, HIDDEN, HeadFusion, Op, POOLED, Pooling, Program};
+use heatseek_ops::{Batch, HIDDEN, HeadFusion, Pooling, Program};
 
 use crate::ablation::Kept;
 use crate::builder::{
@@ -201,12 +201,12 @@ impl TextModel {
         Readout::new(pooling.unwrap_or(self.pipeline.pooling), &self.pipeline.steps, &self.dense)
     }
 
-    /// The ops that embedding a text runs, known from the configuration alone: pipelines can compile
+    /// The Program without the numbers of its weights, known from the configuration alone: pipelines can compile
     /// while the weights are still on their way.
     ///
     /// # Errors
     /// [`ModelError`], as far as the files that are there tell.
-    pub fn ops(files: &ModelFiles, norm: Norm) -> Result<Vec<Op>, ModelError> {
+    pub fn outline(files: &ModelFiles, norm: Norm) -> Result<Program, ModelError> {
         let modules = read_modules(files)?;
         let config_file = format!("{}config.json", modules.first().map_or("", |m| &m.folder));
         let config = Config::parse(&config_file, files.require(&config_file, "the model's sizes")?)?;
@@ -221,9 +221,7 @@ impl TextModel {
             .collect();
         let weights = TextWeights::outline(&config);
         let parts = Parts { config: &config, weights: &weights, pipeline: &pipeline, dense: &dense };
-        let (program, _) = build(&parts, norm)?;
-        let pooled = [program.output_named(POOLED)?];
-        Ok(program.steps_for(&pooled).map(|step| step.op.clone()).collect())
+        Ok(build(&parts, norm)?.0)
     }
 
     /// Appends a sequence to `batch`, checking what the kernels will index with.

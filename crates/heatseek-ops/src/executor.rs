@@ -187,6 +187,24 @@ pub trait Plan {
         outputs: &'a [OutputId],
     ) -> LocalFuture<'a, Result<Vec<Vec<f32>>, ExecutorError>>;
 
+    /// [`Plan::run`] that calls `computed` when all is computed and before results are read back, which costs a device
+    /// one more wait. By default it is called when all is done: in host memory there is nothing to read back.
+    ///
+    /// # Errors
+    /// As [`Plan::run`].
+    fn run_watched<'a>(
+        &'a self,
+        batch: &'a Batch,
+        outputs: &'a [OutputId],
+        computed: &'a dyn Fn(),
+    ) -> LocalFuture<'a, Result<Vec<Vec<f32>>, ExecutorError>> {
+        Box::pin(async move {
+            let values = self.run(batch, outputs).await?;
+            computed();
+            Ok(values)
+        })
+    }
+
     /// A plan of `program`, which begins as this one's does: buffers, steps and outputs have only been appended
     /// ([`Program::extends`]). Weights that are ready here are shared, and only new ones laid out and uploaded. This
     /// plan stays as it is.

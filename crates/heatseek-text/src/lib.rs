@@ -4,6 +4,8 @@ mod chunk;
 mod error;
 mod landmarks;
 mod offsets;
+#[cfg(target_arch = "wasm32")]
+mod randomness;
 mod tokenizer;
 
 pub use chunk::{Chunk, ChunkOptions, chunk};

@@ -1,11 +1,14 @@
 //! Progress and cancellation across the boundary.
 
-use heatseek::{Cancelled, Control, LocalFuture, Progress};
+use std::rc::Rc;
+
+use heatseek::{Cancelled, Control, LocalFuture, Mark, Milestone, Progress, Watch};
 use wasm_bindgen::prelude::*;
 
 #[wasm_bindgen]
 extern "C" {
-    /// `{ report(stage, loaded, total), checkpoint(): Promise<boolean> }`: `Control` of pkg/src/control.ts.
+    /// `{ report(stage, loaded, total), checkpoint(): Promise<boolean>, mark(moment), timing }`: `Control` of
+    /// pkg/src/control.ts.
     pub type JsControl;
 
     #[wasm_bindgen(method, catch)]
@@ -13,6 +16,12 @@ extern "C" {
 
     #[wasm_bindgen(method, catch)]
     async fn checkpoint(this: &JsControl) -> Result<JsValue, JsValue>;
+
+    #[wasm_bindgen(method, catch)]
+    fn mark(this: &JsControl, moment: JsValue) -> Result<(), JsValue>;
+
+    #[wasm_bindgen(method, getter)]
+    fn timing(this: &JsControl) -> bool;
 }
 
 impl Control for JsControl {
@@ -30,4 +39,30 @@ impl Control for JsControl {
             }
         })
     }
+
+    fn mark(&self, mark: Mark) {
+        if !self.timing() {
+            return;
+        }
+        let Ok(moment) = serde_wasm_bindgen::to_value(&mark) else { return };
+        let _ = JsControl::mark(self, moment);
+    }
+
+    fn wants_marks(&self) -> bool {
+        self.timing()
+    }
+}
+
+/// Tells a JavaScript function `opened`, `compiled` or `uploaded`.
+pub fn watch(tell: js_sys::Function) -> Watch {
+    Rc::new(move |milestone| {
+        let name = match milestone {
+            Milestone::Opened => "opened",
+            Milestone::Compiled => "compiled",
+            Milestone::Uploaded => "uploaded",
+            _ => return,
+        };
+        // A listener that fails must not stop the work it listens to.
+        let _ = tell.call1(&JsValue::NULL, &name.into());
+    })
 }

@@ -2,14 +2,14 @@
 
 use std::rc::Rc;
 
-use heatseek::{ChunkOptions, DeviceChoice, EmbedOptions, Embeddings, LoadOptions, PoolerSpec};
+use heatseek::{ChunkOptions, DeviceChoice, DtypeChoice, EmbedOptions, Embeddings, LoadOptions, PoolerSpec};
 use js_sys::{Array, Object, Reflect};
 use serde::{Deserialize, Serialize};
 use wasm_bindgen::prelude::*;
 
 use crate::analysis;
 use crate::attention;
-use crate::control::JsControl;
+use crate::control::{self, JsControl};
 use crate::error::{Thrown, malformed};
 use crate::explain;
 use crate::files::Files;
@@ -24,17 +24,31 @@ pub struct Loader(heatseek::Loader);
 #[wasm_bindgen]
 impl Loader {
     /// Opens the device, for pictures or for texts. `files` holds all but the weights; more may be put into it
-    /// meanwhile.
-    pub fn begin(files: &Files, device: &str, images: bool) -> js_sys::Promise {
-        let (files, device) = (files.arrived.clone(), DeviceChoice::from_name(device));
+    /// meanwhile. `tell` hears what the device has done while it is made ready.
+    pub fn begin(
+        files: &Files,
+        device: &str,
+        dtype: &str,
+        images: bool,
+        tell: js_sys::Function,
+    ) -> js_sys::Promise {
+        let files = files.arrived.clone();
+        let (device, dtype) = (DeviceChoice::from_name(device), DtypeChoice::from_name(dtype));
         wasm_bindgen_futures::future_to_promise(async move {
-            let options = LoadOptions { device: device.map_err(Thrown::from)?, ..LoadOptions::default() };
+            let (device, dtype) = (device.map_err(Thrown::from)?, dtype.map_err(Thrown::from)?);
+            let watch = Some(control::watch(tell));
+            let options = LoadOptions { device, dtype, watch, ..LoadOptions::default() };
             let loader = match images {
                 true => heatseek::Loader::begin_images(&files, options).await,
                 false => heatseek::Loader::begin(&files, options).await,
             };
             Ok(Self(loader).into())
         })
+    }
+
+    /// See `heatseek::Loader::on_cpu`.
+    pub fn on_cpu(&self) -> bool {
+        self.0.on_cpu()
     }
 
     /// Makes the model ready. Takes the files, so that the weights are not held twice.

@@ -37,6 +37,21 @@ pub struct Progress {
     pub total: usize,
 }
 
+/// A moment of a call that embeds, once for each batch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum Mark {
+    /// Work on the batch begins.
+    Begun,
+    /// Texts are tokenized, or pictures decoded, resized and cut into patches.
+    Prepared,
+    /// The device has computed.
+    Computed,
+    /// The results are in host memory.
+    ReadBack,
+}
+
 /// The caller asked to stop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Cancelled;
@@ -49,6 +64,14 @@ pub trait Control {
     /// Awaited between units of work; `Err` stops it. In the browser this is where the event loop gets
     /// its turn.
     fn checkpoint(&self) -> LocalFuture<'_, Result<(), Cancelled>>;
+
+    /// Told of a moment; of [`Mark::Computed`] only where [`wants_marks`](Self::wants_marks).
+    fn mark(&self, _: Mark) {}
+
+    /// Whether moments are wanted. A GPU is then waited for twice, when it has computed and when its results are here.
+    fn wants_marks(&self) -> bool {
+        false
+    }
 }
 
 /// Neither progress nor cancellation.

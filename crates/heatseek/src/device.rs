@@ -120,6 +120,10 @@ pub(crate) async fn request_gpu(options: &LoadOptions) -> Result<GpuExecutor, Ex
         }
         None => device,
     };
+    let device = match options.watch.clone() {
+        Some(watch) => device.with_watch(watch),
+        None => device,
+    };
     Ok(GpuExecutor::new(if options.staged { device.staged() } else { device }))
 }
 

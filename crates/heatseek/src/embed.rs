@@ -6,7 +6,7 @@ use heatseek_text::Encoding;
 
 use crate::packer::{Packed, Packer};
 use crate::way::{Collected, Input, Wanted, Way, sizes};
-use crate::{Control, EmbedOptions, Error, Model, Progress, Stage};
+use crate::{Control, EmbedOptions, Error, Mark, Model, Progress, Stage};
 
 /// The vectors of texts: one each, or with a pooling that gives several, as many as `counts` says.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -92,8 +92,10 @@ impl Model {
         let mut packer = Packer::new(self, &ready, texts);
         while !packer.is_done() {
             control.checkpoint().await?;
+            control.mark(Mark::Begun);
             let budget = if way.alone() { 1 } else { self.runner.active().plan.preferred_rows() };
             let Packed { mut batch, inputs, encodings } = packer.next(budget)?;
+            control.mark(Mark::Prepared);
             for encoding in encodings {
                 result.tokens.push(encoding.ids.len());
                 result.truncated.push(encoding.truncated);

@@ -10,7 +10,7 @@ use heatseek_pool::{Params, Pooler, PoolerSpec};
 use crate::device::{self, Encoder};
 use crate::runner::Runner;
 use crate::way::{Collected, Input, Wanted, Way, sizes};
-use crate::{Control, Error, LoadOptions, Loader, ModelInfo, Progress, Stage};
+use crate::{Control, Error, LoadOptions, Loader, Mark, ModelInfo, Progress, Stage};
 
 /// Rows of the probe, and fewer than any picture has: pictures need the kernels of many rows.
 pub(crate) const QUERY_ROWS: usize = 64;
@@ -224,6 +224,7 @@ impl ImageModel {
         let mut waiting = None;
         while next < total {
             control.checkpoint().await?;
+            control.mark(Mark::Begun);
             let budget = if way.alone() { 1 } else { self.runner.active().plan.preferred_rows() };
             let mut batch = Batch::new();
             let mut inputs = Vec::new();
@@ -246,6 +247,7 @@ impl ImageModel {
                 result.tokens.push(tokens);
                 next += 1;
             }
+            control.mark(Mark::Prepared);
             let (pooled, values) = way.vectors(&self.runner, &mut batch, &inputs, also, control).await?;
             if let (Some(all), Some(hidden)) = (&mut result.hidden, values.first()) {
                 let width = model.config().hidden_size;

@@ -44,13 +44,14 @@ mod way;
 pub use analysis::{Analysis, AnalysisOptions, Clusters, Plane};
 pub use attention::{AttentionMaps, AttentionOptions, MapLayout, Reduce};
 pub use chunks::ChunkEmbeddings;
-pub use control::{Cancelled, Control, NoControl, Progress, Stage};
+pub use control::{Cancelled, Control, Mark, NoControl, Progress, Stage};
 pub use each::Visit;
 pub use embed::Embeddings;
 pub use error::Error;
 pub use explain::{ExplainOptions, ExplainedSide, Explanation};
 pub use futures_lite::future::block_on;
 pub use heatseek_attention::{Frame, GraphStats, Offset, Sink};
+pub use heatseek_gpu::{Milestone, Watch};
 pub use heatseek_image::{DecodeOptions, ImageError, Picture, Pixels, Preprocessor, Rect};
 pub use heatseek_model::{
     ModelError, ModelFiles, ModelSpec, Norm, PatchGrid, VisionModel, VisionSpec, WantedFile,

@@ -2,12 +2,12 @@
 
 use heatseek_gpu::GpuExecutor;
 use heatseek_model::{Kept, ModelError, ModelFiles, Norm, Tail, TextModel, VisionModel};
-use heatseek_ops::{Batch, ExecutorError, Op, Pooling, Program};
+use heatseek_ops::{Batch, ExecutorError, Pooling, Program};
 use heatseek_text::Tokenizer;
 
 use crate::device::{self, Encoder};
 use crate::runner::Runner;
-use crate::{Control, DeviceChoice, DtypeChoice, Error, LoadOptions, ModelInfo, Progress, Stage, image};
+use crate::{Control, DeviceChoice, Error, LoadOptions, ModelInfo, Progress, Stage, image};
 
 /// A model that is being loaded: the device is opened and its pipelines compile while the weights are still
 /// on their way.
@@ -67,25 +67,31 @@ impl Loader {
     pub async fn begin(files: &ModelFiles, options: LoadOptions) -> Self {
         match files.is_vision() {
             true => Self::begin_images(files, options).await,
-            false => Self::open(TextModel::ops(files, Norm::Folded), QUERY_ROWS, options).await,
+            false => Self::open(TextModel::outline(files, Norm::Folded), QUERY_ROWS, options).await,
         }
     }
 
     /// The same for pictures, where `files` may be of a model of both.
     pub async fn begin_images(files: &ModelFiles, options: LoadOptions) -> Self {
-        Self::open(VisionModel::ops(files, Norm::Folded), image::QUERY_ROWS, options).await
+        Self::open(VisionModel::outline(files, Norm::Folded), image::QUERY_ROWS, options).await
     }
 
-    async fn open(ops: Result<Vec<Op>, ModelError>, rows: usize, options: LoadOptions) -> Self {
+    async fn open(outline: Result<Program, ModelError>, rows: usize, options: LoadOptions) -> Self {
         let gpu = match options.device {
             DeviceChoice::Auto | DeviceChoice::Gpu => Some(device::request_gpu(&options).await),
             _ => None,
         };
-        if let (Some(Ok(gpu)), Ok(ops), DtypeChoice::F32) = (&gpu, ops, options.dtype) {
-            // An op this device cannot run is told when the plan is made.
-            let _ = gpu.compile(&ops, rows);
+        if let (Some(Ok(gpu)), Ok(outline)) = (&gpu, outline) {
+            // What is tried first. What this device cannot run is told when the plan is made.
+            let _ = gpu.compile(&outline, options.dtype.on(gpu)[0], rows);
         }
         Self { options, gpu }
+    }
+
+    /// Whether the CPU kernels will run the model, so that their threads are wanted. A GPU that opened may still prove
+    /// wrong.
+    pub fn on_cpu(&self) -> bool {
+        self.options.device != DeviceChoice::Reference && !matches!(self.gpu, Some(Ok(_)))
     }
 
     /// Reads and checks all files, uploads the weights and compares the device with the CPU.
@@ -158,5 +164,35 @@ impl Model {
     #[doc(hidden)]
     pub fn lose_device(&self) {
         self.runner.lose_device();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use heatseek_model::synthetic::SyntheticBert;
+    use heatseek_ops::{Dtype, Op};
+    use heatseek_wgsl::{AdapterClass, Storage, Target};
+
+    use super::*;
+
+    /// Every op with the operands that are stored as f16: what decides which kernel it is.
+    fn kernels(program: &Program, dtype: Dtype) -> Vec<(Op, Vec<&'static str>)> {
+        let storage = Storage::new(program, &Target::new(dtype, AdapterClass::Discrete));
+        program.steps().iter().map(|step| (step.op.clone(), storage.halves(step))).collect()
+    }
+
+    #[test]
+    fn the_outline_has_the_kernels_of_the_model() {
+        for norm in [Norm::Folded, Norm::Plain] {
+            let synthetic = SyntheticBert { dense: Some(8), ..SyntheticBert::default() };
+            let outline = TextModel::outline(&synthetic.files(), norm).unwrap();
+            let program = synthetic.model().unwrap().program(norm).unwrap();
+            for dtype in [Dtype::F32, Dtype::F16] {
+                let expected = kernels(&program, dtype);
+                assert_eq!(kernels(&outline, dtype), expected);
+                let halves = expected.iter().filter(|(_, halves)| !halves.is_empty()).count();
+                assert_eq!(halves > 0, dtype == Dtype::F16);
+            }
+        }
     }
 }

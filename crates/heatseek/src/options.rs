@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 
+use heatseek_gpu::Watch;
 use heatseek_ops::{Dtype, Executor};
 use heatseek_pool::{Params, PoolError, PoolerSpec, rows};
 use heatseek_wgsl::Kernel;
@@ -118,6 +119,8 @@ pub struct LoadOptions {
     pub adapter: Option<String>,
     /// What weights and large activations are stored as.
     pub dtype: DtypeChoice,
+    /// For measurements: told what a GPU has done while it is made ready.
+    pub watch: Option<Watch>,
     /// For tests: checked runs (see [`heatseek_ops::PlanOptions::checked`]).
     pub checked: bool,
     /// For tests: a software adapter takes the kernels that GPUs take.

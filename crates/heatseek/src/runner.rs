@@ -8,7 +8,7 @@ use heatseek_pool::Pooler;
 
 use crate::appended::{VectorOutput, Wanted};
 use crate::device::{self, Active, Encoder};
-use crate::{Control, Error, LoadOptions};
+use crate::{Control, Error, LoadOptions, Mark};
 
 /// Poolers remembered, to be appended again where they are missing: after a loss, or when too many others came.
 const REMEMBERED: usize = 64;
@@ -108,8 +108,16 @@ impl<E: Encoder> Runner<E> {
             let active = self.active_for(outputs, control).await?;
             let ids: Vec<OutputId> =
                 outputs.iter().map(|name| active.program.output_named(name)).collect::<Result<_, _>>()?;
-            match active.plan.run(batch, &ids).await {
-                Ok(values) => return Ok(values),
+            let computed = || control.mark(Mark::Computed);
+            let outcome = match control.wants_marks() {
+                true => active.plan.run_watched(batch, &ids, &computed).await,
+                false => active.plan.run(batch, &ids).await,
+            };
+            match outcome {
+                Ok(values) => {
+                    control.mark(Mark::ReadBack);
+                    return Ok(values);
+                }
                 Err(ExecutorError::Lost { device, reason }) => {
                     let why = format!("{device} was lost ({reason})");
                     drop(active);

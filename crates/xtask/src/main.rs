@@ -42,6 +42,7 @@ mod args;
 mod budget;
 mod chromium;
 mod console;
+mod interface;
 mod npm;
 mod nvrtc;
 mod parts;
@@ -49,6 +50,7 @@ mod pictures;
 mod run;
 mod stamp;
 mod tally;
+mod variant;
 mod vulkan;
 mod workspace;
 
@@ -60,7 +62,8 @@ use args::Args;
 use commands::{build, corpus, docs, golden, layers, serve, setup, sizes, start, test, wasm};
 
 fn main() -> ExitCode {
-    match dispatch() {
+    let done = if variant::is_rustc() { variant::rustc() } else { dispatch() };
+    match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             // `{:#}` prints the chain of causes on one line: what we were doing, then why it failed.

@@ -3,6 +3,7 @@
 import { load } from 'heatseek';
 import type { Model } from 'heatseek';
 
+import type { Running } from '../engine.ts';
 import { explain } from '../problems.ts';
 import type { ModelState, Store } from '../state.ts';
 import { Finder } from './find.ts';
@@ -15,16 +16,16 @@ const DEFAULT_MODEL = 'models/dinov2-small/';
 let shared: PictureEngine | undefined;
 
 /** The one that both picture views use. `?pictures=URL` chooses its model. */
-export function pictureEngine(page: Store, device: PictureSettings['device']): PictureEngine {
+export function pictureEngine(page: Store, running: Running): PictureEngine {
   const asked = new URLSearchParams(location.search).get('pictures');
-  shared ??= new PictureEngine(page, { model: asked ?? new URL(DEFAULT_MODEL, document.baseURI).href, device });
+  shared ??= new PictureEngine(page, { model: asked ?? new URL(DEFAULT_MODEL, document.baseURI).href, running });
   shared.open();
   return shared;
 }
 
 interface PictureSettings {
   readonly model: string;
-  readonly device: 'auto' | 'cpu' | 'gpu';
+  readonly running: Running;
 }
 
 /** Families whose other half reads words. */
@@ -79,7 +80,7 @@ export class PictureEngine {
     try {
       const model = await load(this.#settings.model, {
         input,
-        device: this.#settings.device,
+        ...this.#settings.running,
         signal: this.#loading.signal,
         onProgress: (progress) => {
           if (progress.stage !== 'cache-full') show({ kind: 'loading', progress });

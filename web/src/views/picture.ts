@@ -17,7 +17,7 @@ import '../text.css';
 import '../picture.css';
 
 export function pictureView(page: Store, engine: Engine): HTMLElement {
-  const pictures = pictureEngine(page, engine.device);
+  const pictures = pictureEngine(page, engine.running);
   const { looker } = pictures;
   const open = (files: readonly File[]): void => {
     const [first] = files;

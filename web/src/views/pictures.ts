@@ -15,7 +15,7 @@ import '../text.css';
 import '../picture.css';
 
 export function picturesView(page: Store, engine: Engine): HTMLElement {
-  const pictures = pictureEngine(page, engine.device);
+  const pictures = pictureEngine(page, engine.running);
   const { finder, store } = pictures;
   const input = pictureInput(page, pictures, {
     open: (files) => void finder.add(files),

@@ -1,5 +1,7 @@
 /** The line at the foot: which device, precision and kernels, how fast, how much. Always in view. */
 
+import type { DeviceInfo } from 'heatseek';
+
 import { counted, el, say } from '../dom.ts';
 import { passageCount } from '../state.ts';
 import type { ModelState, Store } from '../state.ts';
@@ -18,6 +20,13 @@ export function statusView(store: Store, footer: HTMLElement): void {
   });
 }
 
+/** `GPU · its name`. */
+export function deviceName({ kind, name }: DeviceInfo): string {
+  const label = kind === 'reference' ? kind : kind.toUpperCase();
+  // The CPU's own name begins with “CPU”: once is enough.
+  return name.startsWith(label) ? name : [label, name].filter(Boolean).join(' · ');
+}
+
 export function deviceLine(model: ModelState): string {
   switch (model.kind) {
     case 'idle':
@@ -27,11 +36,8 @@ export function deviceLine(model: ModelState): string {
     case 'failed':
       return 'no model';
     case 'ready': {
-      const { kind, name, dtype, kernels } = model.info.device;
-      const label = kind === 'reference' ? kind : kind.toUpperCase();
-      // The CPU's own name begins with “CPU”: once is enough.
-      const device = name.startsWith(label) ? name : [label, name].filter(Boolean).join(' · ');
-      return [device, dtype, kernels].filter(Boolean).join(' · ');
+      const { dtype, kernels } = model.info.device;
+      return [deviceName(model.info.device), dtype, kernels].filter(Boolean).join(' · ');
     }
     default:
       return model satisfies never;

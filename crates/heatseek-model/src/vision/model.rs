@@ -1,6 +1,6 @@
 //! A vision transformer, read and checked.
 
-use heatseek_ops::{Activation, Batch, HIDDEN, HeadFusion, Op, POOLED, Pooling, Program};
+use heatseek_ops::{Activation, Batch, HIDDEN, HeadFusion, Pooling, Program};
 use serde::Serialize;
 
 use crate::ablation::Kept;
@@ -194,15 +194,13 @@ impl VisionModel {
         }
     }
 
-    /// The ops that embedding a picture runs, known from the configuration alone.
+    /// The Program without the numbers of its weights, known from the configuration alone.
     ///
     /// # Errors
     /// [`ModelError`], as far as the files that are there tell.
-    pub fn ops(files: &ModelFiles, norm: Norm) -> Result<Vec<Op>, ModelError> {
+    pub fn outline(files: &ModelFiles, norm: Norm) -> Result<Program, ModelError> {
         let config = read_config(files)?;
-        let (program, _) = build(&config, &VisionWeights::outline(&config), &pipeline(&config), norm)?;
-        let pooled = [program.output_named(POOLED)?];
-        Ok(program.steps_for(&pooled).map(|step| step.op.clone()).collect())
+        Ok(build(&config, &VisionWeights::outline(&config), &pipeline(&config), norm)?.0)
     }
 
     /// The grid of a picture of this size; pixels that fill no patch, right and below, are not looked at.

@@ -28,6 +28,7 @@ const DOCUMENTS: &[&str] = &[
     "README.md",
     "ARCHITECTURE.md",
     "docs/native.md",
+    "docs/performance.md",
     "docs/pooling.md",
     "pkg/README.md",
     "web/README.md",

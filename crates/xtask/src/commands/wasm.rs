@@ -1,4 +1,5 @@
-//! `cargo xtask wasm`: Rust to `pkg/wasm/heatseek_bg.wasm` and its JavaScript, as small as it gets.
+//! `cargo xtask wasm`: Rust to `pkg/wasm/`: the modules of both variants and the JavaScript around them, as small as
+//! it gets.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -8,7 +9,8 @@ use wasm_bindgen_cli_support::Bindgen;
 
 use crate::args::Args;
 use crate::stamp::Stamp;
-use crate::{budget, console, npm, run, workspace};
+use crate::variant::Variant;
+use crate::{budget, console, interface, npm, run, workspace};
 
 /// The features rustc turns on for wasm32-unknown-unknown, plus SIMD128 from `.cargo/config.toml`.
 /// wasm-opt refuses instructions whose feature it was not told of.
@@ -40,7 +42,7 @@ pub fn run(mut args: Args) -> Result<()> {
     budget::check(optimise)
 }
 
-/// Builds the browser core into `pkg/wasm`.
+/// Builds the browser core into `pkg/wasm`, in both variants.
 pub fn build(optimise: bool) -> Result<()> {
     console::heading("wasm");
     let module = Module { package: "heatseek-wasm", out_name: "heatseek", out_dir: workspace::wasm_dir() };
@@ -62,33 +64,48 @@ struct Module {
 
 impl Module {
     fn build(&self, optimise: bool) -> Result<()> {
-        run::run(
-            run::cargo()
-                .args(["build", "--profile", "wasm", "--target", "wasm32-unknown-unknown", "--lib"])
-                .args(["--package", self.package]),
-        )?;
+        for variant in Variant::ALL {
+            self.build_variant(variant, optimise)
+                .with_context(|| format!("building {} ({variant:?})", self.package))?;
+        }
+        interface::check_same(&self.wasm(Variant::Relaxed), &self.wasm(Variant::Baseline))
+    }
+
+    fn build_variant(&self, variant: Variant, optimise: bool) -> Result<()> {
+        variant.compile(self.package)?;
         let compiled = workspace::compiled_wasm(self.package);
-        let stamp_file = workspace::target_dir().join("xtask").join(format!("{}.stamp", self.package));
+        let stamp_file =
+            workspace::target_dir().join("xtask").join(self.file(variant)).with_extension("stamp");
         let mut settings = vec![self.out_name, env!("CARGO_PKG_VERSION")];
         if optimise {
             settings.extend(WASM_OPT);
         }
         let lock = workspace::root().join("package-lock.json");
-        let stamp = Stamp::new(stamp_file, &[compiled.clone(), lock], &settings)?;
-        let js = self.out_dir.join(format!("{}.js", self.out_name));
-        let wasm = self.out_dir.join(format!("{}_bg.wasm", self.out_name));
+        let mut inputs = vec![compiled.clone(), lock];
+        if variant != Variant::Relaxed {
+            inputs.push(self.wasm(Variant::Relaxed));
+        }
+        let stamp = Stamp::new(stamp_file, &inputs, &settings)?;
+        let (js, wasm) = (self.out_dir.join(format!("{}.js", self.out_name)), self.wasm(variant));
         if stamp.is_current(&[&js, &wasm])? {
-            console::note("unchanged since the last time");
+            console::note(&format!("{variant:?}: unchanged since the last time"));
             return Ok(());
         }
-        self.bind(&compiled).with_context(|| format!("binding {} to JavaScript", self.package))?;
-        if optimise {
-            optimise_in_place(&wasm)?;
+        let bound = self.bind(variant, &compiled).context("binding it to JavaScript")?;
+        if variant != Variant::Relaxed {
+            interface::take_names(&bound, &self.wasm(Variant::Relaxed))?;
         }
+        if optimise {
+            optimise_in_place(&bound, variant)?;
+        }
+        fs::rename(&bound, &wasm).with_context(|| format!("moving {}", bound.display()))?;
         stamp.set()
     }
 
-    fn bind(&self, compiled: &Path) -> Result<()> {
+    /// Binds one variant, beside its JavaScript where that is the one to ship: what shares memory can do with memory
+    /// of its own, but not the other way round.
+    fn bind(&self, variant: Variant, compiled: &Path) -> Result<PathBuf> {
+        let folder = workspace::target_dir().join("xtask").join(self.file(variant)).with_extension("bound");
         let mut bindgen = Bindgen::new();
         bindgen
             .input_path(compiled)
@@ -99,20 +116,35 @@ impl Module {
             .omit_default_module_path(true)
             .remove_name_section(true)
             .remove_producers_section(true);
-        if self.out_dir.is_dir() {
-            fs::remove_dir_all(&self.out_dir)
-                .with_context(|| format!("emptying {}", self.out_dir.display()))?;
+        bindgen.generate(&folder)?;
+        if variant == Variant::Relaxed {
+            fs::create_dir_all(&self.out_dir)
+                .with_context(|| format!("making {}", self.out_dir.display()))?;
+            for ending in [".js", ".d.ts"] {
+                let name = format!("{}{ending}", self.out_name);
+                fs::copy(folder.join(&name), self.out_dir.join(&name))
+                    .with_context(|| format!("copying {name}"))?;
+            }
         }
-        bindgen.generate(&self.out_dir)
+        Ok(folder.join(format!("{}_bg.wasm", self.out_name)))
+    }
+
+    fn file(&self, variant: Variant) -> String {
+        format!("{}{}", self.out_name, variant.file_ending())
+    }
+
+    fn wasm(&self, variant: Variant) -> PathBuf {
+        self.out_dir.join(self.file(variant))
     }
 }
 
-fn optimise_in_place(wasm: &Path) -> Result<()> {
+fn optimise_in_place(wasm: &Path, variant: Variant) -> Result<()> {
     let wasm_opt = npm::tool("wasm-opt");
     if !wasm_opt.exists() {
         bail!("wasm-opt is not installed: run `cargo xtask setup` first");
     }
     let smaller = wasm.with_extension("opt.wasm");
-    run::run(run::command(wasm_opt).args(WASM_OPT).arg(wasm).arg("-o").arg(&smaller))?;
+    let mut command = run::command(wasm_opt);
+    run::run(command.args(WASM_OPT).args(variant.wasm_opt()).arg(wasm).arg("-o").arg(&smaller))?;
     fs::rename(&smaller, wasm).with_context(|| format!("replacing {}", wasm.display()))
 }

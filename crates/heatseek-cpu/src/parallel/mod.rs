@@ -1,32 +1,20 @@
-//! The one place that knows whether there are threads.
+//! The one place that knows whether there are threads: rayon's natively, a [`pool`] of workers in the browser.
 
-/// Calls `body` with each of `0..tasks` once, in any order and from any thread.
-///
-/// One task must be worth some 10 µs: handing one out costs about one. Bodies keep what they need in what they
-/// borrow rather than allocate.
-#[cfg(not(target_arch = "wasm32"))]
-pub(crate) fn run(tasks: usize, body: impl Fn(usize) + Sync + Send) {
-    use rayon::prelude::*;
-    if tasks == 1 {
-        return body(0);
-    }
-    (0..tasks).into_par_iter().with_max_len(1).for_each(body);
-}
-
-/// Calls `body` with each of `0..tasks` once.
 #[cfg(target_arch = "wasm32")]
-pub(crate) fn run(tasks: usize, body: impl Fn(usize) + Sync) {
-    (0..tasks).for_each(body);
-}
+mod allocator;
+#[cfg(not(target_arch = "wasm32"))]
+mod native;
+#[cfg(any(target_arch = "wasm32", test))]
+mod pool;
+#[cfg(target_arch = "wasm32")]
+mod wasm;
 
-/// How many threads [`run`] has.
-pub(crate) fn threads() -> usize {
-    #[cfg(not(target_arch = "wasm32"))]
-    let threads = rayon::current_num_threads();
-    #[cfg(target_arch = "wasm32")]
-    let threads = 1;
-    threads
-}
+#[cfg(target_arch = "wasm32")]
+pub use allocator::LockedAllocator;
+#[cfg(not(target_arch = "wasm32"))]
+pub(crate) use native::{run, threads};
+#[cfg(target_arch = "wasm32")]
+pub(crate) use wasm::{run, threads};
 
 /// Calls `body(index, row)` for each row of `y`, in parallel where there are threads.
 pub(crate) fn for_each_row(y: &mut [f32], width: usize, body: impl Fn(usize, &mut [f32]) + Sync + Send) {

@@ -1,0 +1,70 @@
+// What weights are stored as, asked for in a browser: what the device has is taken, and what it has not is refused.
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { launch, open } from './chromium.mjs';
+import { serve } from './serve.mjs';
+
+const ROOT = join(dirname(fileURLToPath(import.meta.url)), '../..');
+const MODELS = process.env.HEATSEEK_MODELS ?? join(ROOT, 'models');
+const PAGE = `<!doctype html><meta charset=utf-8><link rel=icon href=data:,><title>dtype</title>
+<script type=module>import { load } from '/pkg/index.js'; window.load = load;</script>`;
+// The design's bar for int8.
+const MIN_COSINE = 0.99;
+
+let server, browser, page;
+
+beforeAll(async () => {
+  server = await serve({ '/models/': MODELS, '/pkg/': join(ROOT, 'pkg/dist') }, (request, response) => {
+    if (request.url !== '/') return false;
+    response.writeHead(200, { 'content-type': 'text/html' }).end(PAGE);
+    return true;
+  });
+  browser = await launch();
+  ({ page } = await open(browser));
+  await page.goto(server.origin);
+  await page.waitForFunction('window.load');
+});
+afterAll(async () => {
+  await browser?.close();
+  await server?.close();
+});
+
+/** What a model loaded so says of its device, and its vector of a text; or the error. */
+const loaded = (options) => page.evaluate(async (options) => {
+  try {
+    const model = await load('/models/all-MiniLM-L6-v2/', { cache: false, ...options });
+    const { data } = await model.embed('the bees find honey');
+    model.dispose();
+    return { device: model.info.device, vector: [...data] };
+  } catch ({ code, message }) {
+    return { code, message };
+  }
+}, options);
+
+test('a GPU without shader-f16 refuses f16 with the reason, and auto takes f32', async () => {
+  expect(await page.evaluate(async () => (await navigator.gpu.requestAdapter()).features.has('shader-f16'))).toBe(false);
+  for (const dtype of ['f16', 'fp16']) {
+    const error = await loaded({ device: 'gpu', dtype });
+    expect(error).toMatchObject({ code: 'unsupported', message: expect.stringMatching(/cannot run f16 storage: its adapter has no `shader-f16`; ask for f32, or auto/) });
+  }
+  expect((await loaded({ device: 'gpu', dtype: 'auto' })).device).toMatchObject({ kind: 'gpu', dtype: 'f32' });
+});
+
+test('the CPU refuses f16, and auto takes f32 there', async () => {
+  expect(await loaded({ device: 'cpu', dtype: 'f16' })).toMatchObject({ code: 'unsupported', message: expect.stringMatching(/f16 storage/) });
+  expect((await loaded({ device: 'cpu', dtype: 'auto' })).device).toMatchObject({ kind: 'cpu', dtype: 'f32' });
+});
+
+test('int8 on the CPU is that of f32 but for its rounding, by either name; no GPU has it', async () => {
+  const [f32, int8, q8] = [await loaded({ device: 'cpu' }), await loaded({ device: 'cpu', dtype: 'int8' }), await loaded({ device: 'cpu', dtype: 'q8' })];
+  expect(f32.device).toMatchObject({ kind: 'cpu', dtype: 'f32' });
+  expect(int8.device).toMatchObject({ kind: 'cpu', dtype: 'int8' });
+  expect(q8).toEqual(int8);
+  // Both have unit length.
+  const cosine = int8.vector.reduce((sum, value, i) => sum + value * f32.vector[i], 0);
+  expect(cosine).toBeGreaterThanOrEqual(MIN_COSINE);
+  // Equal vectors would be those of f32.
+  expect(cosine).toBeLessThan(0.999999);
+  expect(await loaded({ device: 'gpu', dtype: 'int8' })).toMatchObject({ code: 'unsupported', message: expect.stringMatching(/no shader stores int8; ask for f32, or for the CPU/) });
+});
