@@ -30,10 +30,13 @@ pub fn check(optimised: bool) -> Result<()> {
         print_row(part.raw_bytes, part.gzip_bytes, part.brotli_bytes, &part.path.display().to_string());
     }
     let module = workspace::compiled_wasm("heatseek-wasm");
-    let shipped_module = files.iter().find(|part| part.path.extension().is_some_and(|kind| kind == "wasm"));
-    let total = |size: fn(&Part) -> u64| files.iter().map(size).sum::<u64>();
+    let (modules, scripts): (Vec<_>, Vec<_>) =
+        files.iter().partition(|part| part.path.extension().is_some_and(|kind| kind == "wasm"));
+    // Of the builds a browser downloads one; the larger counts.
+    let shipped_module = modules.into_iter().max_by_key(|part| part.brotli_bytes);
+    let total = |size: fn(&Part) -> u64| scripts.iter().copied().chain(shipped_module).map(size).sum::<u64>();
     let brotli_bytes = total(|part| part.brotli_bytes);
-    print_row(total(|part| part.raw_bytes), total(|part| part.gzip_bytes), brotli_bytes, "together");
+    print_row(total(|part| part.raw_bytes), total(|part| part.gzip_bytes), brotli_bytes, "together, one of the modules");
     let budget = console::grouped(BUDGET_BROTLI_BYTES);
     if brotli_bytes > BUDGET_BROTLI_BYTES && optimised {
         bail!("{} bytes after brotli are over the budget of {budget}", console::grouped(brotli_bytes));
