@@ -65,8 +65,8 @@ export async function refused(model: Model, index: Index, hit: Hit): Promise<voi
   await load();
   // @ts-expect-error no such device
   await load('owner/name', { device: 'webgpu' });
-  // @ts-expect-error not every browser runs it
-  await load('owner/name', { wasm: { relaxed: new Uint8Array(8) } });
+  // @ts-expect-error threads are counted
+  await load('owner/name', { threads: 'all' });
   // @ts-expect-error no such precision
   await load('owner/name', { dtype: 'fp64' });
   // @ts-expect-error misspelt option
