@@ -35,8 +35,11 @@ pub fn rank(
             if rows * columns > 0 {
                 let op = Op::Gemm(Gemm::linear(documents.width, columns));
                 let tensor = Tensor::new(&[columns, documents.width], b.to_vec());
-                let packed: Vec<_> =
-                    kernels.pack(&op, "weight", &tensor).map(|b| ("weight", Arc::new(b))).into_iter().collect();
+                let packed: Vec<_> = kernels
+                    .pack(&op, "weight", &tensor)
+                    .map(|b| ("weight", Arc::new(b)))
+                    .into_iter()
+                    .collect();
                 let bias = vec![0.0; columns];
                 let inputs =
                     vec![("x", Operand::F32(a)), ("weight", Operand::Packed), ("bias", Operand::F32(&bias))];
