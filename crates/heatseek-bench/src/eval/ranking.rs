@@ -43,7 +43,7 @@ pub fn rank(
                 let bias = vec![0.0; columns];
                 let inputs =
                     vec![("x", Operand::F32(a)), ("weight", Operand::Packed), ("bias", Operand::F32(&bias))];
-                let mut operands = Operands::new(inputs, vec![("y", Some(&mut products))]);
+                let mut operands = Operands::new(inputs, [("y", products.as_mut_slice())]);
                 let product = kernels.run(&op, rows, &packed, &mut operands);
                 product.map_err(|error| Failure::internal(format!("multiplying vectors: {error}")))?;
             }
