@@ -6,9 +6,9 @@ use anyhow::{Context, Result, bail};
 
 use crate::{console, parts, run, workspace};
 
-/// wasm and JavaScript together, after brotli, in bytes. The promise is 1.2 MB; what could still go
-/// is in ARCHITECTURE.md.
-const BUDGET_BROTLI_BYTES: u64 = 1_200_000;
+/// wasm and JavaScript together, after brotli, in bytes: what there was on 2026-11-26 and 3 % more. What could still go is
+/// in ARCHITECTURE.md.
+const BUDGET_BROTLI_BYTES: u64 = 1_075_000;
 
 /// Node has gzip and brotli built in; this saves compiling both.
 const MEASURE: &str = include_str!("measure.mjs");
