@@ -13,6 +13,7 @@ export async function allowed(worker: Worker, module: WebAssembly.Module, respon
   await load(new URL('https://cdn.test/m/'), { worker, wasm: module, sha256: { 'model.safetensors': '00' } });
   await load('owner/name', { worker: new URL('https://cdn.test/worker.js'), wasm: response });
   await load('owner/name', { signal: undefined, wasm: new Uint8Array(8) });
+  await load('owner/name', { threads: 2, wasm: { baseline: module, relaxed: new URL('https://cdn.test/relaxed.wasm') } });
 
   using model: Model = await load('owner/name');
   const { data, shape, hidden }: Embeddings = await model.embed('text');
@@ -66,6 +67,8 @@ export async function refused(model: Model, index: Index, hit: Hit): Promise<voi
   await load();
   // @ts-expect-error no such device
   await load('owner/name', { device: 'webgpu' });
+  // @ts-expect-error threads are counted
+  await load('owner/name', { threads: 'all' });
   // @ts-expect-error no such precision
   await load('owner/name', { dtype: 'fp64' });
   // @ts-expect-error misspelt option

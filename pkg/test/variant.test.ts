@@ -1,4 +1,5 @@
 import { describe, expect, test, vi } from 'vitest';
+import { load } from '../src/load.js';
 import { choose, compile } from '../src/variant.js';
 
 const both = { baseline: 'https://a.example/baseline.wasm', relaxed: 'https://a.example/relaxed.wasm' };
@@ -71,6 +72,15 @@ describe('which build is used', () => {
     // An instruction that does not exist.
     expect(WebAssembly.validate(new Uint8Array(probe.with(at + 1, 0x9a)))).toBe(false);
   });
+});
+
+test.each([
+  [{ relaxed: new Uint8Array(8) }, 'wasm.baseline'],
+  [{ baseline: new Uint8Array(8), relaxed: 1 }, 'wasm.relaxed'],
+  [{ baseline: new Uint8Array(8), relaxed: new Uint8Array(8), other: 1 }, 'other'],
+])('of %j it is said what is wrong', async (wasm, where) => {
+  const refused = load('https://a.example/model/', { wasm: wasm as never });
+  await expect(refused).rejects.toMatchObject({ code: 'invalid_input', message: expect.stringContaining(where) });
 });
 
 describe('compiling it', () => {

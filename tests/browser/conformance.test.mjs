@@ -1,4 +1,5 @@
-// The conformance suites in Chromium: the same Rust code that runs natively, on wasm SIMD128 and on WebGPU.
+// The conformance suites in Chromium: the same Rust code that runs natively, on wasm SIMD128, on relaxed SIMD with
+// threads, and on WebGPU.
 import { readdir } from 'node:fs/promises';
 import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -12,44 +13,55 @@ const SUITE = join(ROOT, 'target/conformance-wasm');
 const GOLDEN = join(ROOT, 'tests/golden');
 const PAGE = `<!doctype html><meta charset=utf-8><link rel=icon href=data:,><title>conformance</title>
 <script type=module>
-  import init, * as suite from '/suite/heatseek_conformance.js';
-  await init({ module_or_path: '/suite/heatseek_conformance_bg.wasm' });
-  const bytes = async (url) => {
-    const response = await fetch(url);
-    if (!response.ok) throw new Error(url + ': ' + response.status);
-    return new Uint8Array(await response.arrayBuffer());
-  };
-  window.run = (name, ...args) => suite[name](...args);
-  window.golden = async (backend, base, files, texts, tensors) => {
-    suite.clear_files();
-    for (const file of files) suite.add_file(file, await bytes(base + file));
-    return suite.golden(backend, await bytes(texts), await bytes(tensors));
-  };
-  // files: their paths as the suite knows them, and where they are.
-  window.suiteOn = async (name, backend, files, tensors) => {
-    suite.clear_files();
-    for (const [path, url] of files) suite.add_file(path, await bytes(url));
-    return suite[name](backend, await bytes(tensors));
-  };
+  import * as suite from '/suite/start.mjs';
+  const [, variant, threads] = location.pathname.split('/');
+  if (threads === undefined) {
+    await suite.start(variant, 1);
+    Object.assign(window, suite);
+  } else {
+    // Where there are threads, the one that hands out work waits for them, which a page's own must not.
+    const worker = new Worker('/suite/worker.mjs', { type: 'module' });
+    const ask = (...call) => new Promise((resolve, reject) => {
+      worker.onmessage = ({ data: { value, error } }) => (error === undefined ? resolve(value) : reject(new Error(error)));
+      worker.onerror = (event) => { event.preventDefault(); reject(new Error(event.message)); };
+      worker.postMessage(call);
+    });
+    await ask('start', variant, Number(threads));
+    for (const name of ['run', 'golden', 'suiteOn']) window[name] = (...args) => ask(name, ...args);
+  }
   window.ready = true;
 </script>`;
 
-let server, browser, page, errors;
+let server, browser;
 beforeAll(async () => {
-  server = await serve({ '/suite/': SUITE, '/models/': MODELS, '/golden/': GOLDEN }, (request, response) => {
-    if (request.url !== '/') return false;
-    response.writeHead(200, { 'content-type': 'text/html' }).end(PAGE);
-    return true;
-  });
+  server = await serve(
+    { '/pkg/': join(ROOT, 'pkg/dist'), '/pkg/suite/': SUITE, '/suite/': join(import.meta.dirname, 'suite'), '/models/': MODELS, '/golden/': GOLDEN },
+    (request, response) => {
+      response.setHeader('cross-origin-opener-policy', 'same-origin');
+      response.setHeader('cross-origin-embedder-policy', 'require-corp');
+      if (!/^\/(baseline|relaxed)/.test(request.url)) return false;
+      response.writeHead(200, { 'content-type': 'text/html' }).end(PAGE);
+      return true;
+    },
+  );
   browser = await launch();
-  ({ page, errors } = await open(browser));
-  await page.goto(server.origin);
-  await page.waitForFunction(() => window.ready);
 });
 afterAll(async () => {
   await browser?.close();
   await server?.close();
 });
+
+let page, errors;
+/** Opens the suites of a build, with threads or without, for the tests around this call. */
+function on(path) {
+  let context;
+  beforeAll(async () => {
+    ({ page, errors, context } = await open(browser));
+    await page.goto(server.origin + path);
+    await page.waitForFunction(() => window.ready);
+  });
+  afterAll(() => context?.close());
+}
 
 /** Every file of a model folder that a loader may want. */
 async function modelFiles(dir) {
@@ -79,8 +91,19 @@ function check(name, report) {
   expect(errors).toEqual([]);
 }
 
+async function miniLm(backend) {
+  const files = await modelFiles(join(MODELS, 'all-MiniLM-L6-v2'));
+  const report = await page.evaluate(
+    ([b, f]) => window.golden(b, '/models/all-MiniLM-L6-v2/', f, '/golden/texts.json', '/golden/minilm.safetensors'),
+    [backend, files],
+  );
+  check('golden', report);
+}
+
 for (const backend of ['cpu', 'gpu']) {
   describe(`browser ${backend}`, () => {
+    on('/baseline');
+
     test('op cases', async () => check('ops', await page.evaluate((b) => window.run('ops', b), backend)));
 
     test('batch properties', async () =>
@@ -89,14 +112,7 @@ for (const backend of ['cpu', 'gpu']) {
     test('poolers that devices compute equal those on the host', async () =>
       check('pooling', await page.evaluate((b) => window.run('pooling', b), backend)));
 
-    test('all-MiniLM-L6-v2 equals PyTorch', async () => {
-      const files = await modelFiles(join(MODELS, 'all-MiniLM-L6-v2'));
-      const report = await page.evaluate(
-        ([b, f]) => window.golden(b, '/models/all-MiniLM-L6-v2/', f, '/golden/texts.json', '/golden/minilm.safetensors'),
-        [backend, files],
-      );
-      check('golden', report);
-    });
+    test('all-MiniLM-L6-v2 equals PyTorch', () => miniLm(backend));
 
     test('small models equal PyTorch', async () => {
       for (const { name, base, files, golden } of await smallModels(['models', 'clip'], 'golden.safetensors')) {
@@ -142,10 +158,34 @@ for (const backend of ['cpu', 'gpu']) {
   });
 }
 
+describe('browser cpu, relaxed SIMD and 2 threads', () => {
+  on('/relaxed/2');
+
+  test('op cases', async () => check('ops', await page.evaluate(() => window.run('ops', 'cpu'))));
+
+  test('batch properties', async () => check('properties', await page.evaluate(() => window.run('properties', 'cpu'))));
+
+  test('all-MiniLM-L6-v2 equals PyTorch', () => miniLm('cpu'));
+
+  test('a thread that stops fails what is computed, and nothing waits for it', async () => {
+    await page.evaluate(() => window.run('kernel_thread_failed'));
+    await expect(page.evaluate(() => window.run('properties', 'cpu'))).rejects.toThrow(/unreachable/);
+    expect(errors.join()).toContain('a thread of the CPU kernels stopped');
+  });
+});
+
 // SwiftShader has kernels of its own: these are those of GPUs, as the browser compiles them.
-test('op cases on the kernels of GPUs', async () => check('staged ops', await page.evaluate(() => window.run('ops', 'staged'))));
+describe('browser gpu, kernels of GPUs', () => {
+  on('/baseline');
 
-test('a wrong WebGPU is found at load', async () => check('wrong gpu', await page.evaluate(() => window.run('wrong_gpu'))));
+  test('op cases', async () => check('staged ops', await page.evaluate(() => window.run('ops', 'staged'))));
+});
 
-test('a lost WebGPU device never loses a batch', async () =>
-  check('lost device', await page.evaluate(() => window.run('lost_device'))));
+describe('browser gpu that fails', () => {
+  on('/baseline');
+
+  test('a wrong WebGPU is found at load', async () => check('wrong gpu', await page.evaluate(() => window.run('wrong_gpu'))));
+
+  test('a lost WebGPU device never loses a batch', async () =>
+    check('lost device', await page.evaluate(() => window.run('lost_device'))));
+});

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { cp, mkdir, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { availableParallelism, tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { after, before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
@@ -31,9 +31,11 @@ let modelServer;
 let expected;
 
 before(async () => {
-  await stat(join(pkg, 'dist/wasm/heatseek_bg.wasm')).catch(() => {
-    throw new Error('pkg/dist is not built: run `npm run build` first');
-  });
+  for (const built of ['heatseek_bg.wasm', 'heatseek_relaxed_bg.wasm']) {
+    await stat(join(pkg, 'dist/wasm', built)).catch(() => {
+      throw new Error('pkg/dist is not built: run `npm run build` first');
+    });
+  }
   await stat(join(models, 'all-MiniLM-L6-v2/model.safetensors')).catch(() => {
     throw new Error(`there is no all-MiniLM-L6-v2 in ${models}: run \`heatseek models fetch\` first`);
   });
@@ -70,12 +72,12 @@ const parameters = (more = {}) => ({
   ...more,
 });
 
-/** The page at `url` shows PyTorch's vector, on a page without special headers, and complains of nothing. */
-async function shows(url, more, options) {
+/** The page at `url` shows PyTorch's vector, without special headers unless it is said, and complains of nothing. */
+async function shows(url, more, { isolated = false, ...options } = {}) {
   const { result, complaints } = await read(browser, url, parameters(more), options);
   assert.equal(result.error, undefined, JSON.stringify(result.error));
   assert.deepEqual(complaints, []);
-  assert.equal(result.crossOriginIsolated, false);
+  assert.equal(result.crossOriginIsolated, isolated);
   assert.equal(result.shape[1], expected.vector.length);
   const vector = result.data.slice(0, expected.vector.length);
   const similarity = cosine(vector, expected.vector);
@@ -86,7 +88,7 @@ async function shows(url, more, options) {
 
 test('the tarball holds what it should and nothing else', () => {
   const files = packed.files.map(({ path }) => path);
-  for (const needed of ['package.json', 'README.md', 'LICENSE-MIT', 'LICENSE-APACHE', 'dist/index.js', 'dist/index.d.ts', 'dist/worker.js', 'dist/wasm/heatseek_bg.wasm']) {
+  for (const needed of ['package.json', 'README.md', 'LICENSE-MIT', 'LICENSE-APACHE', 'dist/index.js', 'dist/index.d.ts', 'dist/worker.js', 'dist/wasm/heatseek_bg.wasm', 'dist/wasm/heatseek_relaxed_bg.wasm']) {
     assert.ok(files.includes(needed), `${needed} is missing`);
   }
   const allowed = /^(package\.json|README\.md|LICENSE-(MIT|APACHE)|dist\/.*\.(js|js\.map|d\.ts|wasm))$/;
@@ -114,10 +116,15 @@ test('Vite: development server and build', async () => {
   // Under a sub-path, as on GitHub Pages.
   await vite.build({ ...common, base: './', build: { outDir: 'out/some/where', target: 'es2022' } });
   const site = await serve(join(app, 'out'));
+  const isolated = await serve(join(app, 'out'), { isolated: true });
   try {
-    await shows(`${site.url}some/where/`);
+    const { info } = await shows(`${site.url}some/where/`);
+    assert.match(info.device.name, /1 thread$/);
+    const threaded = await shows(`${isolated.url}some/where/`, {}, { isolated: true });
+    if (availableParallelism() > 1) assert.match(threaded.info.device.name, /\d+ threads$/);
   } finally {
     await site.close();
+    await isolated.close();
   }
 });
 
@@ -136,7 +143,8 @@ test('esbuild: worker and wasm named by their subpaths', async () => {
   assert.deepEqual(warnings, []);
   const site = await serve(app);
   try {
-    await shows(site.url);
+    const { info } = await shows(site.url);
+    assert.equal(info.device.backend, 'wasm-relaxed-simd');
   } finally {
     await site.close();
   }

@@ -1,4 +1,5 @@
-// Static files on a free port, with no special headers but, where asked for, leave for other origins to read.
+// Static files on a free port, with no special headers but those asked for: leave for other origins to read, and
+// cross-origin isolation.
 import { createReadStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { createServer } from 'node:http';
@@ -15,9 +16,14 @@ const TYPES = {
  * Serves `folder`; `{ url, close }`.
  * @param folder where the files are
  * @param cors whether other origins may read them
+ * @param isolated whether pages are cross-origin isolated
  */
-export async function serve(folder, { cors = false } = {}) {
+export async function serve(folder, { cors = false, isolated = false } = {}) {
   const server = createServer(async (request, response) => {
+    if (isolated) {
+      response.setHeader('cross-origin-opener-policy', 'same-origin');
+      response.setHeader('cross-origin-embedder-policy', 'require-corp');
+    }
     if (cors) response.setHeader('access-control-allow-origin', '*');
     const path = normalize(decodeURIComponent(new URL(request.url, 'http://localhost').pathname));
     const file = join(folder, path.endsWith('/') ? `${path}index.html` : path);

@@ -6,9 +6,9 @@ use anyhow::{Context, Result, bail};
 
 use crate::{console, parts, run, workspace};
 
-/// wasm and JavaScript together, after brotli, in bytes. The promise is 1.2 MB; what could still go
-/// is in ARCHITECTURE.md.
-const BUDGET_BROTLI_BYTES: u64 = 1_200_000;
+/// wasm and JavaScript together, after brotli, in bytes: what there was on 2026-11-26 and 3 % more. What could still go is
+/// in ARCHITECTURE.md.
+const BUDGET_BROTLI_BYTES: u64 = 1_075_000;
 
 /// Node has gzip and brotli built in; this saves compiling both.
 const MEASURE: &str = include_str!("measure.mjs");
@@ -20,9 +20,8 @@ struct Part {
     brotli_bytes: u64,
 }
 
-/// Prints the size of every file the package ships to browsers; fails past the budget. An unoptimised
-/// build is printed but not judged.
-pub fn check(optimised: bool) -> Result<()> {
+/// Prints the size of every file the package ships to browsers; fails past the budget.
+pub fn check() -> Result<()> {
     console::heading("size of the browser build");
     let files = measure(&shipped()?)?;
     println!("{:>12} {:>12} {:>12}  file", "raw", "gzip", "brotli");
@@ -30,12 +29,20 @@ pub fn check(optimised: bool) -> Result<()> {
         print_row(part.raw_bytes, part.gzip_bytes, part.brotli_bytes, &part.path.display().to_string());
     }
     let module = workspace::compiled_wasm("heatseek-wasm");
-    let shipped_module = files.iter().find(|part| part.path.extension().is_some_and(|kind| kind == "wasm"));
-    let total = |size: fn(&Part) -> u64| files.iter().map(size).sum::<u64>();
+    let (modules, scripts): (Vec<_>, Vec<_>) =
+        files.iter().partition(|part| part.path.extension().is_some_and(|kind| kind == "wasm"));
+    // Of the builds a browser downloads one; the larger counts.
+    let shipped_module = modules.into_iter().max_by_key(|part| part.brotli_bytes);
+    let total = |size: fn(&Part) -> u64| scripts.iter().copied().chain(shipped_module).map(size).sum::<u64>();
     let brotli_bytes = total(|part| part.brotli_bytes);
-    print_row(total(|part| part.raw_bytes), total(|part| part.gzip_bytes), brotli_bytes, "together");
+    print_row(
+        total(|part| part.raw_bytes),
+        total(|part| part.gzip_bytes),
+        brotli_bytes,
+        "together, one of the modules",
+    );
     let budget = console::grouped(BUDGET_BROTLI_BYTES);
-    if brotli_bytes > BUDGET_BROTLI_BYTES && optimised {
+    if brotli_bytes > BUDGET_BROTLI_BYTES {
         bail!("{} bytes after brotli are over the budget of {budget}", console::grouped(brotli_bytes));
     }
     println!("budget: {budget} bytes after brotli, {} % used", brotli_bytes * 100 / BUDGET_BROTLI_BYTES);

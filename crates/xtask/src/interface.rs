@@ -1,11 +1,13 @@
-//! Both variants of a module must fit the JavaScript around them.
+//! Both variants of a module must fit the JavaScript around them, and be what they are said to be.
 
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
-use wasmparser::{Parser, Payload, TypeRef};
+use wasmparser::{Operator, Parser, Payload, TypeRef};
+
+use crate::variant::Variant;
 
 /// What only a module over shared memory exports, and the JavaScript of threads alone calls.
 const OF_THREADS: &[&str] = &["__stack_alloc", "__tls_base", "__wbindgen_thread_destroy"];
@@ -45,6 +47,49 @@ pub fn check_same(module: &Path, other: &Path) -> Result<()> {
         bail!("{module} and {other} do not fit the same JavaScript; only one has: {}", different.join(", "));
     }
     Ok(())
+}
+
+/// Fails unless `module` has the instructions of its variant. Nothing else would tell that a compiler turned atomic
+/// operations into ordinary ones, and a browser of yesterday refuses a module with a single instruction too many.
+pub fn check_instructions(module: &Path, variant: Variant) -> Result<()> {
+    let bytes = fs::read(module).with_context(|| format!("reading {}", module.display()))?;
+    let found = instructions(&bytes).with_context(|| format!("looking into {}", module.display()))?;
+    let wanted = match variant {
+        Variant::Baseline => Instructions { atomic: false, relaxed: false },
+        Variant::Relaxed => Instructions { atomic: true, relaxed: true },
+    };
+    if found != wanted {
+        bail!("{} should have {wanted:?}, and has {found:?}", module.display());
+    }
+    Ok(())
+}
+
+/// Which kinds of instructions a module has.
+#[derive(Debug, PartialEq, Eq)]
+struct Instructions {
+    atomic: bool,
+    relaxed: bool,
+}
+
+fn instructions(module: &[u8]) -> Result<Instructions> {
+    let (mut atomic, mut relaxed) = (false, false);
+    for payload in Parser::new(0).parse_all(module) {
+        let Payload::CodeSectionEntry(body) = payload? else { continue };
+        for operator in body.get_operators_reader()? {
+            match operator? {
+                Operator::I32AtomicLoad { .. }
+                | Operator::I32AtomicStore { .. }
+                | Operator::I32AtomicRmwAdd { .. }
+                | Operator::I32AtomicRmwCmpxchg { .. } => atomic = true,
+                Operator::F32x4RelaxedMadd
+                | Operator::F32x4RelaxedNmadd
+                | Operator::I16x8RelaxedDotI8x16I7x16S
+                | Operator::I32x4RelaxedDotI8x16I7x16AddS => relaxed = true,
+                _ => {}
+            }
+        }
+    }
+    Ok(Instructions { atomic, relaxed })
 }
 
 fn read(module: &Path) -> Result<BTreeSet<String>> {
@@ -90,6 +135,29 @@ mod tests {
         bytes.extend(name.as_bytes());
         bytes.extend([0x00, 0x00, 0x0a, 0x04, 0x01, 0x02, 0x00, 0x0b]);
         bytes
+    }
+
+    #[test]
+    fn instructions_are_told_apart() {
+        // (module (memory 1 1 shared) (func BODY)), where the body is `i32.const 0` … `drop`.
+        let module = |body: &[u8]| {
+            let mut bytes = vec![0x00, 0x61, 0x73, 0x6d, 0x01, 0x00, 0x00, 0x00];
+            bytes.extend([0x01, 0x04, 0x01, 0x60, 0x00, 0x00, 0x03, 0x02, 0x01, 0x00]);
+            bytes.extend([0x05, 0x04, 0x01, 0x03, 0x01, 0x01]);
+            let len = body.len() as u8;
+            bytes.extend([0x0a, len + 4, 0x01, len + 2, 0x00]);
+            bytes.extend(body);
+            bytes.push(0x0b);
+            bytes
+        };
+        let found = |body: &[u8]| instructions(&module(body)).unwrap();
+        let load = [0x41, 0x00, 0x28, 0x02, 0x00, 0x1a];
+        assert_eq!(found(&load), Instructions { atomic: false, relaxed: false });
+        let atomic_load = [0x41, 0x00, 0xfe, 0x10, 0x02, 0x00, 0x1a];
+        assert_eq!(found(&atomic_load), Instructions { atomic: true, relaxed: false });
+        let splat = [0x41, 0x00, 0xfd, 0x11];
+        let relaxed_madd = [&splat[..], &splat, &splat, &[0xfd, 0x85, 0x02, 0x1a]].concat();
+        assert_eq!(found(&relaxed_madd), Instructions { atomic: false, relaxed: true });
     }
 
     #[test]

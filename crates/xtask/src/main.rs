@@ -7,8 +7,7 @@ cargo xtask COMMAND, the one door for contributors and CI
 Make and run it:
   setup [--tests]          install what is missing: wasm target, npm packages, the model
                            (--tests: also a vision model, pictures, Chromium and a software Vulkan driver)
-  wasm [--no-opt] [--suites]
-                           compile the browser core into pkg/wasm and check its size
+  wasm [--suites]          compile the browser core into pkg/wasm and check its size
                            (--suites: the conformance suites for browser tests instead)
   build                    setup, wasm, the npm package, the page (web/dist)
   start [--port N]         build, then serve the page and print its address

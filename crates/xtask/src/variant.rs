@@ -54,14 +54,6 @@ impl Variant {
         }
         run::run(&mut command)
     }
-
-    /// What wasm-opt is told of, on top of what both have.
-    pub fn wasm_opt(self) -> &'static [&'static str] {
-        match self {
-            Self::Baseline => &[],
-            Self::Relaxed => &["--enable-relaxed-simd", "--enable-threads"],
-        }
-    }
 }
 
 /// A module over shared memory, with what wasm-bindgen wants to know of it.

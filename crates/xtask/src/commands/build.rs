@@ -9,7 +9,7 @@ use crate::{console, npm, run};
 pub fn run(args: Args) -> Result<()> {
     args.finish()?;
     setup::needed()?;
-    wasm::build(true)?;
+    wasm::build()?;
     package()?;
     page()?;
     console::note("the page is in web/dist");

@@ -130,8 +130,8 @@ mod tests {
 
     #[test]
     fn finds_commands_in_blocks_and_in_sentences() {
-        let text = "Run `npm start` or\n```sh\n$ cargo xtask wasm --no-opt\nls\n```\nand `x = 1`.";
-        assert_eq!(commands_in(text), ["npm start", "cargo xtask wasm --no-opt"]);
+        let text = "Run `npm start` or\n```sh\n$ cargo xtask wasm --suites\nls\n```\nand `x = 1`.";
+        assert_eq!(commands_in(text), ["npm start", "cargo xtask wasm --suites"]);
     }
 
     #[test]

@@ -18,7 +18,7 @@ const CODE: &[&str] = &["rs", "wgsl", "ts", "tsx", "mts", "js", "mjs", "css", "h
 pub fn run(args: Args) -> Result<()> {
     args.finish()?;
     lines()?;
-    if workspace::wasm_dir().is_dir() { budget::check(true) } else { Ok(()) }
+    if workspace::wasm_dir().is_dir() { budget::check() } else { Ok(()) }
 }
 
 /// Prints median, 90th percentile and maximum a folder; fails past the limit.

@@ -1,59 +1,42 @@
-//! `cargo xtask wasm`: Rust to `pkg/wasm/`: the modules of both variants and the JavaScript around them, as small as
-//! it gets.
+//! `cargo xtask wasm`: Rust to `pkg/wasm/`: the modules of both variants and the JavaScript around them.
+//!
+//! wasm-opt is not used: after brotli it saved nothing, nor time that could be measured, and it cost half a minute a
+//! module.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use wasm_bindgen_cli_support::Bindgen;
 
 use crate::args::Args;
 use crate::stamp::Stamp;
 use crate::variant::Variant;
-use crate::{budget, console, interface, npm, run, workspace};
-
-/// The features rustc turns on for wasm32-unknown-unknown, plus SIMD128 from `.cargo/config.toml`.
-/// wasm-opt refuses instructions whose feature it was not told of.
-const WASM_OPT: &[&str] = &[
-    "-O3",
-    "--enable-simd",
-    "--enable-bulk-memory",
-    "--enable-bulk-memory-opt",
-    "--enable-call-indirect-overlong",
-    "--enable-multivalue",
-    "--enable-mutable-globals",
-    "--enable-nontrapping-float-to-int",
-    "--enable-reference-types",
-    "--enable-sign-ext",
-    "--strip-debug",
-    "--strip-producers",
-    "--strip-target-features",
-];
+use crate::{budget, console, interface, workspace};
 
 pub fn run(mut args: Args) -> Result<()> {
-    let optimise = !args.flag("--no-opt");
     args.flag("--release"); // the default; accepted because cargo taught everybody to type it
     let suites = args.flag("--suites");
     args.finish()?;
     if suites {
         return build_suites();
     }
-    build(optimise)?;
-    budget::check(optimise)
+    build()?;
+    budget::check()
 }
 
 /// Builds the browser core into `pkg/wasm`, in both variants.
-pub fn build(optimise: bool) -> Result<()> {
+pub fn build() -> Result<()> {
     console::heading("wasm");
     let module = Module { package: "heatseek-wasm", out_name: "heatseek", out_dir: workspace::wasm_dir() };
-    module.build(optimise)
+    module.build()
 }
 
 /// Builds the conformance suites that browser tests load, into `target/conformance-wasm`.
 pub fn build_suites() -> Result<()> {
     console::heading("wasm of the conformance suites");
     let out_dir = workspace::root().join("target/conformance-wasm");
-    Module { package: "heatseek-conformance", out_name: "heatseek_conformance", out_dir }.build(false)
+    Module { package: "heatseek-conformance", out_name: "heatseek_conformance", out_dir }.build()
 }
 
 struct Module {
@@ -63,25 +46,24 @@ struct Module {
 }
 
 impl Module {
-    fn build(&self, optimise: bool) -> Result<()> {
+    fn build(&self) -> Result<()> {
         for variant in Variant::ALL {
-            self.build_variant(variant, optimise)
+            self.build_variant(variant)
                 .with_context(|| format!("building {} ({variant:?})", self.package))?;
+        }
+        for variant in Variant::ALL {
+            interface::check_instructions(&self.wasm(variant), variant)?;
         }
         interface::check_same(&self.wasm(Variant::Relaxed), &self.wasm(Variant::Baseline))
     }
 
-    fn build_variant(&self, variant: Variant, optimise: bool) -> Result<()> {
+    fn build_variant(&self, variant: Variant) -> Result<()> {
         variant.compile(self.package)?;
         let compiled = workspace::compiled_wasm(self.package);
         let stamp_file =
             workspace::target_dir().join("xtask").join(self.file(variant)).with_extension("stamp");
-        let mut settings = vec![self.out_name, env!("CARGO_PKG_VERSION")];
-        if optimise {
-            settings.extend(WASM_OPT);
-        }
-        let lock = workspace::root().join("package-lock.json");
-        let mut inputs = vec![compiled.clone(), lock];
+        let settings = [self.out_name, env!("CARGO_PKG_VERSION")];
+        let mut inputs = vec![compiled.clone()];
         if variant != Variant::Relaxed {
             inputs.push(self.wasm(Variant::Relaxed));
         }
@@ -94,9 +76,6 @@ impl Module {
         let bound = self.bind(variant, &compiled).context("binding it to JavaScript")?;
         if variant != Variant::Relaxed {
             interface::take_names(&bound, &self.wasm(Variant::Relaxed))?;
-        }
-        if optimise {
-            optimise_in_place(&bound, variant)?;
         }
         fs::rename(&bound, &wasm).with_context(|| format!("moving {}", bound.display()))?;
         stamp.set()
@@ -136,15 +115,4 @@ impl Module {
     fn wasm(&self, variant: Variant) -> PathBuf {
         self.out_dir.join(self.file(variant))
     }
-}
-
-fn optimise_in_place(wasm: &Path, variant: Variant) -> Result<()> {
-    let wasm_opt = npm::tool("wasm-opt");
-    if !wasm_opt.exists() {
-        bail!("wasm-opt is not installed: run `cargo xtask setup` first");
-    }
-    let smaller = wasm.with_extension("opt.wasm");
-    let mut command = run::command(wasm_opt);
-    run::run(command.args(WASM_OPT).args(variant.wasm_opt()).arg(wasm).arg("-o").arg(&smaller))?;
-    fs::rename(&smaller, wasm).with_context(|| format!("replacing {}", wasm.display()))
 }

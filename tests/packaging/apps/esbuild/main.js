@@ -1,5 +1,6 @@
 import { load } from 'heatseek';
-import wasm from 'heatseek/heatseek.wasm';
+import baseline from 'heatseek/heatseek.wasm';
+import relaxed from 'heatseek/heatseek-relaxed.wasm';
 import { show } from './show.js';
 
 await show(async ({ model: url, device, text }) => {
@@ -7,7 +8,7 @@ await show(async ({ model: url, device, text }) => {
     device,
     cache: false,
     worker: new URL('./worker.js', import.meta.url),
-    wasm: new URL(wasm, import.meta.url),
+    wasm: { baseline: new URL(baseline, import.meta.url), relaxed: new URL(relaxed, import.meta.url) },
   });
   return { embeddings: await model.embed([text]), info: model.info };
 });
