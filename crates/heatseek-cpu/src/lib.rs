@@ -1,26 +1,41 @@
-//! The ops on the CPU, one file each, from one Rust source: native SIMD with rayon, and wasm SIMD128 on
-//! one thread in the browser. The matrix products are `rten-gemm`'s, with weights packed once at load;
-//! everything around them is written so that the compiler vectorises it.
+//! The ops on the CPU, one file each, from one Rust source for every instruction set: AVX-512, AVX2 and NEON with
+//! rayon natively, SIMD128 in the browser, and plain arrays where there is none of these. [`Isa`] says which; natively
+//! the environment variable [`HEATSEEK_CPU`](ISA_VARIABLE) may name another than the best.
+//!
+//! Weights are laid out once at load for the tiles of a matrix product, activations are read where they lie, and what
+//! follows a product is done before its tile is written.
 
+mod attention;
+mod attention_map;
+mod attention_pool;
 mod copy;
 mod embed;
 mod gemm;
+mod int8_isa;
 mod isa;
+mod l2_normalize;
+mod layer_norm;
 mod math;
 mod parallel;
+mod pool;
+mod rollout;
 mod simd;
 
-pub use gemm::PackedWeight;
-pub use isa::{ISA_VARIABLE, Isa};
+pub use gemm::Packed;
+use heatseek_ops::int8::RowBits;
 use heatseek_ops::{
     DeviceInfo, DeviceKind, Dtype, ExecutorError, HostExecutor, HostKernels, Op, Operands, PackedOperand,
     Tensor,
 };
+pub use int8_isa::Int8Isa;
+pub use isa::{ISA_VARIABLE, Isa};
+pub use simd::bytes::Encoding;
 
 /// The CPU kernels; `HostExecutor::new(CpuKernels::new())`, or [`executor`], runs Programs with them.
 #[derive(Clone, Copy, Debug)]
 pub struct CpuKernels {
     isa: Isa,
+    int8: Int8Isa,
 }
 
 /// An executor over the CPU kernels.
@@ -31,7 +46,7 @@ pub fn executor() -> HostExecutor<CpuKernels> {
 impl CpuKernels {
     /// Kernels of [`Isa::chosen`].
     pub fn new() -> Self {
-        Self { isa: Isa::chosen() }
+        Self::of(Isa::chosen())
     }
 
     /// Kernels of this instruction set.
@@ -40,13 +55,35 @@ impl CpuKernels {
     /// [`ExecutorError::Unsupported`] if this machine lacks it.
     pub fn with_isa(isa: Isa) -> Result<Self, ExecutorError> {
         if isa.is_available() {
-            return Ok(Self { isa });
+            return Ok(Self::of(isa));
         }
         let available: Vec<&str> = Isa::available().map(Isa::name).collect();
         Err(ExecutorError::Unsupported {
             device: "the CPU".into(),
             what: format!("{isa} kernels"),
             why: format!("it lacks that instruction set; it has {}", available.join(", ")),
+        })
+    }
+}
+
+impl CpuKernels {
+    fn of(isa: Isa) -> Self {
+        Self { isa, int8: Int8Isa::best_with(isa) }
+    }
+
+    /// Kernels of this instruction for int8, and of the instruction set it goes with for all else.
+    ///
+    /// # Errors
+    /// [`ExecutorError::Unsupported`] if this machine lacks it.
+    pub fn with_int8(int8: Int8Isa) -> Result<Self, ExecutorError> {
+        if int8.is_available() {
+            return Ok(Self { isa: int8.isa(), int8 });
+        }
+        let available: Vec<&str> = Int8Isa::available().map(Int8Isa::name).collect();
+        Err(ExecutorError::Unsupported {
+            device: "the CPU".into(),
+            what: format!("int8 {int8} kernels"),
+            why: format!("it lacks that instruction; it has {}", available.join(", ")),
         })
     }
 }
@@ -58,7 +95,7 @@ impl Default for CpuKernels {
 }
 
 impl HostKernels for CpuKernels {
-    type Packed = PackedWeight;
+    type Packed = Packed;
 
     fn device(&self) -> DeviceInfo {
         DeviceInfo {
@@ -71,9 +108,25 @@ impl HostKernels for CpuKernels {
         }
     }
 
-    fn pack(&self, op: &Op, binding: &'static str, tensor: &Tensor, _: Dtype) -> Option<PackedWeight> {
+    fn device_for(&self, dtype: Dtype) -> DeviceInfo {
+        let kernels = match dtype {
+            Dtype::Int8 if self.int8.encoding().bits() == RowBits::Seven => format!("int8 {}, rows in 7 bits", self.int8),
+            Dtype::Int8 => format!("int8 {}", self.int8),
+            Dtype::F32 | Dtype::F16 => return DeviceInfo { dtype: dtype.name(), ..self.device() },
+        };
+        DeviceInfo { kernels, dtype: dtype.name(), ..self.device() }
+    }
+
+    fn stores(&self, dtype: Dtype) -> bool {
+        match dtype {
+            Dtype::F32 | Dtype::Int8 => true,
+            Dtype::F16 => false,
+        }
+    }
+
+    fn pack(&self, op: &Op, binding: &'static str, tensor: &Tensor, dtype: Dtype) -> Option<Packed> {
         match op {
-            Op::Gemm(op) if binding == "weight" => Some(PackedWeight::new(self.isa, op.n, op.k, &tensor.values())),
+            Op::Gemm(op) if binding == "weight" => Some(gemm::pack((self.isa, self.int8), op, tensor, dtype)),
             _ => None,
         }
     }
@@ -82,13 +135,20 @@ impl HostKernels for CpuKernels {
         &self,
         op: &Op,
         rows: usize,
-        packed: &[PackedOperand<PackedWeight>],
+        packed: &[PackedOperand<Packed>],
         operands: &mut Operands<'_>,
     ) -> Result<(), ExecutorError> {
         match op {
             Op::Embed(op) => embed::embed(op, operands),
-            Op::Gemm(op) => gemm::gemm(self.isa, op, rows, packed, operands)?,
+            Op::Gemm(op) => gemm::gemm((self.isa, self.int8), op, rows, packed, operands)?,
             Op::CopyRows(op) => copy::copy(op, operands),
+            Op::LayerNorm(op) => layer_norm::layer_norm(self.isa, op, operands),
+            Op::Attention(op) => attention::attention(self.isa, op, operands)?,
+            Op::AttentionMap(op) => attention_map::attention_map(self.isa, op, rows, operands)?,
+            Op::Pool(op) => pool::pool(self.isa, op, operands),
+            Op::AttentionPool(op) => attention_pool::attention_pool(self.isa, op, operands),
+            Op::Rollout(op) => rollout::rollout(self.isa, op, rows, operands)?,
+            Op::L2Normalize(op) => l2_normalize::l2_normalize(self.isa, op, operands),
             other => {
                 return Err(ExecutorError::Unsupported {
                     device: "the CPU".into(),

@@ -3,11 +3,16 @@ use std::ops::Range;
 use heatseek_ops::{Operands, Pool, Pooling};
 
 use crate::l2_normalize::scale_to_unit;
-use crate::layer_norm::normalize_row;
-use crate::parallel;
+use crate::layer_norm::normalize;
+use crate::math::mean_and_rstd;
+use crate::simd::{F32s, Kernel};
+use crate::{Isa, parallel};
 
-/// See [`Pool`].
-pub(crate) fn pool(op: &Pool, operands: &mut Operands<'_>) {
+/// Columns that are pooled at once: sums of so many fit on a task's stack.
+const MAX_COLUMNS: usize = 512;
+
+/// See [`Pool`]. Each sequence is a row of `y`.
+pub(crate) fn pool(isa: Isa, op: &Pool, operands: &mut Operands<'_>) {
     let (x, affine) = (operands.input("x"), operands.input("affine"));
     let (parameters, sequences) = (operands.input("parameters"), operands.table("sequences"));
     let width = op.width;
@@ -18,50 +23,82 @@ pub(crate) fn pool(op: &Pool, operands: &mut Operands<'_>) {
             Pooling::Last => len.saturating_sub(1)..len,
             _ => skip..len,
         };
-        out.fill(0.0);
-        if !rows.is_empty() {
-            let x = Sequence { op, x: &x[start * width..(start + len) * width], affine };
-            match op.pooling {
-                Pooling::Std => standard_deviation(&x, rows, out),
-                Pooling::Gem => power_mean(&x, rows, parameters, |v| v.max(1e-6), out),
-                Pooling::SignedGem => power_mean(&x, rows, parameters, |v| v, out),
-                Pooling::Mixed => mixed(&x, rows, parameters, out),
-                _ => plain(&x, rows, out),
-            }
-        }
-        if op.normalize {
-            scale_to_unit(out);
-        }
+        isa.run(Row { op, x: &x[start * width..(start + len) * width], affine, parameters, rows, out });
     });
 }
 
-/// The rows of a sequence, to which a LayerNorm may have to be applied.
-struct Sequence<'a> {
+struct Row<'a> {
     op: &'a Pool,
     x: &'a [f32],
     affine: &'a [f32],
+    parameters: &'a [f32],
+    rows: Range<usize>,
+    out: &'a mut [f32],
 }
 
-impl Sequence<'_> {
-    fn for_each(&self, rows: Range<usize>, mut body: impl FnMut(usize, &[f32])) {
-        let width = self.op.width;
-        let mut normalized = vec![0.0f32; width];
-        for i in rows {
+impl Kernel for Row<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<V: F32s>(self) {
+        let Self { op, x, affine, parameters, rows, out } = self;
+        out.fill(0.0);
+        if !rows.is_empty() {
+            for first in (0..op.width).step_by(MAX_COLUMNS) {
+                let columns = first..(first + MAX_COLUMNS).min(op.width);
+                let out = &mut out[columns.clone()];
+                let parameters = parameters.get(columns.clone()).unwrap_or_default();
+                let x = Columns { op, x, affine, rows: rows.clone(), columns };
+                match op.pooling {
+                    Pooling::Std => standard_deviation::<V>(&x, out),
+                    Pooling::Gem => power_mean::<V>(&x, parameters, |v| v.max(1e-6), out),
+                    Pooling::SignedGem => power_mean::<V>(&x, parameters, |v| v, out),
+                    Pooling::Mixed => mixed::<V>(&x, parameters, out),
+                    _ => plain::<V>(&x, out),
+                }
+            }
+        }
+        if op.normalize {
+            scale_to_unit::<V>(out);
+        }
+    }
+}
+
+/// Some columns of the rows of a sequence, to which a LayerNorm may have to be applied.
+struct Columns<'a> {
+    op: &'a Pool,
+    x: &'a [f32],
+    affine: &'a [f32],
+    rows: Range<usize>,
+    columns: Range<usize>,
+}
+
+impl Columns<'_> {
+    #[inline(always)]
+    fn for_each<V: F32s>(&self, mut body: impl FnMut(usize, &[f32])) {
+        let (width, columns) = (self.op.width, self.columns.clone());
+        let mut normalized = [0.0f32; MAX_COLUMNS];
+        let normalized = &mut normalized[..columns.len()];
+        for i in self.rows.clone() {
             let row = &self.x[i * width..][..width];
             match self.op.norm_in {
                 Some(eps) => {
-                    normalize_row(row, self.affine, eps, &mut normalized);
-                    body(i, &normalized);
+                    let (moments, (gamma, beta)) =
+                        (mean_and_rstd::<V>(row, eps), self.affine.split_at(width));
+                    let (gamma, beta) = (&gamma[columns.clone()], &beta[columns.clone()]);
+                    normalize::<V>(&row[columns.clone()], moments, gamma, beta, normalized);
+                    body(i, normalized);
                 }
-                None => body(i, row),
+                None => body(i, &row[columns.clone()]),
             }
         }
     }
 
     /// Sums of columns, in f64 as the powers of [`power_mean`] need it.
-    fn sums(&self, rows: Range<usize>, mut term: impl FnMut(usize, f64) -> f64) -> Vec<f64> {
-        let mut sums = vec![0.0f64; self.op.width];
-        self.for_each(rows, |_, row| {
+    #[inline(always)]
+    fn sums<V: F32s>(&self, mut term: impl FnMut(usize, f64) -> f64) -> [f64; MAX_COLUMNS] {
+        let mut sums = [0.0f64; MAX_COLUMNS];
+        self.for_each::<V>(|_, row| {
             for ((j, sum), &v) in sums.iter_mut().enumerate().zip(row) {
                 *sum += term(j, f64::from(v));
             }
@@ -71,11 +108,12 @@ impl Sequence<'_> {
 }
 
 /// One pass, in f32.
-fn plain(x: &Sequence<'_>, rows: Range<usize>, out: &mut [f32]) {
-    let n = rows.len() as f32;
+#[inline(always)]
+fn plain<V: F32s>(x: &Columns<'_>, out: &mut [f32]) {
+    let n = x.rows.len() as f32;
     let divisor = match x.op.pooling {
         Pooling::Mean => n,
-        Pooling::WeightedMean => n * (rows.start + rows.end + 1) as f32 / 2.0,
+        Pooling::WeightedMean => n * (x.rows.start + x.rows.end + 1) as f32 / 2.0,
         Pooling::MeanSqrtLen => n.sqrt(),
         _ => 1.0,
     };
@@ -84,7 +122,7 @@ fn plain(x: &Sequence<'_>, rows: Range<usize>, out: &mut [f32]) {
         Pooling::Min => out.fill(f32::INFINITY),
         _ => {}
     }
-    x.for_each(rows, |i, row| {
+    x.for_each::<V>(|i, row| {
         let pairs = out.iter_mut().zip(row);
         match x.op.pooling {
             Pooling::Max => pairs.for_each(|(o, v)| *o = o.max(*v)),
@@ -96,33 +134,30 @@ fn plain(x: &Sequence<'_>, rows: Range<usize>, out: &mut [f32]) {
     out.iter_mut().for_each(|o| *o /= divisor);
 }
 
-fn standard_deviation(x: &Sequence<'_>, rows: Range<usize>, out: &mut [f32]) {
-    let n = rows.len() as f64;
-    let sums = x.sums(rows.clone(), |_, v| v);
-    let squares = x.sums(rows, |j, v| (v - sums[j] / n).powi(2));
+#[inline(always)]
+fn standard_deviation<V: F32s>(x: &Columns<'_>, out: &mut [f32]) {
+    let n = x.rows.len() as f64;
+    let sums = x.sums::<V>(|_, v| v);
+    let squares = x.sums::<V>(|j, v| (v - sums[j] / n).powi(2));
     out.iter_mut().zip(squares).for_each(|(o, squares)| *o = (squares / n).sqrt() as f32);
 }
 
 /// Generalised means of what `bound` makes of values, signs kept.
-fn power_mean(
-    x: &Sequence<'_>,
-    rows: Range<usize>,
-    exponents: &[f32],
-    bound: impl Fn(f64) -> f64,
-    out: &mut [f32],
-) {
-    let n = rows.len() as f64;
+#[inline(always)]
+fn power_mean<V: F32s>(x: &Columns<'_>, exponents: &[f32], bound: impl Fn(f64) -> f64, out: &mut [f32]) {
+    let n = x.rows.len() as f64;
     let power = |v: f64, p: f64| v.abs().powf(p).copysign(v);
-    let sums = x.sums(rows, |j, v| power(bound(v), f64::from(exponents[j])));
+    let sums = x.sums::<V>(|j, v| power(bound(v), f64::from(exponents[j])));
     for ((o, sum), &p) in out.iter_mut().zip(sums).zip(exponents) {
         *o = power(sum / n, 1.0 / f64::from(p)) as f32;
     }
 }
 
-fn mixed(x: &Sequence<'_>, rows: Range<usize>, shares: &[f32], out: &mut [f32]) {
-    let n = rows.len() as f32;
-    let mut most = vec![f32::NEG_INFINITY; out.len()];
-    x.for_each(rows, |_, row| {
+#[inline(always)]
+fn mixed<V: F32s>(x: &Columns<'_>, shares: &[f32], out: &mut [f32]) {
+    let n = x.rows.len() as f32;
+    let mut most = [f32::NEG_INFINITY; MAX_COLUMNS];
+    x.for_each::<V>(|_, row| {
         out.iter_mut().zip(row).for_each(|(sum, v)| *sum += v);
         most.iter_mut().zip(row).for_each(|(most, v)| *most = most.max(*v));
     });

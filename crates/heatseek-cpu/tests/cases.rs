@@ -2,12 +2,20 @@
 
 use std::sync::Arc;
 
-use heatseek_ops::{ExecutorError, OutputId, PlanOptions, cases};
+use heatseek_cpu::{CpuKernels, Isa};
+use heatseek_ops::{ExecutorError, HostExecutor, OutputId, PlanOptions, cases};
 use heatseek_testkit::{compare, run_all};
 
 #[test]
-fn every_case_equals_the_reference() {
-    let executor = heatseek_cpu::executor();
+fn every_case_equals_the_reference_on_every_instruction_set() {
+    for isa in Isa::available() {
+        every_case_equals_the_reference_on(isa);
+    }
+}
+
+fn every_case_equals_the_reference_on(isa: Isa) {
+    println!("on {isa}");
+    let executor = HostExecutor::new(CpuKernels::with_isa(isa).unwrap());
     run_all(&cases::all(), |case| {
         let program = Arc::new(case.program());
         let outputs = case.outputs(&program);

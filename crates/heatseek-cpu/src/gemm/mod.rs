@@ -2,14 +2,18 @@
 
 mod block;
 mod epilogue;
+pub(crate) mod int8;
 mod packed;
 
-use heatseek_ops::{ExecutorError, Gemm, Operands, PackedOperand};
+use heatseek_ops::int8::{MAX_DEPTH, QuantizedWeight};
+use heatseek_ops::{Dtype, ExecutorError, Gemm, Operands, PackedOperand, Tensor};
 
-use crate::{Isa, parallel};
+use crate::{Int8Isa, Isa, parallel};
 use block::Block;
 use epilogue::Epilogue;
+use int8::PackedInt8;
 pub use packed::PackedWeight;
+pub(crate) use packed::transpose;
 
 /// The most rows of a task.
 const MAX_ROWS: usize = 256;
@@ -21,17 +25,48 @@ const MIN_TASK_FLOPS: usize = 2_000_000;
 /// Tasks for each thread, so that one that is held up does not keep the others waiting for long.
 const TASKS_OF_THREAD: usize = 4;
 
+/// A weight as the kernels of a dtype read it.
+pub enum Packed {
+    /// In f32.
+    F32(PackedWeight),
+    /// In int8.
+    Int8(PackedInt8),
+}
+
+/// Packs `weight [n, k]`. What is too deep for exact sums stays f32 in any dtype.
+pub(crate) fn pack((isa, int8): (Isa, Int8Isa), op: &Gemm, weight: &Tensor, dtype: Dtype) -> Packed {
+    let values = weight.values();
+    match dtype {
+        Dtype::Int8 if op.k <= MAX_DEPTH => {
+            Packed::Int8(PackedInt8::new(int8, op.n, op.k, &QuantizedWeight::new(&values, op.k)))
+        }
+        Dtype::F32 | Dtype::F16 | Dtype::Int8 => Packed::F32(PackedWeight::new(isa, op.n, op.k, &values)),
+    }
+}
+
 /// See [`Gemm`].
 pub(crate) fn gemm(
+    (isa, int8): (Isa, Int8Isa),
+    op: &Gemm,
+    rows: usize,
+    packed: &[PackedOperand<Packed>],
+    operands: &mut Operands<'_>,
+) -> Result<(), ExecutorError> {
+    match packed.iter().find(|(name, _)| *name == "weight").map(|(_, weight)| &**weight) {
+        Some(Packed::F32(weight)) => gemm_f32(isa, op, rows, weight, operands),
+        Some(Packed::Int8(weight)) => int8::gemm(int8, op, rows, weight, operands),
+        None => Err(internal("the weight of a gemm was not packed".into())),
+    }
+}
+
+fn gemm_f32(
     isa: Isa,
     op: &Gemm,
     rows: usize,
-    packed: &[PackedOperand<PackedWeight>],
+    weight: &PackedWeight,
     operands: &mut Operands<'_>,
 ) -> Result<(), ExecutorError> {
     let (y, stats) = (operands.output("y"), operands.output("stats"));
-    let weight = packed.iter().find(|(name, _)| *name == "weight").map(|(_, w)| w);
-    let weight = weight.ok_or_else(|| internal("the weight of a gemm was not packed".into()))?;
     let (x, epilogue) = (operands.input("x"), Epilogue::new(op, operands));
     let expected = [rows * op.k, rows * op.n, op.n, op.k];
     let got = [x.len(), y.len(), weight.n, weight.k];
@@ -39,7 +74,7 @@ pub(crate) fn gemm(
         return Err(internal(format!("a gemm's x, y, n and k have {got:?} elements, not {expected:?}")));
     }
     epilogue.check(rows).map_err(internal)?;
-    let split = Split::new(isa, op, rows, weight.panels());
+    let split = Split::new(isa.tile_rows(), 4 * op.k, op, rows, weight.panels());
     let (y, stats) = (Output::new(y), Output::new(stats));
     parallel::run(split.tasks(), |task| {
         let (rows, panels) = split.task(task);
@@ -59,9 +94,8 @@ struct Split {
 }
 
 impl Split {
-    fn new(isa: Isa, op: &Gemm, rows: usize, panels: usize) -> Self {
-        let tile_rows = isa.tile_rows();
-        let most = (ROWS_BYTES / (4 * op.k.max(1))).clamp(tile_rows, MAX_ROWS);
+    fn new(tile_rows: usize, row_bytes: usize, op: &Gemm, rows: usize, panels: usize) -> Self {
+        let most = (ROWS_BYTES / row_bytes.max(1)).clamp(tile_rows, MAX_ROWS);
         let row_tasks = rows.div_ceil(most).max(1);
         let rows_of_task = rows.div_ceil(row_tasks).max(1).next_multiple_of(tile_rows).min(MAX_ROWS);
         let row_tasks = rows.div_ceil(rows_of_task).max(1);
@@ -127,7 +161,7 @@ mod tests {
         for rows in [1, 2, 7, 8, 9, 255, 256, 257, 333, 1000] {
             for (k, panels) in [(1, 1), (384, 8), (384, 33), (1536, 8), (100_000, 3)] {
                 let op = Gemm::linear(k, panels * 48);
-                let split = Split::new(Isa::best(), &op, rows, panels);
+                let split = Split::new(Isa::best().tile_rows(), 4 * k, &op, rows, panels);
                 let mut met = vec![0; rows * panels];
                 for task in 0..split.tasks() {
                     let (of_rows, of_panels) = split.task(task);

@@ -103,7 +103,9 @@ pub(crate) unsafe fn transpose<V: F32s>(
                 let from = from.add(row * from_stride + column);
                 V::transpose4(from, from_stride, to.add(column * to_stride + row), to_stride);
             }
-            for (row, column) in (row..row + 4).flat_map(|row| (whole_columns..columns).map(move |c| (row, c))) {
+            for (row, column) in
+                (row..row + 4).flat_map(|row| (whole_columns..columns).map(move |c| (row, c)))
+            {
                 *to.add(column * to_stride + row) = *from.add(row * from_stride + column);
             }
         }

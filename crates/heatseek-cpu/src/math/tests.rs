@@ -84,7 +84,7 @@ fn tanh_is_within_its_bounds() {
     let inputs = floats(1e-10, 40.0, 997);
     for isa in Isa::available() {
         let (absolute, relative) = worst(isa, Function::Tanh, &inputs, f64::tanh);
-        assert!(absolute <= 3e-7 && relative <= 3e-7, "{absolute:e}, {relative:e} on {isa}");
+        assert!(absolute <= 4e-7 && relative <= 4e-7, "{absolute:e}, {relative:e} on {isa}");
         let ends = apply(isa, Function::Tanh, vec![0.0, f32::INFINITY, f32::NAN]);
         assert!(ends[0] == 0.0 && (ends[1] - 1.0).abs() < 3e-7 && ends[2].is_nan(), "{ends:?} on {isa}");
     }
@@ -97,7 +97,9 @@ fn erf_is_within_its_bounds() {
     let truth = |x: f64| {
         let gelu = heatseek_ops::reference::activation;
         let at = |x: f64| {
-            gelu(heatseek_ops::Activation::GeluErf, x * std::f64::consts::SQRT_2) * std::f64::consts::SQRT_2 / x - 1.0
+            gelu(heatseek_ops::Activation::GeluErf, x * std::f64::consts::SQRT_2) * std::f64::consts::SQRT_2
+                / x
+                - 1.0
         };
         // Near 0 that difference has lost its digits, and the series has not.
         if x.abs() < 1e-4 { std::f64::consts::FRAC_2_SQRT_PI * (x - x * x * x / 3.0) } else { at(x) }

@@ -7,7 +7,7 @@ use super::product::{Product, tiles};
 
 /// Eight lanes.
 #[derive(Clone, Copy)]
-pub(crate) struct Avx2(__m256);
+pub(crate) struct Avx2(pub(super) __m256);
 
 /// A mask of the first `count` lanes.
 #[inline(always)]
@@ -121,6 +121,17 @@ impl F32s for Avx2 {
     }
     #[inline(always)]
     unsafe fn product(product: &Product, rows: usize, vectors: usize) {
-        unsafe { tiles!(product, rows, vectors; [1, 2, 3, 4, 5, 6] x [1, 2]) }
+        unsafe { tiles(product, rows, vectors) }
     }
+}
+
+/// Every tile; a function of its own, so that there is one copy of them however many kernels use them.
+///
+/// # Safety
+/// As [`F32s::product`].
+#[inline(never)]
+#[target_feature(enable = "avx2,fma")]
+unsafe fn tiles(product: &Product, rows: usize, vectors: usize) {
+    // SAFETY: as the caller promises.
+    unsafe { tiles!(Avx2, product, rows, vectors; [1, 2, 3, 4, 5, 6] x [1, 2]) }
 }

@@ -7,7 +7,7 @@ use super::{F32s, avx2};
 
 /// Sixteen lanes.
 #[derive(Clone, Copy)]
-pub(crate) struct Avx512(__m512);
+pub(crate) struct Avx512(pub(super) __m512);
 
 #[inline(always)]
 fn first(count: usize) -> __mmask16 {
@@ -91,6 +91,17 @@ impl F32s for Avx512 {
     }
     #[inline(always)]
     unsafe fn product(product: &Product, rows: usize, vectors: usize) {
-        unsafe { tiles!(product, rows, vectors; [1, 2, 3, 4, 5, 6, 7, 8] x [1, 2, 3]) }
+        unsafe { tiles(product, rows, vectors) }
     }
+}
+
+/// Every tile; a function of its own, so that there is one copy of them however many kernels use them.
+///
+/// # Safety
+/// As [`F32s::product`].
+#[inline(never)]
+#[target_feature(enable = "avx512f,avx512dq,avx512bw,avx512vl,avx2,fma")]
+unsafe fn tiles(product: &Product, rows: usize, vectors: usize) {
+    // SAFETY: as the caller promises.
+    unsafe { tiles!(Avx512, product, rows, vectors; [1, 2, 3, 4, 5, 6, 7, 8] x [1, 2, 3]) }
 }

@@ -12,12 +12,13 @@ pub(crate) mod avx2;
 pub(crate) mod avx512;
 #[cfg(target_arch = "aarch64")]
 pub(crate) mod neon;
+pub(crate) mod bytes;
 pub(crate) mod product;
 pub(crate) mod scalar;
 #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
 pub(crate) mod wasm;
 
-pub(crate) use product::Product;
+pub(crate) use product::{Product, tiled};
 
 /// What a kernel does, for any vector.
 pub(crate) trait Kernel {

@@ -7,7 +7,7 @@ use super::product::{Product, tiles};
 
 /// Four lanes.
 #[derive(Clone, Copy)]
-pub(crate) struct Neon(float32x4_t);
+pub(crate) struct Neon(pub(super) float32x4_t);
 
 // SAFETY of every block: as the methods' callers promise; every 64-bit ARM has NEON.
 impl F32s for Neon {
@@ -101,6 +101,16 @@ impl F32s for Neon {
     }
     #[inline(always)]
     unsafe fn product(product: &Product, rows: usize, vectors: usize) {
-        unsafe { tiles!(product, rows, vectors; [1, 2, 3, 4, 5, 6, 7, 8] x [1, 2, 3]) }
+        unsafe { tiles(product, rows, vectors) }
     }
+}
+
+/// Every tile; a function of its own, so that there is one copy of them however many kernels use them.
+///
+/// # Safety
+/// As [`F32s::product`].
+#[inline(never)]
+unsafe fn tiles(product: &Product, rows: usize, vectors: usize) {
+    // SAFETY: as the caller promises.
+    unsafe { tiles!(Neon, product, rows, vectors; [1, 2, 3, 4, 5, 6, 7, 8] x [1, 2, 3]) }
 }

@@ -57,18 +57,42 @@ pub(crate) unsafe fn tile<V: F32s, const ROWS: usize, const VECTORS: usize>(prod
     }
 }
 
-/// The body of [`F32s::product`]: a tile function for each of the listed rows and vectors.
+/// A product of any numbers of rows and of vectors, tile by tile. Vectors are shared out evenly: two tiles of two
+/// keep the machine busier than one of three and one of one.
+///
+/// # Safety
+/// `product`'s pointers cover what it describes.
+#[inline(always)]
+pub(crate) unsafe fn tiled<V: F32s>(product: &Product, rows: usize, vectors: usize) {
+    let most = vectors.div_ceil(vectors.div_ceil(V::TILE_VECTORS).max(1)).max(1);
+    for row in (0..rows).step_by(V::TILE_ROWS) {
+        for vector in (0..vectors).step_by(most) {
+            // SAFETY: within what the caller promises.
+            unsafe {
+                let tile = Product {
+                    a: product.a.add(row * product.a_stride),
+                    b: product.b.add(vector * V::LANES),
+                    out: product.out.add(row * product.out_stride + vector * V::LANES),
+                    ..*product
+                };
+                V::product(&tile, V::TILE_ROWS.min(rows - row), most.min(vectors - vector));
+            }
+        }
+    }
+}
+
+/// All tiles of an instruction set: a tile function for each of the listed rows and vectors.
 macro_rules! tiles {
-    ($product:expr, $rows:expr, $vectors:expr; $all_rows:tt x [$($of_vectors:literal),+]) => {
+    ($V:ty, $product:expr, $rows:expr, $vectors:expr; $all_rows:tt x [$($of_vectors:literal),+]) => {
         match $vectors {
-            $($of_vectors => $crate::simd::product::tiles!(@rows $product, $rows; $all_rows, $of_vectors),)+
+            $($of_vectors => $crate::simd::product::tiles!(@rows $V, $product, $rows; $all_rows, $of_vectors),)+
             // A tile has as many vectors as it may.
             _ => unreachable!(),
         }
     };
-    (@rows $product:expr, $rows:expr; [$($of_rows:literal),+], $of_vectors:literal) => {
+    (@rows $V:ty, $product:expr, $rows:expr; [$($of_rows:literal),+], $of_vectors:literal) => {
         match $rows {
-            $($of_rows => $crate::simd::product::tile::<Self, $of_rows, $of_vectors>($product),)+
+            $($of_rows => $crate::simd::product::tile::<$V, $of_rows, $of_vectors>($product),)+
             // A tile has as many rows as it may.
             _ => unreachable!(),
         }

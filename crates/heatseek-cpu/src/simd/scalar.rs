@@ -5,7 +5,7 @@ use super::product::{Product, tiles};
 
 /// Four lanes in an array.
 #[derive(Clone, Copy)]
-pub(crate) struct Scalar([f32; 4]);
+pub(crate) struct Scalar(pub(super) [f32; 4]);
 
 impl Scalar {
     #[inline(always)]
@@ -91,6 +91,16 @@ impl F32s for Scalar {
     }
     #[inline(always)]
     unsafe fn product(product: &Product, rows: usize, vectors: usize) {
-        unsafe { tiles!(product, rows, vectors; [1, 2, 3, 4] x [1, 2]) }
+        unsafe { tiles(product, rows, vectors) }
     }
+}
+
+/// Every tile; a function of its own, so that there is one copy of them however many kernels use them.
+///
+/// # Safety
+/// As [`F32s::product`].
+#[inline(never)]
+unsafe fn tiles(product: &Product, rows: usize, vectors: usize) {
+    // SAFETY: as the caller promises.
+    unsafe { tiles!(Scalar, product, rows, vectors; [1, 2, 3, 4] x [1, 2]) }
 }

@@ -8,7 +8,7 @@ use super::product::{Product, tiles};
 
 /// Four lanes.
 #[derive(Clone, Copy)]
-pub(crate) struct Wasm(v128);
+pub(crate) struct Wasm(pub(super) v128);
 
 // SAFETY of every block: as the methods' callers promise.
 impl F32s for Wasm {
@@ -107,6 +107,16 @@ impl F32s for Wasm {
     }
     #[inline(always)]
     unsafe fn product(product: &Product, rows: usize, vectors: usize) {
-        unsafe { tiles!(product, rows, vectors; [1, 2, 3, 4] x [1, 2]) }
+        unsafe { tiles(product, rows, vectors) }
     }
+}
+
+/// Every tile; a function of its own, so that there is one copy of them however many kernels use them.
+///
+/// # Safety
+/// As [`F32s::product`].
+#[inline(never)]
+unsafe fn tiles(product: &Product, rows: usize, vectors: usize) {
+    // SAFETY: as the caller promises.
+    unsafe { tiles!(Wasm, product, rows, vectors; [1, 2, 3, 4] x [1, 2]) }
 }
