@@ -37,6 +37,7 @@ struct Shared {
     faults: Arc<Faults>,
     pipelines: RefCell<Pipelines>,
     halves: bool,
+    packed_dot: bool,
     target: Cell<Target>,
 }
 
@@ -74,6 +75,7 @@ impl GpuDevice {
                 uniform_alignment: u64::from(limits.min_uniform_buffer_offset_alignment),
                 pipelines: RefCell::default(),
                 halves: offer.halves,
+                packed_dot: offer.packed_dot,
                 target: Cell::new(Target {
                     matrix_units: offer.matrix_units,
                     workgroup_bytes: limits.max_compute_workgroup_storage_size,
@@ -126,7 +128,7 @@ impl GpuDevice {
         match dtype {
             Dtype::F32 => true,
             Dtype::F16 => self.shared.halves,
-            Dtype::Int8 => false,
+            Dtype::Int8 => self.shared.packed_dot,
         }
     }
 

@@ -26,7 +26,7 @@ impl GpuExecutor {
     }
 
     /// Starts compiling the f32 kernels of `ops` for runs of about `rows` rows and does not wait: call it
-    /// while weights download. (What is stored as f16 is known only of a whole Program.) Whether they compiled is told by [`Executor::prepare`].
+    /// while weights download. (What is narrower is known only of a whole Program.) Whether they compiled is told by [`Executor::prepare`].
     ///
     /// # Errors
     /// [`ExecutorError::Unsupported`] if an op is beyond this device.

@@ -48,11 +48,13 @@ impl GpuPlan {
         device.faults().check()?;
         if !device.stores(options.dtype) {
             let why = match options.dtype {
-                Dtype::F16 => "its adapter has no `shader-f16`; ask for f32".to_owned(),
-                dtype => format!("no shader stores {}; ask for f32, or for the CPU", dtype.name()),
+                Dtype::F16 => "its adapter has no `shader-f16`; ask for f32",
+                _ => {
+                    "this browser's WGSL has no `packed_4x8_integer_dot_product`; ask for f32, or for the CPU"
+                }
             };
             let what = format!("{} storage", options.dtype.name());
-            return Err(device.faults().unsupported(what, why));
+            return Err(device.faults().unsupported(what, why.to_owned()));
         }
         let target = device.target(options.dtype);
         let mut plan = Self {
@@ -93,7 +95,7 @@ impl GpuPlan {
         let storage = Storage::new(&program, &self.target);
         let weights = Weights::upload(&self.device, &program, &storage, &self.weights).await?;
         // A new step may read what was stored as f16 and cannot be any more.
-        let kept = |(step, stages): (&Step, &Stages)| match storage.halves(step) == self.storage.halves(step)
+        let kept = |(step, stages): (&Step, &Stages)| match storage.narrow(step) == self.storage.narrow(step)
         {
             true => stages.clone(),
             false => Stages::default(),
@@ -135,7 +137,7 @@ impl GpuPlan {
 
     fn select(&self, index: usize, class: RowClass) -> Result<Selection, ExecutorError> {
         let step = &self.program.steps()[index];
-        select(&step.op, class, &self.target, &self.storage.halves(step))
+        select(&step.op, class, &self.target, &self.storage.narrow(step))
             .map_err(|why| self.device.faults().unsupported(step.op.name(), why.to_string()))
     }
 

@@ -34,4 +34,4 @@ pub use ops::{
     LayerNorm, Op, Pool, Pooling, Residual, Rollout,
 };
 pub use program::{Buffer, BufferId, HIDDEN, OutputId, POOLED, Program, ProgramError, Rows, Step, Table};
-pub use reference::ReferenceExecutor;
+pub use reference::{BlockReference, ReferenceExecutor};

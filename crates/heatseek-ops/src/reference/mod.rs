@@ -17,7 +17,7 @@ pub use attention_map::attention_map;
 pub use attention_pool::attention_pool;
 pub use copy::copy;
 pub use embed::embed;
-pub use gemm::{activation, gemm, gemm_int8};
+pub use gemm::{activation, gemm, gemm_int8, gemm_int8_blocks};
 pub use l2_normalize::l2_normalize;
 pub use layer_norm::layer_norm;
 pub use pool::pool;
@@ -74,6 +74,44 @@ impl HostKernels for ReferenceExecutor {
 
     fn preferred_rows(&self) -> usize {
         256
+    }
+}
+
+/// The same where rows are quantised by [blocks](crate::int8::BLOCK) in plans of int8, as GPUs do it.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct BlockReference;
+
+impl HostKernels for BlockReference {
+    type Packed = QuantizedWeight;
+
+    fn device(&self) -> DeviceInfo {
+        ReferenceExecutor.device()
+    }
+
+    fn stores(&self, dtype: Dtype) -> bool {
+        ReferenceExecutor.stores(dtype)
+    }
+
+    fn pack(&self, op: &Op, binding: &'static str, tensor: &Tensor, dtype: Dtype) -> Option<QuantizedWeight> {
+        ReferenceExecutor.pack(op, binding, tensor, dtype)
+    }
+
+    fn run(
+        &self,
+        op: &Op,
+        rows: usize,
+        packed: &[PackedOperand<QuantizedWeight>],
+        operands: &mut Operands<'_>,
+    ) -> Result<(), ExecutorError> {
+        match (op, packed) {
+            (Op::Gemm(op), [(_, weight)]) => gemm_int8_blocks(op, rows, weight, operands),
+            _ => crate::ops::run_reference(op, rows, operands),
+        }
+        Ok(())
+    }
+
+    fn preferred_rows(&self) -> usize {
+        ReferenceExecutor.preferred_rows()
     }
 }
 
