@@ -21,6 +21,7 @@ use emulated::without_matrix_units;
 const CHECKED: PlanOptions = PlanOptions { expected_rows: 0, checked: true, dtype: Dtype::F32 };
 const UNCHECKED: PlanOptions = PlanOptions { checked: false, ..CHECKED };
 const F16: PlanOptions = PlanOptions { dtype: Dtype::F16, ..CHECKED };
+const INT8: PlanOptions = PlanOptions { dtype: Dtype::Int8, ..CHECKED };
 
 /// A device on every adapter. None is a failure where one is expected: CI has software adapters.
 fn devices() -> Vec<GpuDevice> {
@@ -202,6 +203,19 @@ fn gemms_on_emulated_matrix_units_equal_the_reference() {
                 |_: &heatseek_wgsl::Kernel, source: &str| without_last_step(&without_matrix_units(source));
             let device = device.clone().with_source_transform(Box::new(transform));
             assert_wrong(&GpuExecutor::new(device.with_target(with_tile(own, tile))));
+        }
+    }
+}
+
+/// Every case with every tile: the integers are the reference's, one for one.
+#[test]
+fn every_case_in_int8_equals_the_reference() {
+    for device in devices() {
+        let own = device.target(Dtype::Int8);
+        for tile in [TILES[0], TILES[1], TILES[3]] {
+            let executor = GpuExecutor::new(device.clone().with_target(with_tile(own, tile)));
+            assert_eq!(executor.device_for(Dtype::Int8).dtype, "int8");
+            check_cases(&executor, &cases::quantized_in_blocks(), INT8);
         }
     }
 }

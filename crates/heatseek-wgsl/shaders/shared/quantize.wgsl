@@ -10,7 +10,7 @@ fn stage(at: u32, row: u32, block: u32){{ " -> vec2<f32>" if norm_in }} {
     let bits = {% for i in range(7) %}max({% endfor %}magnitude(v_0){% for i in range(1, 8) %}, magnitude(v_{{ i }})){% endfor %};
     let largest = max(max(bits.x, bits.y), max(bits.z, bits.w));
     let exponent = largest >> 23u;
-    let rounded_up = (largest >> 16u & 0x7fu) + 129u;
+    let rounded_up = ((largest >> 16u) & 0x7fu) + 129u;
     let power = bitcast<f32>((244u - clamp(exponent, 8u, 243u)) << 23u);
     let inverse = select(0.0, f32((127u << 17u) / rounded_up) * power, exponent >= 8u && exponent < 244u);
     let scale = select(bitcast<u32>(1.0 / inverse), largest | 0x7f800000u, exponent >= 244u);
