@@ -110,7 +110,9 @@ impl HostKernels for CpuKernels {
 
     fn device_for(&self, dtype: Dtype) -> DeviceInfo {
         let kernels = match dtype {
-            Dtype::Int8 if self.int8.encoding().bits() == RowBits::Seven => format!("int8 {}, rows in 7 bits", self.int8),
+            Dtype::Int8 if self.int8.encoding().bits() == RowBits::Seven => {
+                format!("int8 {}, rows in 7 bits", self.int8)
+            }
             Dtype::Int8 => format!("int8 {}", self.int8),
             Dtype::F32 | Dtype::F16 => return DeviceInfo { dtype: dtype.name(), ..self.device() },
         };

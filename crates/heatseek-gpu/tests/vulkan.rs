@@ -202,7 +202,7 @@ fn gemms_on_emulated_matrix_units_equal_the_reference() {
             let transform =
                 |_: &heatseek_wgsl::Kernel, source: &str| without_last_step(&without_matrix_units(source));
             let device = device.clone().with_source_transform(Box::new(transform));
-            assert_wrong(&GpuExecutor::new(device.with_target(with_tile(own, tile))));
+            assert_wrong(&GpuExecutor::new(device.with_target(with_tile(own, tile))), F16);
         }
     }
 }
@@ -220,15 +220,16 @@ fn every_case_in_int8_equals_the_reference() {
     }
 }
 
-/// A fault in a kernel of halves is no less of a fault.
+/// A fault in a kernel of halves or bytes is no less of a fault.
 #[test]
-fn a_planted_fault_in_f16_gives_a_wrong_answer() {
-    for device in devices_with_f16() {
+fn a_planted_fault_in_what_is_narrow_gives_a_wrong_answer() {
+    let halves = devices_with_f16().into_iter().map(|device| (device, F16));
+    for (device, options) in halves.chain(devices().into_iter().map(|device| (device, INT8))) {
         for tile in [TILES[0], TILES[2]] {
             let transform = |_: &heatseek_wgsl::Kernel, source: &str| without_last_step(source);
             let device = device.clone().with_source_transform(Box::new(transform));
-            let own = device.target(Dtype::F16);
-            assert_wrong(&GpuExecutor::new(device.with_target(with_tile(own, tile))));
+            let own = device.target(options.dtype);
+            assert_wrong(&GpuExecutor::new(device.with_target(with_tile(own, tile))), options);
         }
     }
 }
@@ -238,15 +239,19 @@ fn without_last_step(source: &str) -> String {
     let source = source.replace("step < (k + 15u) / 16u; step++", "step + 1u < (k + 15u) / 16u; step++");
     let source = source.replace("if (step < steps)", "if (step + 1u < steps)");
     let source = source.replace("step < steps; step++", "step + 1u < steps; step++");
-    source.replace("step < steps; step += 8u", "step + 8u < steps; step += 8u")
+    let source = source.replace("step < steps; step += 8u", "step + 8u < steps; step += 8u");
+    // In int8.
+    let source = source.replace("step < blocks; step += 2u", "step + 2u < blocks; step += 2u");
+    source.replace("if (block < blocks) {\nw_0", "if (block + 1u < blocks) {\nw_0")
 }
 
-/// Fails if a GEMM in f16 is right.
-fn assert_wrong(executor: &GpuExecutor) {
-    let case = cases::halved().into_iter().find(|case| case.name.starts_with("gemm/k_384, ")).unwrap();
+/// Fails if a GEMM in the dtype of `options` is right.
+fn assert_wrong(executor: &GpuExecutor, options: PlanOptions) {
+    let cases = if options.dtype == Dtype::Int8 { cases::quantized_in_blocks() } else { cases::halved() };
+    let case = cases.into_iter().find(|case| case.name.starts_with("gemm/k_384, ")).unwrap();
     let program = Arc::new(case.program());
     let outputs = case.outputs(&program);
-    let plan = block_on(executor.plan(program, F16)).unwrap();
+    let plan = block_on(executor.plan(program, options)).unwrap();
     let actual = block_on(plan.run(&case.batch(), &outputs)).unwrap();
     assert!(compare(&actual[0], &case.expected()[0], &[33, 64], case.tolerance).is_err());
 }

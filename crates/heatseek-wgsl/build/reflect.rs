@@ -48,7 +48,8 @@ fn narrow(module: &Module) -> String {
         let (binding, name) = (global.binding?.binding, global.name.as_deref()?);
         Some((binding, format!("({name:?}, Dtype::{}), ", stored(name, global.ty)?)))
     };
-    let mut all: Vec<_> = module.global_variables.iter().filter_map(|(_, global)| of_global(global)).collect();
+    let mut all: Vec<_> =
+        module.global_variables.iter().filter_map(|(_, global)| of_global(global)).collect();
     all.sort();
     all.into_iter().map(|(_, text)| text).collect()
 }

@@ -203,7 +203,11 @@ fn halves_are_what_all_kernels_that_touch_it_can_store() {
     assert_eq!(stored(&program, &half), [false; 6]);
     let storage = Storage::new(&program, &half);
     assert!(
-        program.steps().iter().filter(|s| s.op.name() == "gemm").all(|s| storage.narrow(s) == [("weight", Dtype::F16)])
+        program
+            .steps()
+            .iter()
+            .filter(|s| s.op.name() == "gemm")
+            .all(|s| storage.narrow(s) == [("weight", Dtype::F16)])
     );
     let bytes = Target { dtype: Dtype::Int8, ..half };
     assert_eq!(stored(&program, &bytes), [false; 6]);

@@ -9,9 +9,13 @@ use crate::device::Active;
 /// Below this cosine between pooled vectors the device is wrong (the design's bar for f16).
 const MIN_COSINE: f64 = 0.9999;
 
-/// How many times further from f32 than the CPU's int8 a device's may be. They round the same weights to the same
-/// integers and the rows to different ones, and a block's range is mostly narrower than its row's.
-const INT8_DISTANCES: f32 = 2.0;
+/// How many times further from f32 than the CPU's int8 a device's vectors may be. They round the same weights to the same
+/// integers and the rows to different ones, and a block's range is mostly narrower than its row's: of MiniLM, the
+/// distance is 0.8 times the CPU's, of small random models 0.7 to 1.3 times.
+const INT8_DISTANCES: f64 = 2.0;
+
+/// The same for the one hidden value that is furthest off, which is more a matter of luck: 0.8 to 1.6 times there.
+const INT8_HIDDEN_DISTANCES: f32 = 3.0;
 
 /// The most a folded LayerNorm may move a hidden value, relative to the largest one (at least 1). A tenth
 /// of the bar against PyTorch (2e-4): the probe is short, and other texts may be worse.
@@ -83,7 +87,6 @@ impl Distance {
 /// Compares what a device computed with what the CPU did.
 pub(crate) fn judge(actual: &Values, truth: &Truth, (norm, dtype): (Norm, Dtype)) -> Verdict {
     let Distance { cosine, hidden } = Distance::new(actual, &truth.exact);
-    if std::env::var_os("GI8_DEBUG").is_some() { eprintln!("SELFCHECK {norm:?} {dtype:?} gpu {:?} cpu {:?}", Distance::new(actual, &truth.exact), truth.int8.as_ref().map(|v| Distance::new(v, &truth.exact))); }
     let scale = truth.exact.hidden.iter().fold(1.0f32, |m, v| m.max(v.abs()));
     let most = scale
         * match (dtype, norm) {
@@ -97,13 +100,14 @@ pub(crate) fn judge(actual: &Values, truth: &Truth, (norm, dtype): (Norm, Dtype)
         // square of the distance.
         Some(int8) => {
             let usual = Distance::new(int8, &truth.exact);
-            let lost = f64::from(INT8_DISTANCES.powi(2)) * (1.0 - usual.cosine);
-            (MIN_COSINE - lost, most + INT8_DISTANCES * usual.hidden)
+            let lost = INT8_DISTANCES.powi(2) * (1.0 - usual.cosine);
+            (MIN_COSINE - lost, most + INT8_HIDDEN_DISTANCES * usual.hidden)
         }
     };
     // Written so that a NaN is wrong, too.
     if !(cosine >= least) {
-        let why = format!("cosine {cosine:.6} to the CPU's vector on a fixed probe, at least {least:.6} is right");
+        let why =
+            format!("cosine {cosine:.6} to the CPU's vector on a fixed probe, at least {least:.6} is right");
         return Verdict::Wrong(why);
     }
     if !(hidden <= most) {

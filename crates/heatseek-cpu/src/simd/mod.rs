@@ -10,9 +10,9 @@
 pub(crate) mod avx2;
 #[cfg(target_arch = "x86_64")]
 pub(crate) mod avx512;
+pub(crate) mod bytes;
 #[cfg(target_arch = "aarch64")]
 pub(crate) mod neon;
-pub(crate) mod bytes;
 pub(crate) mod product;
 pub(crate) mod scalar;
 #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]

@@ -33,7 +33,9 @@ pub(super) fn gemm(
     let expected = [rows * op.k, rows * op.n, norm * rows * 2, op.n, op.k];
     let got = [x.len(), y.len(), stats.len(), weight.n, weight.k];
     if got != expected {
-        return Err(internal(format!("a gemm's x, y, stats, n and k have {got:?} elements, not {expected:?}")));
+        return Err(internal(format!(
+            "a gemm's x, y, stats, n and k have {got:?} elements, not {expected:?}"
+        )));
     }
     epilogue.check(rows).map_err(internal)?;
     let encoding = isa.encoding();

@@ -44,7 +44,10 @@ impl Rows {
     }
 
     /// The same in parts of `rows` rows, for tasks: integers, scales, moments.
-    pub(super) fn parts(&mut self, rows: usize) -> (Parts<'_, u8>, Parts<'_, RowScale>, Parts<'_, (f32, f32)>) {
+    pub(super) fn parts(
+        &mut self,
+        rows: usize,
+    ) -> (Parts<'_, u8>, Parts<'_, RowScale>, Parts<'_, (f32, f32)>) {
         (
             Parts::new(&mut self.integers, rows * self.stride),
             Parts::new(&mut self.scales, rows),

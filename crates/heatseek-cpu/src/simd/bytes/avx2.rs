@@ -47,7 +47,8 @@ impl Bytes for AvxVnni {
             // The low byte of each lane, to the low four of each half.
             let picked = _mm256_set1_epi32(0x0c08_0400);
             let bytes = _mm256_shuffle_epi8(_mm256_castps_si256(values.0), picked);
-            let bytes = _mm_unpacklo_epi32(_mm256_castsi256_si128(bytes), _mm256_extracti128_si256::<1>(bytes));
+            let bytes =
+                _mm_unpacklo_epi32(_mm256_castsi256_si128(bytes), _mm256_extracti128_si256::<1>(bytes));
             _mm_storel_epi64(to.cast(), _mm_xor_si128(bytes, _mm_set1_epi8(flip as i8)));
         }
     }

@@ -50,7 +50,8 @@ pub(crate) mod relaxed {
         #[inline(always)]
         unsafe fn store_integers(values: Wasm, flip: u8, to: *mut u8) {
             unsafe {
-                let bytes = i8x16_shuffle::<0, 4, 8, 12, 0, 4, 8, 12, 0, 4, 8, 12, 0, 4, 8, 12>(values.0, values.0);
+                let bytes =
+                    i8x16_shuffle::<0, 4, 8, 12, 0, 4, 8, 12, 0, 4, 8, 12, 0, 4, 8, 12>(values.0, values.0);
                 v128_store32_lane::<0>(v128_xor(bytes, u8x16_splat(flip)), to.cast());
             }
         }
@@ -67,8 +68,7 @@ pub(crate) mod relaxed {
         let exact = |value: u8, as_number: i32| {
             let sums = |column: i8| {
                 // The engine must compute this, not the compiler.
-                let [group, columns] =
-                    std::hint::black_box([u8x16_splat(value), i8x16_splat(column)]);
+                let [group, columns] = std::hint::black_box([u8x16_splat(value), i8x16_splat(column)]);
                 i32x4_extract_lane::<0>(i32x4_relaxed_dot_i8x16_i7x16_add(columns, group, i32x4_splat(1)))
             };
             [127, 1, -1, -127].iter().all(|&column| sums(column) == 1 + 4 * as_number * i32::from(column))
