@@ -142,6 +142,9 @@ for (const backend of ['cpu', 'gpu']) {
   });
 }
 
+// SwiftShader has kernels of its own: these are those of GPUs, as the browser compiles them.
+test('op cases on the kernels of GPUs', async () => check('staged ops', await page.evaluate(() => window.run('ops', 'staged'))));
+
 test('a wrong WebGPU is found at load', async () => check('wrong gpu', await page.evaluate(() => window.run('wrong_gpu'))));
 
 test('a lost WebGPU device never loses a batch', async () =>
