@@ -36,7 +36,12 @@ impl Isa {
     /// instruction set that this machine lacks, is as good as no name: what is in use stands in
     /// [`DeviceInfo::kernels`](heatseek_ops::DeviceInfo).
     pub fn chosen() -> Self {
-        let named = std::env::var(ISA_VARIABLE).ok().and_then(|name| name.parse().ok());
+        Self::of_name(std::env::var(ISA_VARIABLE).ok().as_deref())
+    }
+
+    /// The one of this name if it is available, or else the best.
+    fn of_name(name: Option<&str>) -> Self {
+        let named = name.and_then(|name| name.parse().ok());
         named.filter(|isa: &Self| isa.is_available()).unwrap_or_else(Self::best)
     }
 
@@ -151,6 +156,18 @@ mod tests {
             assert_eq!(isa.name().parse(), Ok(isa));
         }
         assert!("avx".parse::<Isa>().unwrap_err().contains("avx512, avx2, neon"));
+    }
+
+    #[test]
+    fn a_name_chooses_what_is_there_and_nothing_else() {
+        assert_eq!(Isa::of_name(Some("scalar")), Isa::Scalar);
+        let best = Isa::best();
+        for name in [None, Some(""), Some("sse9"), Some(best.name())] {
+            assert_eq!(Isa::of_name(name), best, "{name:?}");
+        }
+        for isa in Isa::ALL.into_iter().filter(|isa| !isa.is_available()) {
+            assert_eq!(Isa::of_name(Some(isa.name())), best, "{isa}");
+        }
     }
 
     #[test]

@@ -1,7 +1,5 @@
 //! The one place that knows whether there are threads.
 
-use std::mem::MaybeUninit;
-
 /// Calls `body` with each of `0..tasks` once, in any order and from any thread.
 ///
 /// One task must be worth some 10 µs: handing one out costs about one. Bodies keep what they need in what they
@@ -44,23 +42,6 @@ pub(crate) fn for_each_row(y: &mut [f32], width: usize, body: impl Fn(usize, &mu
             body(task * rows_of_task + i, row);
         }
     });
-}
-
-/// `body` of each item, in parallel where there are threads.
-pub(crate) fn map<T: Send, R: Send>(items: Vec<T>, body: impl Fn(T) -> R + Sync + Send) -> Vec<R> {
-    let mut items: Vec<Option<T>> = items.into_iter().map(Some).collect();
-    let mut results: Vec<MaybeUninit<R>> = Vec::new();
-    results.resize_with(items.len(), MaybeUninit::uninit);
-    let (from, to) = (Parts::new(&mut items, 1), Parts::new(&mut results, 1));
-    run(from.count(), |i| {
-        // SAFETY: `run` gives each task once.
-        let (item, result) = unsafe { (&mut from.part(i)[0], &mut to.part(i)[0]) };
-        if let Some(item) = item.take() {
-            result.write(body(item));
-        }
-    });
-    // SAFETY: every item was there, so every result was written.
-    results.into_iter().map(|result| unsafe { result.assume_init() }).collect()
 }
 
 /// The threads in words.

@@ -67,7 +67,7 @@ pub struct DeviceInfo {
     pub name: String,
     /// The API it is driven through, e.g. `Vulkan`, `BrowserWebGpu`, `CUDA`, `rayon`, `wasm-simd128`.
     pub backend: String,
-    /// The kernel set, e.g. `wgsl-f32` or `rten-gemm avx512`.
+    /// The kernel set, e.g. `wgsl-f32` or `f32 avx512`.
     pub kernels: String,
     /// Storage precision, e.g. `f32`.
     pub dtype: &'static str,

@@ -2,15 +2,16 @@
 //! its buffers and its loop and differ only in their [`HostKernels`].
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use crate::activations::{self, Activations, MAX_OUTPUTS};
 use crate::{
-    Batch, Binding, Buffer, BufferId, DeviceInfo, Direction, Dtype, Element, Executor, ExecutorError,
-    LocalFuture, Op, OutputId, Plan, PlanOptions, Program, Step, Table, Tensor, UNWRITTEN,
+    Batch, Buffer, BufferId, DeviceInfo, Direction, Dtype, Element, Executor, ExecutorError, LocalFuture, Op,
+    OutputId, Plan, PlanOptions, Program, Step, Table, Tensor,
 };
 
-/// Elements of pattern behind each activation of a checked run.
-const GUARD_ELEMS: usize = 64;
+/// The most an op may read.
+const MAX_INPUTS: usize = 8;
 
 /// An input as a kernel sees it.
 #[derive(Clone, Copy, Debug)]
@@ -26,18 +27,27 @@ pub enum Operand<'a> {
 /// The operands of one op, found by the names of its bindings.
 #[derive(Debug)]
 pub struct Operands<'a> {
-    inputs: Vec<(&'static str, Operand<'a>)>,
-    outputs: Vec<(&'static str, Option<&'a mut [f32]>)>,
+    // Not vectors: a run allocates nothing for its steps.
+    inputs: [Option<(&'static str, Operand<'a>)>; MAX_INPUTS],
+    outputs: [Option<(&'static str, &'a mut [f32])>; MAX_OUTPUTS],
     residual: f32,
 }
 
 impl<'a> Operands<'a> {
-    /// Operands by name.
+    /// Operands by name: at most eight inputs and two outputs, which is more than any op has.
     pub fn new(
-        inputs: Vec<(&'static str, Operand<'a>)>,
-        outputs: Vec<(&'static str, Option<&'a mut [f32]>)>,
+        inputs: impl IntoIterator<Item = (&'static str, Operand<'a>)>,
+        outputs: impl IntoIterator<Item = (&'static str, &'a mut [f32])>,
     ) -> Self {
-        Self { inputs, outputs, residual: 0.0 }
+        let (mut inputs, mut outputs) = (inputs.into_iter(), outputs.into_iter());
+        let operands = Self {
+            inputs: std::array::from_fn(|_| inputs.next()),
+            outputs: std::array::from_fn(|_| outputs.next()),
+            residual: 0.0,
+        };
+        let left = (inputs.next().map(|(name, _)| name), outputs.next().map(|(name, _)| name));
+        assert_eq!(left, (None, None), "an op has at most {MAX_INPUTS} inputs and {MAX_OUTPUTS} outputs");
+        operands
     }
 
     /// [`Batch::residual`] of the batch they are of.
@@ -45,28 +55,31 @@ impl<'a> Operands<'a> {
         self.residual
     }
 
+    fn find(&self, name: &str) -> Option<Operand<'a>> {
+        let mut all = self.inputs.iter().flatten();
+        all.find(|(n, _)| *n == name).map(|(_, operand)| *operand)
+    }
+
     /// The float input `name`; empty if the op does not bind it or it was packed.
     pub fn input(&self, name: &str) -> &'a [f32] {
-        let found = self.inputs.iter().find(|(n, _)| *n == name);
-        match found {
-            Some((_, Operand::F32(values))) => values,
+        match self.find(name) {
+            Some(Operand::F32(values)) => values,
             _ => &[],
         }
     }
 
     /// The table `name`; empty if the op does not bind it.
     pub fn table(&self, name: &str) -> &'a [u32] {
-        let found = self.inputs.iter().find(|(n, _)| *n == name);
-        match found {
-            Some((_, Operand::U32(values))) => values,
+        match self.find(name) {
+            Some(Operand::U32(values)) => values,
             _ => &[],
         }
     }
 
     /// The output `name`, to be taken once; empty if the op does not bind it.
     pub fn output(&mut self, name: &str) -> &'a mut [f32] {
-        let found = self.outputs.iter_mut().find(|(n, _)| *n == name);
-        found.and_then(|(_, values)| values.take()).unwrap_or_default()
+        let found = self.outputs.iter_mut().find(|slot| slot.as_ref().is_some_and(|(n, _)| *n == name));
+        found.and_then(Option::take).map(|(_, values)| values).unwrap_or_default()
     }
 }
 
@@ -142,6 +155,8 @@ impl<K: HostKernels + Clone> HostExecutor<K> {
             program: Arc::default(),
             packed: Vec::new(),
             plain: HashMap::new(),
+            bindings: Vec::new(),
+            activations: Arc::default(),
             checked: options.checked,
             dtype: options.dtype,
         };
@@ -185,8 +200,34 @@ pub struct HostPlan<K: HostKernels> {
     program: Arc<Program>,
     packed: Vec<Vec<PackedOperand<K::Packed>>>,
     plain: HashMap<BufferId, Tensor>,
+    /// Of each step, so that runs need not ask the ops for lists of them.
+    bindings: Vec<Vec<Bound>>,
+    /// Shared with the plans that extend this one: runs do not overlap.
+    activations: Arc<Mutex<Activations>>,
     checked: bool,
     dtype: Dtype,
+}
+
+/// A binding of a step.
+#[derive(Clone, Copy)]
+struct Bound {
+    name: &'static str,
+    buffer: BufferId,
+    is_output: bool,
+    is_table: bool,
+}
+
+impl Bound {
+    fn all(step: &Step) -> Vec<Self> {
+        let pairs = step.op.bindings().into_iter().zip(&step.buffers);
+        let bound = |(binding, buffer): (crate::Binding, &BufferId)| Self {
+            name: binding.name,
+            buffer: *buffer,
+            is_output: binding.direction == Direction::Output,
+            is_table: binding.element == Element::U32,
+        };
+        pairs.map(bound).collect()
+    }
 }
 
 impl<K: HostKernels> HostPlan<K> {
@@ -216,8 +257,10 @@ impl<K: HostKernels> HostPlan<K> {
             }
             packed.push(of_step);
         }
-        let (kernels, checked, dtype) = (self.kernels.clone(), self.checked, self.dtype);
-        Ok(Self { kernels, program, packed, plain, checked, dtype })
+        let bindings = program.steps().iter().map(Bound::all).collect();
+        let (kernels, activations) = (self.kernels.clone(), self.activations.clone());
+        let (checked, dtype) = (self.checked, self.dtype);
+        Ok(Self { kernels, program, packed, plain, bindings, activations, checked, dtype })
     }
 
     /// What was packed for a step of this plan that binds weight `id` in the same place of the same op.
@@ -227,14 +270,27 @@ impl<K: HostKernels> HostPlan<K> {
         packed.iter().find(|(name, _)| *name == binding).map(|(_, packed)| packed.clone())
     }
 
+    /// Bytes of the activations that are kept from run to run. Where two are never needed at the same time, they share
+    /// theirs. The memory grows to what the largest batch needs, and shrinks when for some time a quarter would do.
+    /// What else a run allocates is what it returns, the batch's tables, and captures for as long as it lasts.
+    pub fn activation_bytes(&self) -> usize {
+        self.activations().bytes()
+    }
+
+    fn activations(&self) -> MutexGuard<'_, Activations> {
+        // What a run that panicked left behind is laid out and written anew by the next.
+        self.activations.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// [`Plan::run`] without the future.
     ///
     /// # Errors
     /// As [`Plan::run`].
     pub fn run_now(&self, batch: &Batch, outputs: &[OutputId]) -> Result<Vec<Vec<f32>>, ExecutorError> {
         self.program.accepts(batch, outputs)?;
+        let mut activations = self.activations();
+        activations.begin(&self.program, batch, outputs, self.checked);
         let mut tables: HashMap<Table, Vec<u32>> = HashMap::new();
-        let mut activations: HashMap<BufferId, Vec<f32>> = HashMap::new();
         let needed = |s: &Step| self.program.runs(s, outputs);
         for (index, step) in self.program.steps().iter().enumerate().filter(|(_, s)| needed(s)) {
             for id in &step.buffers {
@@ -242,15 +298,23 @@ impl<K: HostKernels> HostPlan<K> {
                     tables.entry(*table).or_insert_with(|| table.values(batch));
                 }
             }
-            self.run_step(index, step, batch, &tables, &mut activations)?;
+            let done = self.run_step(index, step, batch, &tables, &mut activations);
+            if let Err(error) = done {
+                activations.end();
+                return Err(error);
+            }
         }
-        let mut take = |id: &OutputId| {
-            let Some(buffer) = self.program.outputs()[id.0].1 else { return Vec::new() };
-            let mut values = activations.get(&buffer).cloned().unwrap_or_default();
-            values.truncate(self.program.len_elems(buffer, batch));
-            values
-        };
-        Ok(outputs.iter().map(&mut take).collect())
+        let buffer = |id: &OutputId| self.program.outputs()[id.0].1;
+        let taken = outputs.iter().enumerate().map(|(at, id)| match buffer(id) {
+            Some(id) => {
+                let again = outputs[at + 1..].iter().any(|other| buffer(other) == Some(id));
+                activations.take(id, self.program.len_elems(id, batch), again)
+            }
+            None => Vec::new(),
+        });
+        let taken = taken.collect();
+        activations.end();
+        Ok(taken)
     }
 
     fn run_step(
@@ -259,58 +323,72 @@ impl<K: HostKernels> HostPlan<K> {
         step: &Step,
         batch: &Batch,
         tables: &HashMap<Table, Vec<u32>>,
-        activations: &mut HashMap<BufferId, Vec<f32>>,
+        activations: &mut Activations,
     ) -> Result<(), ExecutorError> {
-        let guard = if self.checked { GUARD_ELEMS } else { 0 };
-        let bindings = step.op.bindings();
-        let bound = || bindings.iter().zip(&step.buffers);
-        let is_output = |b: &Binding| b.direction == Direction::Output;
-        let mut written: Vec<(&'static str, BufferId, Vec<f32>)> = Vec::new();
-        for (binding, id) in bound().filter(|(b, _)| is_output(b)) {
-            let len = self.program.len_elems(*id, batch);
-            // Unchecked runs reuse the buffer as it is: every op writes every element of its outputs.
-            let mut values = activations.remove(id).unwrap_or_default();
-            if self.checked {
-                values.clear();
-            }
-            values.resize(len + guard, f32::from_bits(UNWRITTEN));
-            written.push((binding.name, *id, values));
+        let bindings = &self.bindings[index];
+        let mut outputs = [(0, BufferId(0), 0); MAX_OUTPUTS];
+        let written = bindings.iter().enumerate().filter(|(_, b)| b.is_output);
+        let mut count = 0;
+        for (slot, (at, bound)) in outputs.iter_mut().zip(written) {
+            *slot = (at, bound.buffer, self.program.len_elems(bound.buffer, batch));
+            count += 1;
         }
-        let mut inputs = Vec::new();
-        for (binding, id) in bound().filter(|(b, _)| !is_output(b)) {
-            let operand = match &self.program.buffers()[id.0].1 {
+        let outputs = &outputs[..count];
+        let overrun = activations.step(index, outputs, |places| {
+            let mut operands = self.operands(index, batch, tables, places)?;
+            self.kernels.run(&step.op, step.rows.count(batch), &self.packed[index], &mut operands)
+        })?;
+        match overrun {
+            Some(at) => {
+                Err(self.internal(step, &format!("`{}` was written behind its end", bindings[at].name)))
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// The operands of step `index`.
+    fn operands<'a, 'x: 'a>(
+        &'a self,
+        index: usize,
+        batch: &'a Batch,
+        tables: &'a HashMap<Table, Vec<u32>>,
+        places: &mut activations::Step<'x>,
+    ) -> Result<Operands<'a>, ExecutorError> {
+        let bindings = &self.bindings[index];
+        let mut kept = true;
+        let mut outputs: [Option<(&'static str, &'a mut [f32])>; MAX_OUTPUTS] = Default::default();
+        let written = bindings.iter().enumerate().filter(|(_, b)| b.is_output);
+        for (slot, (at, bound)) in outputs.iter_mut().zip(written) {
+            *slot = places.output(at).map(|values| (bound.name, values));
+        }
+        let operand = |(at, bound): (usize, &Bound)| {
+            let operand = match &self.program.buffers()[bound.buffer.0].1 {
                 Buffer::Table(table) => Operand::U32(tables.get(table).map_or(&[], Vec::as_slice)),
                 Buffer::Input { index, .. } => Operand::F32(batch.input(*index)),
                 Buffer::Activation { .. } | Buffer::Capture { .. } => {
-                    let len = self.program.len_elems(*id, batch);
-                    Operand::F32(activations.get(id).map_or(&[][..], |v| &v[..len]))
+                    Operand::F32(places.input(at, self.program.len_elems(bound.buffer, batch)))
                 }
-                Buffer::Weight(_) if self.packed[index].iter().any(|(name, _)| *name == binding.name) => {
+                Buffer::Weight(_) if self.packed[index].iter().any(|(name, _)| *name == bound.name) => {
                     Operand::Packed
                 }
-                Buffer::Weight(_) => match self.plain[id].values() {
+                Buffer::Weight(_) => match self.plain[&bound.buffer].values() {
                     std::borrow::Cow::Borrowed(values) => Operand::F32(values),
-                    std::borrow::Cow::Owned(_) => return Err(self.internal(step, "a weight was not kept")),
+                    std::borrow::Cow::Owned(_) => {
+                        kept = false;
+                        Operand::F32(&[])
+                    }
                 },
             };
-            debug_assert_eq!(binding.element == Element::U32, matches!(operand, Operand::U32(_)));
-            inputs.push((binding.name, operand));
-        }
-        let outputs = written.iter_mut().map(|(name, _, values)| {
-            let len = values.len() - guard;
-            (*name, Some(&mut values[..len]))
-        });
-        let mut operands = Operands::new(inputs, outputs.collect());
+            debug_assert_eq!(bound.is_table, matches!(operand, Operand::U32(_)));
+            (bound.name, operand)
+        };
+        let inputs = bindings.iter().enumerate().filter(|(_, b)| !b.is_output).map(operand);
+        let mut operands = Operands::new(inputs, outputs.into_iter().flatten());
         operands.residual = batch.residual();
-        self.kernels.run(&step.op, step.rows.count(batch), &self.packed[index], &mut operands)?;
-        for (name, id, values) in written {
-            let tail = &values[values.len() - guard..];
-            if tail.iter().any(|v| v.to_bits() != UNWRITTEN) {
-                return Err(self.internal(step, &format!("`{name}` was written behind its end")));
-            }
-            activations.insert(id, values);
+        match kept {
+            true => Ok(operands),
+            false => Err(self.internal(&self.program.steps()[index], "a weight was not kept")),
         }
-        Ok(())
     }
 
     fn internal(&self, step: &Step, what: &str) -> ExecutorError {

@@ -9,6 +9,7 @@
 //! cases), `heatseek-ops/src/reference/<op>.rs`, `heatseek-wgsl/shaders/<op>.wgsl`,
 //! `heatseek-cpu/src/<op>.rs`, and one line in [`Op`].
 
+mod activations;
 mod batch;
 mod buffer;
 mod capacity;

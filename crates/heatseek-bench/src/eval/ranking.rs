@@ -1,7 +1,9 @@
 //! The nearest documents of each query.
 
-use rten_gemm::{GemmExecutor, GemmInputA, GemmInputB, GemmOptions};
-use rten_tensor::NdTensorView;
+use std::sync::Arc;
+
+use heatseek_cpu::CpuKernels;
+use heatseek_ops::{Gemm, HostKernels, Op, Operand, Operands, Tensor};
 
 use super::vectors::Vectors;
 use crate::failure::Failure;
@@ -17,7 +19,7 @@ pub fn rank(
     depth: usize,
     done: &dyn Fn(usize),
 ) -> Result<Vec<Vec<usize>>, Failure> {
-    let executor = GemmExecutor::new();
+    let kernels = CpuKernels::new();
     let mut rankings = Vec::with_capacity(queries.ends.len());
     let mut products = Vec::new();
     while rankings.len() < queries.ends.len() {
@@ -31,15 +33,19 @@ pub fn rank(
             products.clear();
             products.resize(rows * columns, 0.0f32);
             if rows * columns > 0 {
-                let b = NdTensorView::from_data([columns, documents.width], b);
-                let a = NdTensorView::from_data([rows, queries.width], a);
-                let product = executor.gemm(
-                    &mut products,
-                    GemmInputA::Unpacked(a),
-                    GemmInputB::Unpacked(b.transposed()),
-                    GemmOptions::default(),
-                );
-                product.map_err(|error| Failure::internal(format!("multiplying vectors: {error:?}")))?;
+                let op = Op::Gemm(Gemm::linear(documents.width, columns));
+                let tensor = Tensor::new(&[columns, documents.width], b.to_vec());
+                let packed: Vec<_> = kernels
+                    .pack(&op, "weight", &tensor)
+                    .map(|b| ("weight", Arc::new(b)))
+                    .into_iter()
+                    .collect();
+                let bias = vec![0.0; columns];
+                let inputs =
+                    vec![("x", Operand::F32(a)), ("weight", Operand::Packed), ("bias", Operand::F32(&bias))];
+                let mut operands = Operands::new(inputs, [("y", products.as_mut_slice())]);
+                let product = kernels.run(&op, rows, &packed, &mut operands);
+                product.map_err(|error| Failure::internal(format!("multiplying vectors: {error}")))?;
             }
             let mut row = 0;
             for (scores, query) in scores.iter_mut().zip(block.clone()) {

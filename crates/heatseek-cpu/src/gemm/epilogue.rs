@@ -118,11 +118,10 @@ impl<'a> Epilogue<'a> {
                     }
                     _ => (V::splat(0.0), V::splat(0.0)),
                 };
-                for i in 0..rows {
+                for (i, &(mean, rstd)) in moments[..rows].iter().enumerate() {
                     let sum = V::load(sums.as_ptr().add(i * stride + at));
                     let value = match self.norm_in {
                         Some(_) => {
-                            let (mean, rstd) = moments[i];
                             let centred = colsum.mul_add(V::splat(-mean), sum);
                             centred.mul_add(V::splat(rstd), bias)
                         }

@@ -57,6 +57,44 @@ pub(crate) unsafe fn tile<V: F32s, const ROWS: usize, const VECTORS: usize>(prod
     }
 }
 
+/// [`tile`] of one row. With so few sums each would wait for the last product, so there are four of them, of
+/// every fourth step.
+///
+/// # Safety
+/// As [`tile`].
+#[inline(always)]
+pub(crate) unsafe fn row<V: F32s, const VECTORS: usize>(product: &Product) {
+    const STREAMS: usize = 4;
+    let Product { a, b, b_stride, depth, out, accumulate, .. } = *product;
+    let mut sums = [[V::splat(0.0); VECTORS]; STREAMS];
+    // SAFETY: all within what the caller promises.
+    unsafe {
+        let whole = depth / STREAMS * STREAMS;
+        for step in (0..whole).step_by(STREAMS) {
+            for (stream, sums) in sums.iter_mut().enumerate() {
+                let value = V::splat(*a.add(step + stream));
+                let b = b.add((step + stream) * b_stride);
+                for (j, sum) in sums.iter_mut().enumerate() {
+                    *sum = value.mul_add(V::load(b.add(j * V::LANES)), *sum);
+                }
+            }
+        }
+        for step in whole..depth {
+            let value = V::splat(*a.add(step));
+            for (j, sum) in sums[0].iter_mut().enumerate() {
+                *sum = value.mul_add(V::load(b.add(step * b_stride + j * V::LANES)), *sum);
+            }
+        }
+        let [a, b, c, d] = sums;
+        for (j, (((a, b), c), d)) in a.iter().zip(b).zip(c).zip(d).enumerate() {
+            let sum = a.add(b).add(c.add(d));
+            let to = out.add(j * V::LANES);
+            let sum = if accumulate { V::load(to).add(sum) } else { sum };
+            sum.store(to);
+        }
+    }
+}
+
 /// A product of any numbers of rows and of vectors, tile by tile. Vectors are shared out evenly: two tiles of two
 /// keep the machine busier than one of three and one of one.
 ///
@@ -92,6 +130,7 @@ macro_rules! tiles {
     };
     (@rows $V:ty, $product:expr, $rows:expr; [$($of_rows:literal),+], $of_vectors:literal) => {
         match $rows {
+            1 => $crate::simd::product::row::<$V, $of_vectors>($product),
             $($of_rows => $crate::simd::product::tile::<$V, $of_rows, $of_vectors>($product),)+
             // A tile has as many rows as it may.
             _ => unreachable!(),

@@ -63,12 +63,16 @@ pub(crate) fn cases() -> Vec<crate::cases::Case> {
     for lengths in [&[0][..], &[1], &[15], &[16], &[17], &[63], &[64], &[65], &[3, 0, 130, 1, 16]] {
         all.push(case(2, 32, lengths, 1.0));
     }
+    // The CPU's blocks of keys hold 96, and with more they are of equal sizes.
+    for lengths in [&[95][..], &[96], &[97], &[192, 193]] {
+        all.push(case(2, 32, lengths, 1.0));
+    }
     for head_dim in [4, 12, 16, 20, 32, 36, 64, 68, 128] {
         all.push(case(3, head_dim, &[5, 33], 1.0));
     }
     all.push(case(12, 32, &[7, 70], 1.0));
     // Both sides of the key tiles of 16 and the groups of 4 in them, and a sequence that does not begin a tile.
-    for lengths in [&[1][..], &[4], &[5], &[16], &[17], &[64], &[65], &[3, 0, 130, 1, 16]] {
+    for lengths in [&[1][..], &[4], &[5], &[16], &[17], &[64], &[65], &[97, 193], &[3, 0, 130, 1, 16]] {
         let op = Attention { num_attention_heads: 2, head_dim: 32, causal: true };
         let name = format!("causal_2x32_{lengths:?}");
         all.push(Case::new(&name, op, Rows::Tokens, lengths));

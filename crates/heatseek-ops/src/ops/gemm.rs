@@ -119,11 +119,12 @@ pub(crate) fn cases() -> Vec<crate::cases::Case> {
     };
     let mut all = Vec::new();
     // Both sides of every tile boundary in rows (tiles of 16, 32 and 64 rows), and the empty batch.
-    for rows in [0, 1, 15, 16, 17, 31, 33, 63, 64, 65, 130, 333] {
+    // And of the CPU's, of 4, 6 and 8 rows in tasks of at most 256.
+    for rows in [0, 1, 2, 5, 7, 9, 15, 16, 17, 31, 33, 63, 64, 65, 130, 255, 257, 333] {
         all.push(case(&format!("rows_{rows}"), control, rows));
     }
-    // Columns: tiles are 64 wide, vectors 4.
-    for n in [4, 60, 64, 68, 128, 132] {
+    // Columns: tiles are 64 wide, vectors 4; and the CPU's panels 8, 12, 16 and 48.
+    for n in [4, 8, 12, 16, 20, 44, 48, 52, 60, 64, 68, 96, 100, 128, 132] {
         all.push(case(&format!("n_{n}"), Gemm { n, ..control }, 33));
     }
     // Depth: steps of 16.

@@ -4,6 +4,8 @@
 mod block;
 mod packed;
 mod rows;
+#[cfg(test)]
+mod tests;
 
 use heatseek_ops::{ExecutorError, Gemm, Operands};
 
@@ -38,9 +40,8 @@ pub(super) fn gemm(
         )));
     }
     epilogue.check(rows).map_err(internal)?;
-    let encoding = isa.encoding();
-    let integer_bytes = if encoding == crate::Encoding::Halves { 2 } else { 1 };
-    let stride = (op.k * integer_bytes).next_multiple_of(ROW_ALIGNMENT);
+    let encoding = weight.encoding;
+    let stride = (op.k * encoding.size_bytes()).next_multiple_of(ROW_ALIGNMENT);
     let mut quantized = Rows::new(rows, stride);
     let (y, stats) = (Output::new(y), Output::new(stats));
     let rows_of_task = MIN_TASK_ELEMS.div_ceil(op.k.max(1));
@@ -59,5 +60,6 @@ pub(super) fn gemm(
         // SAFETY: `run` gives each task once; tasks of the same rows differ in their panels, whose columns are disjoint.
         isa.run(Block { x: &quantized, rows, weight, panels, epilogue, y: &y });
     });
+    quantized.keep();
     Ok(())
 }

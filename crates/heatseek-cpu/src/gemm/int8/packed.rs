@@ -19,6 +19,8 @@ pub struct PackedInt8 {
     pub(super) width: usize,
     /// Groups of the depth.
     pub(super) groups: usize,
+    /// How rows have to be written to meet it.
+    pub(super) encoding: Encoding,
     /// Bytes of a column.
     depth: usize,
     lines: Vec<Line>,
@@ -31,8 +33,19 @@ pub struct PackedInt8 {
 impl PackedInt8 {
     /// Packs a weight `[n, k]` for `isa`.
     pub(crate) fn new(isa: Int8Isa, n: usize, k: usize, weight: &QuantizedWeight) -> Self {
+        Self::encoded(isa, isa.encoding(), n, k, weight)
+    }
+
+    /// The same for rows of another encoding that the instruction takes.
+    pub(super) fn encoded(
+        isa: Int8Isa,
+        encoding: Encoding,
+        n: usize,
+        k: usize,
+        weight: &QuantizedWeight,
+    ) -> Self {
         assert_eq!(weight.values.len(), n * k, "a weight is [n, k]");
-        isa.run(Pack { n, k, weight, encoding: isa.encoding() })
+        isa.run(Pack { n, k, weight, encoding })
     }
 
     /// How many panels there are.
@@ -66,9 +79,9 @@ impl PackedInt8 {
             + size_of_val(&self.sums[..])
     }
 
-    /// For tests: spoils what makes up for the encoding's zero.
+    /// What makes up for the encoding's zero, to be spoilt.
     #[cfg(test)]
-    pub(crate) fn spoil_zero(&mut self) {
+    pub(super) fn spoil_zero(&mut self) {
         self.starts.iter_mut().for_each(|start| *start += 1);
     }
 }
@@ -112,6 +125,6 @@ impl ByteKernel for Pack<'_> {
         // Exact: up to the depth that is taken they are below 2²⁴.
         let mut sums: Vec<f32> = weight.sums.iter().map(|&sum| sum as f32).collect();
         sums.resize(columns, 0.0);
-        PackedInt8 { n, k, width, groups, depth, lines, starts, scales, sums }
+        PackedInt8 { n, k, width, groups, encoding, depth, lines, starts, scales, sums }
     }
 }

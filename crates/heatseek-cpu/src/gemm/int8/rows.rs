@@ -1,5 +1,7 @@
 //! From floats to integers: the rows of `x`.
 
+use std::cell::Cell;
+
 use heatseek_ops::int8::RowScale;
 
 use super::super::Output;
@@ -8,7 +10,13 @@ use crate::parallel::Parts;
 use crate::simd::bytes::{ByteKernel, Bytes, Encoding};
 use crate::simd::{F32s, load_up_to};
 
+thread_local! {
+    /// What the last product of this thread needed, for the next: steps of a plan allocate nothing.
+    static KEPT: Cell<Rows> = Cell::default();
+}
+
 /// What a product needs of rows beside their integers. With a folded LayerNorm the mean is in the middle already.
+#[derive(Default)]
 pub(super) struct Rows {
     pub(super) integers: Vec<u8>,
     /// Bytes from a row to the next.
@@ -33,14 +41,21 @@ pub(super) struct Quantize<'a> {
 }
 
 impl Rows {
-    /// Room for `rows` rows of `k`.
+    /// Room for `rows` rows of `stride` bytes, to be [kept](Self::keep) when it is no longer needed.
     pub(super) fn new(rows: usize, stride: usize) -> Self {
-        Self {
-            integers: vec![0; rows * stride],
-            stride,
-            scales: vec![RowScale { scale: 0.0, middle: 0.0 }; rows],
-            moments: vec![(0.0, 1.0); rows],
-        }
+        let mut kept = KEPT.take();
+        kept.stride = stride;
+        // Of what was there before nothing is read: every row is quantised before it is multiplied, and what fills its
+        // last group meets zeros of the weight.
+        kept.integers.resize(rows * stride, 0);
+        kept.scales.resize(rows, RowScale { scale: 0.0, middle: 0.0 });
+        kept.moments.resize(rows, (0.0, 1.0));
+        kept
+    }
+
+    /// Lets the next product of this thread have the room.
+    pub(super) fn keep(self) {
+        KEPT.set(self);
     }
 
     /// The same in parts of `rows` rows, for tasks: integers, scales, moments.
@@ -65,6 +80,7 @@ impl ByteKernel for Quantize<'_> {
         for (i, (integers, scale)) in integers.chunks_exact_mut(stride).zip(scales).enumerate() {
             let row = &x[(first + i) * k..][..k];
             *scale = quantize_row::<B>(row, encoding, integers);
+            moments[i] = (0.0, 1.0);
             if let Some(eps) = norm_in {
                 let (mean, rstd) = mean_and_rstd::<B::Floats>(row, eps);
                 scale.middle -= mean;

@@ -40,6 +40,11 @@ pub enum Encoding {
 }
 
 impl Encoding {
+    /// Bytes of an integer.
+    pub(crate) fn size_bytes(self) -> usize {
+        if self == Self::Halves { 2 } else { 1 }
+    }
+
     /// What stands for zero.
     pub(crate) fn zero(self) -> i32 {
         match self {

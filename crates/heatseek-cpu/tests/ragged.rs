@@ -1,0 +1,142 @@
+//! Shapes that no model has and that the case tables, which GPUs run too, cannot hold: any number of columns and any
+//! depth, and heads of every multiple of 4. On every instruction set of this machine, against the references.
+
+use std::sync::Arc;
+
+use heatseek_cpu::{CpuKernels, Isa, Packed};
+use heatseek_ops::{
+    Activation, Attention, Batch, Dtype, Gemm, HostKernels, Op, Operand, Operands, Residual, Tensor,
+    reference,
+};
+use heatseek_testkit::{Tolerance, compare, values};
+
+/// Sums of up to 30 000 products of about 1 come with rounding errors of some 1e-6, whatever is left of them.
+const CLOSE: Tolerance = Tolerance::RelAbs { rel: 1e-5, abs: 5e-6 };
+
+/// A GEMM's operands by name.
+struct Inputs(Vec<(&'static str, Vec<f32>)>);
+
+impl Inputs {
+    fn of(op: &Gemm, rows: usize) -> Self {
+        let lens = [
+            ("x", rows * op.k),
+            ("weight", op.n * op.k),
+            ("bias", op.n),
+            ("colsum", op.n),
+            ("residual", rows * op.n),
+            ("residual_stats", 2 * rows),
+            ("residual_affine", 2 * op.n),
+        ];
+        let scale = |name| if name == "weight" { 3.0 / (op.k as f32).sqrt() } else { 1.0 };
+        let seeded = lens
+            .iter()
+            .enumerate()
+            .map(|(seed, &(name, len))| (name, values(seed as u64 + 1, len, scale(name))));
+        Self(seeded.collect())
+    }
+
+    fn operands(&self) -> impl Iterator<Item = (&'static str, Operand<'_>)> {
+        self.0.iter().map(|(name, values)| (*name, Operand::F32(values)))
+    }
+}
+
+/// Compares one GEMM with the reference; what lies behind `y` must stay as it was.
+fn check(isa: Isa, op: Gemm, rows: usize) {
+    let kernels = CpuKernels::with_isa(isa).unwrap();
+    let (inputs, name) = (Inputs::of(&op, rows), format!("{op:?} of {rows} rows on {isa}"));
+    let weight = Tensor::new(&[op.n, op.k], inputs.0[1].1.clone());
+    let packed: Vec<(&'static str, Arc<Packed>)> = kernels
+        .pack(&Op::Gemm(op), "weight", &weight, Dtype::F32)
+        .map(|w| ("weight", Arc::new(w)))
+        .into_iter()
+        .collect();
+    let (mut y, mut stats) = (vec![7.0f32; rows * op.n + 16], vec![7.0f32; 2 * rows]);
+    let of_norm = if op.norm_in.is_some() { 2 * rows } else { 0 };
+    let outputs = [("y", &mut y[..rows * op.n]), ("stats", &mut stats[..of_norm])];
+    kernels.run(&Op::Gemm(op), rows, &packed, &mut Operands::new(inputs.operands(), outputs)).unwrap();
+    let (mut expected, mut expected_stats) = (vec![0.0f32; rows * op.n], vec![7.0f32; 2 * rows]);
+    let outputs = [("y", &mut expected[..]), ("stats", &mut expected_stats[..of_norm])];
+    reference::gemm(&op, rows, &mut Operands::new(inputs.operands(), outputs));
+    assert!(y[rows * op.n..].iter().all(|v| *v == 7.0), "{name} wrote behind its end");
+    compare(&y[..rows * op.n], &expected, &[rows, op.n], CLOSE).unwrap_or_else(|e| panic!("{name}: {e}"));
+    compare(&stats, &expected_stats, &[rows, 2], Tolerance::OP_F32).unwrap_or_else(|e| panic!("{name}: {e}"));
+}
+
+#[test]
+fn every_width_and_depth_up_to_beyond_the_tiles() {
+    for isa in Isa::available() {
+        for n in (1..=50).chain([95, 97]) {
+            for rows in [1, 9] {
+                check(isa, Gemm::linear(7, n), rows);
+            }
+        }
+        for k in (1..=18).chain([31, 33]) {
+            check(isa, Gemm::linear(k, 3), 5);
+            check(isa, Gemm::linear(k, 49), 1);
+        }
+        for rows in 1..=20 {
+            check(isa, Gemm::linear(5, 19), rows);
+        }
+    }
+}
+
+#[test]
+fn every_epilogue_on_ragged_tiles() {
+    let activations = [
+        Activation::Identity,
+        Activation::GeluErf,
+        Activation::GeluTanh,
+        Activation::Relu,
+        Activation::Silu,
+        Activation::Tanh,
+        Activation::QuickGelu,
+    ];
+    for isa in Isa::available() {
+        for activation in activations {
+            for residual in [Residual::None, Residual::Add, Residual::AddNormalized] {
+                for norm_in in [None, Some(1e-5)] {
+                    check(isa, Gemm { k: 37, n: 53, norm_in, activation, residual }, 11);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn many_rows_and_many_tasks() {
+    for isa in Isa::available() {
+        let op = Gemm { norm_in: Some(1e-5), residual: Residual::Add, ..Gemm::linear(130, 203) };
+        check(isa, op, 519);
+        // So deep that a task has the fewest rows.
+        check(isa, Gemm::linear(30_001, 5), 19);
+    }
+}
+
+#[test]
+fn heads_of_every_multiple_of_four() {
+    for isa in Isa::available() {
+        let kernels = CpuKernels::with_isa(isa).unwrap();
+        let widths = (4..=100).step_by(4).chain([128, 160, 256]);
+        for (head_dim, causal) in widths.flat_map(|d| [(d, false), (d, true)]) {
+            let op = Attention { num_attention_heads: 2, head_dim, causal };
+            let batch = Batch::of_lengths(&[1, 103, 13]);
+            let (rows, tiles) = (batch.rows(), batch.attention_tiles().into_flattened());
+            let qkv = values(1, rows * 3 * op.width(), 1.0);
+            let inputs = || [("qkv", Operand::F32(&qkv)), ("tiles", Operand::U32(&tiles))];
+            let (mut y, mut expected) = (vec![7.0f32; rows * op.width()], vec![0.0f32; rows * op.width()]);
+            let mut operands = Operands::new(inputs(), [("y", &mut y[..])]);
+            kernels.run(&Op::Attention(op), rows, &[], &mut operands).unwrap();
+            reference::attention(&op, rows, &mut Operands::new(inputs(), [("y", &mut expected[..])]));
+            compare(&y, &expected, &[rows, op.width()], Tolerance::OP_F32)
+                .unwrap_or_else(|e| panic!("{op:?} on {isa}: {e}"));
+        }
+    }
+}
+
+#[test]
+fn an_instruction_set_that_is_not_there_is_refused_by_name() {
+    for isa in Isa::ALL.into_iter().filter(|isa| !isa.is_available()) {
+        let error = CpuKernels::with_isa(isa).unwrap_err().to_string();
+        assert!(error.contains(isa.name()) && error.contains("scalar"), "{error}");
+    }
+}
