@@ -133,6 +133,10 @@ impl HostKernels for CpuKernels {
         }
     }
 
+    fn packed_bytes(&self, packed: &Packed) -> usize {
+        packed.size_bytes()
+    }
+
     fn run(
         &self,
         op: &Op,

@@ -107,6 +107,17 @@ fn a_row_with_a_value_that_is_no_number_gives_none() {
 }
 
 #[test]
+fn a_plan_holds_a_quarter_of_the_bytes() {
+    for (isa, executor) in executors() {
+        let [int8, f32] = [Dtype::Int8, Dtype::F32]
+            .map(|dtype| plan(&executor, Gemm::linear(384, 1536), dtype).packed_bytes());
+        assert_eq!(f32, 4 * 384 * 1536, "{isa}");
+        // A byte an element, and twelve for each column.
+        assert_eq!(int8, 384 * 1536 + 12 * 1536, "{isa}");
+    }
+}
+
+#[test]
 fn a_plan_says_what_it_is() {
     for (isa, executor) in executors() {
         let device = executor.device_for(Dtype::Int8);

@@ -328,7 +328,9 @@ impl<'a> Step<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{CopyRows, DeviceInfo, ExecutorError, HostExecutor, HostKernels, LayerNorm, Op, Operands};
+    use crate::{
+        CopyRows, DeviceInfo, Dtype, ExecutorError, HostExecutor, HostKernels, LayerNorm, Op, Operands,
+    };
     use crate::{PackedOperand, PlanOptions, ReferenceExecutor, Tensor};
     use std::sync::Arc;
 
@@ -444,8 +446,12 @@ mod tests {
             ReferenceExecutor.device()
         }
 
-        fn pack(&self, _: &Op, _: &'static str, _: &Tensor) -> Option<()> {
+        fn pack(&self, _: &Op, _: &'static str, _: &Tensor, _: Dtype) -> Option<()> {
             None
+        }
+
+        fn packed_bytes(&self, (): &()) -> usize {
+            0
         }
 
         fn run(

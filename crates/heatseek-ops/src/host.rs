@@ -107,6 +107,9 @@ pub trait HostKernels {
     /// Lays out the weight bound at `binding` of `op` for a plan of `dtype`, or `None` to be given its plain values.
     fn pack(&self, op: &Op, binding: &'static str, tensor: &Tensor, dtype: Dtype) -> Option<Self::Packed>;
 
+    /// Bytes that a packed weight holds.
+    fn packed_bytes(&self, packed: &Self::Packed) -> usize;
+
     /// Runs one op on `rows` rows. `packed` holds what [`HostKernels::pack`] made, by binding name.
     fn run(
         &self,
@@ -275,6 +278,22 @@ impl<K: HostKernels> HostPlan<K> {
     /// What else a run allocates is what it returns, the batch's tables, and captures for as long as it lasts.
     pub fn activation_bytes(&self) -> usize {
         self.activations().bytes()
+    }
+
+    /// Bytes of the weights that were laid out for this plan: in int8 a quarter of f32's. What the kernels read as it is,
+    /// such as tables of vectors, lies where it was, as does the checkpoint that packed weights were made from: a file
+    /// that is mapped into memory, and whose pages the system takes back.
+    pub fn packed_bytes(&self) -> usize {
+        let mut counted: Vec<*const K::Packed> = Vec::new();
+        let mut bytes = 0;
+        for (_, packed) in self.packed.iter().flatten() {
+            // Steps may share one.
+            if !counted.contains(&Arc::as_ptr(packed)) {
+                counted.push(Arc::as_ptr(packed));
+                bytes += self.kernels.packed_bytes(packed);
+            }
+        }
+        bytes
     }
 
     fn activations(&self) -> MutexGuard<'_, Activations> {

@@ -33,6 +33,16 @@ pub enum Packed {
     Int8(PackedInt8),
 }
 
+impl Packed {
+    /// Bytes it holds.
+    pub(crate) fn size_bytes(&self) -> usize {
+        match self {
+            Self::F32(weight) => weight.size_bytes(),
+            Self::Int8(weight) => weight.size_bytes(),
+        }
+    }
+}
+
 /// Packs `weight [n, k]`. What is too deep for exact sums stays f32 in any dtype.
 pub(crate) fn pack((isa, int8): (Isa, Int8Isa), op: &Gemm, weight: &Tensor, dtype: Dtype) -> Packed {
     let values = weight.values();

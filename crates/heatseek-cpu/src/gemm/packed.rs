@@ -19,6 +19,10 @@ impl Lines {
         self.0.as_ptr().cast()
     }
 
+    pub(crate) fn size_bytes(&self) -> usize {
+        size_of_val(&self.0[..])
+    }
+
     pub(crate) fn as_mut_ptr(&mut self) -> *mut f32 {
         self.0.as_mut_ptr().cast()
     }
@@ -40,6 +44,11 @@ impl PackedWeight {
     pub(crate) fn new(isa: Isa, n: usize, k: usize, weight: &[f32]) -> Self {
         assert_eq!(weight.len(), n * k, "a weight is [n, k]");
         isa.run(Pack { n, k, weight })
+    }
+
+    /// Bytes it holds.
+    pub(super) fn size_bytes(&self) -> usize {
+        self.lines.size_bytes()
     }
 
     /// How many panels there are.

@@ -187,7 +187,7 @@ mod tests {
             let mut y = vec![0.0; rows * n];
             let inputs = [("x", &x), ("weight", &weight), ("bias", &bias)];
             let inputs = inputs.map(|(name, values)| (name, Operand::F32(values))).to_vec();
-            let mut operands = Operands::new(inputs, vec![("y", Some(&mut y[..]))]);
+            let mut operands = Operands::new(inputs, [("y", &mut y[..])]);
             run(&mut operands);
             y
         };

@@ -58,6 +58,10 @@ impl HostKernels for ReferenceExecutor {
         }
     }
 
+    fn packed_bytes(&self, packed: &QuantizedWeight) -> usize {
+        size_of_val(&packed.values[..]) + size_of_val(&packed.scales[..]) + size_of_val(&packed.sums[..])
+    }
+
     fn run(
         &self,
         op: &Op,
@@ -94,6 +98,10 @@ impl HostKernels for BlockReference {
 
     fn pack(&self, op: &Op, binding: &'static str, tensor: &Tensor, dtype: Dtype) -> Option<QuantizedWeight> {
         ReferenceExecutor.pack(op, binding, tensor, dtype)
+    }
+
+    fn packed_bytes(&self, packed: &QuantizedWeight) -> usize {
+        ReferenceExecutor.packed_bytes(packed)
     }
 
     fn run(

@@ -72,7 +72,7 @@ impl PackedInt8 {
     }
 
     /// Bytes it holds.
-    pub(crate) fn size_bytes(&self) -> usize {
+    pub(in crate::gemm) fn size_bytes(&self) -> usize {
         size_of_val(&self.lines[..])
             + size_of_val(&self.starts[..])
             + size_of_val(&self.scales[..])
