@@ -43,7 +43,7 @@ pub(crate) async fn check_case(executor: &dyn Executor, case: &Case, dtype: Dtyp
     let plan = executor.prepare(program.clone(), options).await.map_err(|e| e.to_string())?;
     let batch = case.batch();
     let actual = plan.run(&batch, &outputs).await.map_err(|e| e.to_string())?;
-    for ((actual, expected), id) in actual.iter().zip(case.expected()).zip(outputs) {
+    for ((actual, expected), id) in actual.iter().zip(case.expected_in(executor.row_bits())).zip(outputs) {
         let shape = case.output_shape(&program, id);
         compare(actual, &expected, &shape, case.tolerance).map_err(|e| e.to_string())?;
     }

@@ -110,7 +110,7 @@ impl HostKernels for CpuKernels {
 
     fn device_for(&self, dtype: Dtype) -> DeviceInfo {
         let kernels = match dtype {
-            Dtype::Int8 if self.int8.encoding().bits() == RowBits::Seven => {
+            Dtype::Int8 if self.row_bits() == RowBits::Seven => {
                 format!("int8 {}, rows in 7 bits", self.int8)
             }
             Dtype::Int8 => format!("int8 {}", self.int8),
@@ -124,6 +124,10 @@ impl HostKernels for CpuKernels {
             Dtype::F32 | Dtype::Int8 => true,
             Dtype::F16 => false,
         }
+    }
+
+    fn row_bits(&self) -> RowBits {
+        self.int8.encoding().bits()
     }
 
     fn pack(&self, op: &Op, binding: &'static str, tensor: &Tensor, dtype: Dtype) -> Option<Packed> {

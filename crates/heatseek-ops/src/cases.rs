@@ -4,9 +4,11 @@ use std::sync::Arc;
 
 use heatseek_testkit::{Tolerance, values};
 
+use crate::int8::RowBits;
+use crate::reference::Int8Reference;
 use crate::{
-    Batch, Binding, BlockReference, CopyRows, Dim, Direction, Dtype, Element, ExecutorError, Gemm,
-    HostExecutor, HostKernels, Op, OutputId, PlanOptions, Program, ReferenceExecutor, Residual, Rows, Table,
+    Batch, Binding, CopyRows, Dim, Direction, Dtype, Element, Gemm, HostExecutor, HostKernels, Op, OutputId,
+    PlanOptions, Program, ReferenceExecutor, Residual, Rows, Table,
 };
 
 /// Rows of a table (vocabulary, positions) whose size a case leaves open: more than any case's length.
@@ -274,22 +276,24 @@ impl Case {
 
     /// What the reference computes, for cases of [`quantized`] and [`quantized_in_blocks`] in int8.
     pub fn expected(&self) -> Vec<Vec<f32>> {
-        let program = Arc::new(self.program());
-        let options = PlanOptions { dtype: self.dtype, ..PlanOptions::default() };
-        let outcome = match self.blocks {
-            true => self.run(&HostExecutor::new(BlockReference), &program, options),
-            false => self.run(&HostExecutor::new(ReferenceExecutor), &program, options),
-        };
-        outcome.expect("the reference runs every case")
+        self.expected_in(RowBits::Eight)
     }
 
-    fn run<K: HostKernels + Clone>(
-        &self,
-        executor: &HostExecutor<K>,
-        program: &Arc<Program>,
-        options: PlanOptions,
-    ) -> Result<Vec<Vec<f32>>, ExecutorError> {
-        executor.plan(program.clone(), options)?.run_now(&self.batch(), &self.outputs(program))
+    /// The same with rows of int8 in so many bits, where each has one range: [`quantized`].
+    pub fn expected_in(&self, bits: RowBits) -> Vec<Vec<f32>> {
+        match bits {
+            _ if self.blocks => self.run(Int8Reference::Blocks),
+            RowBits::Eight => self.run(ReferenceExecutor),
+            RowBits::Seven => self.run(Int8Reference::SevenBits),
+        }
+    }
+
+    fn run(&self, reference: impl HostKernels + Clone) -> Vec<Vec<f32>> {
+        let program = Arc::new(self.program());
+        let options = PlanOptions { dtype: self.dtype, ..PlanOptions::default() };
+        let plan = HostExecutor::new(reference).plan(program.clone(), options);
+        let plan = plan.expect("the reference runs every op");
+        plan.run_now(&self.batch(), &self.outputs(&program)).expect("the reference runs every case")
     }
 
     fn input(&self, binding: &Binding, seed: u64, batch: &Batch) -> crate::Tensor {

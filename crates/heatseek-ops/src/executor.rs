@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use thiserror::Error;
 
+use crate::int8::RowBits;
 use crate::{Batch, OutputId, Program};
 
 /// A future that stays on its thread: in the browser, GPU objects cannot leave it.
@@ -155,6 +156,11 @@ pub trait Executor {
     /// Whether it can make plans of `dtype`.
     fn stores(&self, dtype: Dtype) -> bool {
         dtype == Dtype::F32
+    }
+
+    /// How finely plans of [`Dtype::Int8`] quantise rows where each has one range, which is so in host memory.
+    fn row_bits(&self) -> RowBits {
+        RowBits::default()
     }
 
     /// Makes `program` ready: weights laid out and uploaded, pipelines created.

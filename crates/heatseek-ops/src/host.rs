@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::activations::{self, Activations, MAX_OUTPUTS};
+use crate::int8::RowBits;
 use crate::{
     Batch, Buffer, BufferId, DeviceInfo, Direction, Dtype, Element, Executor, ExecutorError, LocalFuture, Op,
     OutputId, Plan, PlanOptions, Program, Step, Table, Tensor,
@@ -104,6 +105,11 @@ pub trait HostKernels {
         dtype == Dtype::F32
     }
 
+    /// See [`Executor::row_bits`].
+    fn row_bits(&self) -> RowBits {
+        RowBits::default()
+    }
+
     /// Lays out the weight bound at `binding` of `op` for a plan of `dtype`, or `None` to be given its plain values.
     fn pack(&self, op: &Op, binding: &'static str, tensor: &Tensor, dtype: Dtype) -> Option<Self::Packed>;
 
@@ -186,6 +192,10 @@ impl<K: HostKernels + Clone + 'static> Executor for HostExecutor<K> {
 
     fn stores(&self, dtype: Dtype) -> bool {
         self.kernels.stores(dtype)
+    }
+
+    fn row_bits(&self) -> RowBits {
+        self.kernels.row_bits()
     }
 
     fn prepare(

@@ -35,4 +35,4 @@ pub use ops::{
     LayerNorm, Op, Pool, Pooling, Residual, Rollout,
 };
 pub use program::{Buffer, BufferId, HIDDEN, OutputId, POOLED, Program, ProgramError, Rows, Step, Table};
-pub use reference::{BlockReference, ReferenceExecutor};
+pub use reference::ReferenceExecutor;

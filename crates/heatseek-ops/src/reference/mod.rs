@@ -81,11 +81,16 @@ impl HostKernels for ReferenceExecutor {
     }
 }
 
-/// The same where rows are quantised by [blocks](crate::int8::BLOCK) in plans of int8, as GPUs do it.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct BlockReference;
+/// The references with rows of int8 as devices quantise them that do it otherwise.
+#[derive(Clone, Copy, Debug)]
+pub enum Int8Reference {
+    /// In 7 bits: [`RowBits::Seven`].
+    SevenBits,
+    /// With a scale for each [block](crate::int8::BLOCK), as GPUs do it.
+    Blocks,
+}
 
-impl HostKernels for BlockReference {
+impl HostKernels for Int8Reference {
     type Packed = QuantizedWeight;
 
     fn device(&self) -> DeviceInfo {
@@ -111,8 +116,11 @@ impl HostKernels for BlockReference {
         packed: &[PackedOperand<QuantizedWeight>],
         operands: &mut Operands<'_>,
     ) -> Result<(), ExecutorError> {
-        match (op, packed) {
-            (Op::Gemm(op), [(_, weight)]) => gemm_int8_blocks(op, rows, weight, operands),
+        match (self, op, packed) {
+            (Self::SevenBits, Op::Gemm(op), [(_, weight)]) => {
+                gemm_int8(op, rows, weight, RowBits::Seven, operands);
+            }
+            (Self::Blocks, Op::Gemm(op), [(_, weight)]) => gemm_int8_blocks(op, rows, weight, operands),
             _ => crate::ops::run_reference(op, rows, operands),
         }
         Ok(())
