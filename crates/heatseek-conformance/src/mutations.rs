@@ -31,6 +31,7 @@ pub const MUTATIONS: &[Mutation] = &[
             // On matrix units, and where sums are split.
             ("workgroupBarrier();\nfor (step = ", "for (step = "),
             ("workgroupBarrier();\nif (tile_row >= 16u)", "if (tile_row >= 16u)"),
+            ("workgroupBarrier();\nfor (var block = 0u;", "for (var block = 0u;"),
         ],
         at_load: true,
     },
@@ -42,6 +43,8 @@ pub const MUTATIONS: &[Mutation] = &[
             ("if (step < steps)", "if (step + 1u < steps)"),
             ("step < steps; step++", "step + 1u < steps; step++"),
             ("step < steps; step += 8u", "step + 8u < steps; step += 8u"),
+            ("step < blocks; step += 2u", "step + 2u < blocks; step += 2u"),
+            ("if (block < blocks) {\nw_0", "if (block + 1u < blocks) {\nw_0"),
         ],
         at_load: true,
     },
@@ -61,6 +64,48 @@ pub const MUTATIONS: &[Mutation] = &[
             ("if (row_0 + tile_row >= params.rows)", "if (row_0 + tile_row + 1u >= params.rows)"),
             ("if (row_0 + tile_row < params.rows &&", "if (row_0 + tile_row + 1u < params.rows &&"),
         ],
+        at_load: true,
+    },
+    Mutation {
+        name: "gemm_int8: another row's scale",
+        kernels: "gemm_int8",
+        edits: &[("staged[at_1 + 2u].x", "staged[at_0 + 2u].x")],
+        at_load: true,
+    },
+    Mutation {
+        name: "gemm_int8: largest of seven eighths of a block",
+        kernels: "gemm_int8",
+        edits: &[(", magnitude(v_7))", ", magnitude(v_6))")],
+        at_load: true,
+    },
+    Mutation {
+        name: "gemm_int8: cut off rather than rounded",
+        kernels: "gemm_int8",
+        edits: &[("pack4xI8(bitcast<vec4<i32>>(round(v)", "pack4xI8(bitcast<vec4<i32>>(trunc(v)")],
+        at_load: false,
+    },
+    Mutation {
+        name: "gemm_int8: a bit is not used",
+        kernels: "gemm_int8",
+        edits: &[("bitcast<f32>((244u - clamp", "bitcast<f32>((243u - clamp")],
+        at_load: false,
+    },
+    Mutation {
+        name: "gemm_int8: a column's sum in place of its scale",
+        kernels: "gemm_int8",
+        edits: &[("* 128u + row * 16u)", "* 128u + (1u - row) * 16u)")],
+        at_load: true,
+    },
+    Mutation {
+        name: "gemm_int8: scales of another tile of columns",
+        kernels: "gemm_int8",
+        edits: &[("row * 16u) + column]", "row * 16u) + column % 16u]")],
+        at_load: false,
+    },
+    Mutation {
+        name: "gemm_int8: a word left out",
+        kernels: "gemm_int8",
+        edits: &[(" + dots(a_0[3], w_3_0)", ""), (" + dots(high_0[3], w_7)", "")],
         at_load: true,
     },
     Mutation {
@@ -245,10 +290,11 @@ pub const MUTATIONS: &[Mutation] = &[
 ];
 
 impl Mutation {
-    /// The kernels it is planted in where `dtype` is stored; none if they store only f32.
+    /// The kernels it is planted in where `dtype` is stored; none if there are no such kernels.
     fn kernels(&self, dtype: Dtype) -> Option<String> {
         let stored = self.kernels.replace("f32", dtype.name());
-        heatseek_wgsl::kernels().iter().any(|kernel| kernel.name.starts_with(&stored)).then_some(stored)
+        let named = |kernel: &heatseek_wgsl::Kernel| kernel.name.starts_with(&stored);
+        (stored.contains(dtype.name()) && heatseek_wgsl::kernels().iter().any(named)).then_some(stored)
     }
 
     /// Whether some kernel that stores `dtype` can have it.
@@ -256,12 +302,15 @@ impl Mutation {
         self.kernels(dtype).is_some()
     }
 
-    /// The source of kernel `name` with the fault in it, or unchanged if it is planted elsewhere.
+    /// The source of kernel `name` with the fault in it where `dtype` is stored, or unchanged if it is planted elsewhere.
     ///
     /// # Panics
     /// If the text to edit is gone: the mutation must follow the kernel.
-    pub fn apply(&self, name: &str, source: &str) -> String {
-        self.apply_to(self.kernels, name, source)
+    pub fn apply(&self, dtype: Dtype, name: &str, source: &str) -> String {
+        match self.kernels(dtype) {
+            Some(kernels) => self.apply_to(&kernels, name, source),
+            None => source.to_owned(),
+        }
     }
 
     fn apply_to(&self, kernels: &str, name: &str, source: &str) -> String {
@@ -295,6 +344,7 @@ pub async fn check_mutation(
     let cases = match dtype {
         Dtype::F32 => cases::all(),
         Dtype::F16 => cases::halved(),
+        Dtype::Int8 => cases::quantized_in_blocks(),
     };
     for case in cases {
         if !mutation.kernels.starts_with(case.op.name()) {
@@ -321,8 +371,8 @@ mod tests {
             for (find, _) in mutation.edits {
                 let mut kernels = heatseek_wgsl::kernels().iter();
                 let found = |k: &heatseek_wgsl::Kernel| {
-                    let [f32s, f16s] = [Dtype::F32, Dtype::F16].map(|dtype| mutation.kernels(dtype));
-                    let named = f32s.iter().chain(&f16s).any(|name| k.name.starts_with(name.as_str()));
+                    let stored = [Dtype::F32, Dtype::F16, Dtype::Int8].map(|dtype| mutation.kernels(dtype));
+                    let named = stored.iter().flatten().any(|name| k.name.starts_with(name.as_str()));
                     named && k.source.contains(find)
                 };
                 assert!(kernels.any(found), "`{}`: no kernel contains {find:?}", mutation.name);

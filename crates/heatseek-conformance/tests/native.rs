@@ -9,9 +9,10 @@ use std::sync::Arc;
 use heatseek::{DtypeChoice, LoadOptions, Model, ModelFiles, NoControl, block_on};
 use heatseek_conformance::{
     Backend, Golden, MUTATIONS, Mutation, PictureGolden, check_attention_properties, check_golden,
-    check_halves, check_layers, check_lost_device, check_mutation, check_norm_choice, check_ops,
-    check_picture_analysis, check_picture_attention, check_pooling, check_properties, check_text_analysis,
-    check_text_attention, check_vision, check_whole_pictures, check_wrong_gpu, read_vision_golden,
+    check_halves, check_int8_golden, check_layers, check_lost_device, check_mutation, check_norm_choice,
+    check_ops, check_picture_analysis, check_picture_attention, check_pooling, check_properties,
+    check_text_analysis, check_text_attention, check_vision, check_whole_pictures, check_wrong_gpu,
+    read_vision_golden,
 };
 use heatseek_model::synthetic::SyntheticBert;
 use heatseek_ops::{Dtype, PlanOptions, cases};
@@ -284,6 +285,35 @@ fn cuda_kernels_run_a_model_on_the_cpu() {
     check_folder(&backend, &dir, &dir.join("texts.json"), &dir.join("golden.safetensors"));
 }
 
+/// What int8 costs on GPUs: of small models, whose few dimensions hide little, and of the real one.
+#[test]
+fn goldens_in_int8() {
+    let golden = root().join("tests/golden");
+    let small = small_models("models");
+    for backend in [Backend::lavapipe(), Backend::cuda()].into_iter().chain(named_gpu()).filter(available) {
+        for dir in &small {
+            check_int8(&backend, dir, [&dir.join("texts.json"), &dir.join("golden.safetensors")], 0.99);
+        }
+        if let Some(dir) = real_model() {
+            let files = [&golden.join("texts.json"), &golden.join("minilm.safetensors")];
+            check_int8(&backend, &dir, files, 0.995);
+        }
+    }
+    let Some(backend) = cuda_on_cpu() else { return };
+    let files = [&small[0].join("texts.json"), &small[0].join("golden.safetensors")];
+    check_int8(&backend, &small[0], files, 0.99);
+}
+
+fn check_int8(backend: &Backend, dir: &std::path::Path, golden: [&PathBuf; 2], least: f64) {
+    println!("{} on {backend}", dir.display());
+    let [texts, tensors] =
+        golden.map(|p| std::fs::read(p).unwrap_or_else(|e| panic!("{}: {e}", p.display())));
+    let golden = Golden::read(&texts, &tensors).unwrap_or_else(|e| panic!("{e}"));
+    let files = ModelFiles::from_dir(dir).unwrap_or_else(|e| panic!("{e}"));
+    let report = block_on(check_int8_golden(files, &golden, backend.load_options(), least));
+    report.unwrap_or_else(|e| panic!("{}: {e}", dir.display())).assert();
+}
+
 /// The backends that run the kernels of a fault.
 fn spoiled(mutation: &Mutation) -> Vec<Backend> {
     let software = [Backend::lavapipe(), Backend::swiftshader()];
@@ -300,17 +330,28 @@ fn spoiled(mutation: &Mutation) -> Vec<Backend> {
 /// Each planted kernel fault must make the op suite fail.
 #[test]
 fn planted_kernel_faults_are_caught() {
-    for mutation in MUTATIONS {
-        for backend in spoiled(mutation) {
-            // SwiftShader stores no f16.
-            let halves = backend != Backend::swiftshader().staged() && mutation.is_for(Dtype::F16);
-            let halves = halves.then_some(Dtype::F16);
-            for dtype in [Dtype::F32].into_iter().chain(halves) {
-                let caught = block_on(check_mutation(&backend, mutation, dtype));
-                let name = format!("{} in {} on {backend}", mutation.name, dtype.name());
-                let how = caught.unwrap_or_else(|e| panic!("{name}: {e}"));
-                println!("{name}: caught: {how}");
-            }
+    faults_are_caught(Dtype::F32);
+}
+
+#[test]
+fn planted_kernel_faults_are_caught_in_f16() {
+    faults_are_caught(Dtype::F16);
+}
+
+#[test]
+fn planted_kernel_faults_are_caught_in_int8() {
+    faults_are_caught(Dtype::Int8);
+}
+
+fn faults_are_caught(dtype: Dtype) {
+    for mutation in MUTATIONS.iter().filter(|mutation| mutation.is_for(dtype)) {
+        // SwiftShader stores no f16, and takes seconds to compile a GEMM in int8.
+        let runs = |b: &Backend| dtype == Dtype::F32 || *b != Backend::swiftshader().staged();
+        for backend in spoiled(mutation).into_iter().filter(runs) {
+            let caught = block_on(check_mutation(&backend, mutation, dtype));
+            let name = format!("{} in {} on {backend}", mutation.name, dtype.name());
+            let how = caught.unwrap_or_else(|e| panic!("{name}: {e}"));
+            println!("{name}: caught: {how}");
         }
     }
 }
@@ -337,9 +378,12 @@ fn a_model_is_stored_as_asked() {
     assert!(error.contains("f16") && error.contains("ask for f32"), "{error}");
     assert_eq!(stored(&Backend::Cpu, DtypeChoice::Auto).dtype, "f32");
     if available(&Backend::lavapipe()) {
-        for (dtype, expected) in
-            [(DtypeChoice::F32, "f32"), (DtypeChoice::F16, "f16"), (DtypeChoice::Auto, "f16")]
-        {
+        for (dtype, expected) in [
+            (DtypeChoice::F32, "f32"),
+            (DtypeChoice::F16, "f16"),
+            (DtypeChoice::Auto, "f16"),
+            (DtypeChoice::Int8, "int8"),
+        ] {
             let device = stored(&Backend::lavapipe(), dtype);
             assert_eq!((device.kind, device.dtype), ("gpu", expected), "{:?}", device.fallback);
             assert!(device.kernels.starts_with(&format!("wgsl-{expected}")), "{}", device.kernels);
@@ -349,10 +393,21 @@ fn a_model_is_stored_as_asked() {
 
 #[test]
 fn a_wrong_gpu_is_found_at_load() {
+    is_found_at_load(Dtype::F32, DtypeChoice::F32);
+}
+
+#[test]
+fn a_wrong_gpu_is_found_at_load_in_int8() {
+    is_found_at_load(Dtype::Int8, DtypeChoice::Int8);
+}
+
+fn is_found_at_load(stored: Dtype, dtype: DtypeChoice) {
     let files = || SyntheticBert::default().files();
-    for mutation in MUTATIONS.iter().filter(|m| m.at_load) {
+    for mutation in MUTATIONS.iter().filter(|m| m.at_load && m.is_for(stored)) {
         for backend in spoiled(mutation).into_iter().filter(|b| *b != Backend::swiftshader().staged()) {
-            let report = block_on(check_wrong_gpu(&files, &backend.load_options(), mutation));
+            println!("{} on {backend}", mutation.name);
+            let options = LoadOptions { dtype, ..backend.load_options() };
+            let report = block_on(check_wrong_gpu(&files, &options, mutation));
             report.unwrap_or_else(|e| panic!("{}: {e}", mutation.name)).assert();
         }
     }

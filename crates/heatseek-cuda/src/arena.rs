@@ -100,7 +100,7 @@ impl Arena {
         let kernel = stage.selection.kernel;
         let bound = |binding: u32| {
             let name = kernel.bindings.get(binding as usize).map_or("", |b| b.name);
-            let dtype = if kernel.halves.contains(&name) { Dtype::F16 } else { Dtype::F32 };
+            let dtype = kernel.dtype(name);
             self.bound(step, (name, dtype), &plan.weights, captures).ok_or_else(|| {
                 let what = format!("kernel `{}` binds `{name}`, which its op lacks", kernel.name);
                 plan.device.faults().internal(what)

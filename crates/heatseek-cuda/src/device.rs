@@ -26,6 +26,9 @@ const MEMORY_SHARE: u64 = 32;
 /// The first GPUs that multiply f16 matrices of 16 by 8 by 16, which the kernels' are made of: Ampere.
 const MATRIX_UNITS: (u32, u32) = (8, 0);
 
+/// The first GPUs with a dot product of bytes.
+const DOT_PRODUCTS: (u32, u32) = (6, 1);
+
 /// Bytes of shared memory that a kernel may declare on every GPU: more would be asked for at launch.
 const SHARED_BYTES: u32 = 48 << 10;
 
@@ -170,7 +173,10 @@ impl CudaDevice {
     pub fn stores(&self, dtype: Dtype) -> bool {
         match dtype {
             Dtype::F32 | Dtype::F16 => true,
-            Dtype::Int8 => false,
+            Dtype::Int8 => {
+                let facts = self.driver().facts();
+                facts.emulated || facts.capability >= DOT_PRODUCTS
+            }
         }
     }
 

@@ -47,7 +47,7 @@ impl CudaPlan {
         device.faults().check()?;
         if !device.stores(options.dtype) {
             let what = format!("{} storage", options.dtype.name());
-            let why = "no shader stores it; ask for f32 or f16, or for the CPU".to_owned();
+            let why = "it has no dot product of bytes; ask for f32 or f16, or for the CPU".to_owned();
             return Err(device.faults().unsupported(what, why));
         }
         let target = device.target(options.dtype);
@@ -81,7 +81,7 @@ impl CudaPlan {
         let storage = Storage::new(&program, &self.target);
         let weights = Weights::upload(&self.device, &program, &storage, &self.weights)?;
         // A new step may read what was stored as f16 and cannot be any more.
-        let kept = |(step, stages): (&Step, &Stages)| match storage.halves(step) == self.storage.halves(step)
+        let kept = |(step, stages): (&Step, &Stages)| match storage.narrow(step) == self.storage.narrow(step)
         {
             true => stages.clone(),
             false => Stages::default(),
@@ -121,7 +121,7 @@ impl CudaPlan {
         let mut selections = Vec::new();
         for &(index, class) in stages.iter().filter(new) {
             let step = &self.program.steps()[index];
-            let selection = select(&step.op, class, &self.target, &self.storage.halves(step))
+            let selection = select(&step.op, class, &self.target, &self.storage.narrow(step))
                 .map_err(|why| self.device.faults().unsupported(step.op.name(), why.to_string()))?;
             selections.push((index, class, selection));
         }

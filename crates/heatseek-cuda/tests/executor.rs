@@ -324,6 +324,23 @@ fn what_is_stored_as_f16_equals_the_reference_of_what_is_stored() {
     }
 }
 
+/// int8 storage: every case with every tile.
+#[test]
+fn what_is_stored_as_int8_equals_the_reference_of_what_is_stored() {
+    let options = PlanOptions { dtype: Dtype::Int8, ..CHECKED };
+    let cases = cases::quantized_in_blocks();
+    for device in devices() {
+        let own = device.target(Dtype::Int8);
+        for [few_rows, small_rows, medium_rows] in [[usize::MAX; 3], [0, 0, usize::MAX], [0; 3]] {
+            let target = Target { few_rows, small_rows, medium_rows, ..own };
+            let executor = CudaExecutor::new(device.clone().with_target(target));
+            assert!(executor.stores(Dtype::Int8) && executor.device_for(Dtype::Int8).dtype == "int8");
+            cases.iter().for_each(|case| drop(executor.plan(Arc::new(case.program()), options).unwrap()));
+            run_all(&cases, |case| check(&executor, case, options));
+        }
+    }
+}
+
 /// Whether a case gives what the reference does.
 fn check(executor: &CudaExecutor, case: &Case, options: PlanOptions) -> Result<(), String> {
     let program = Arc::new(case.program());

@@ -122,6 +122,8 @@ pub(crate) fn wanted_limits(adapter: &wgpu::Limits) -> wgpu::Limits {
 pub(crate) struct Offer {
     /// f16 in kernels and in buffers.
     pub(crate) halves: bool,
+    /// Dot products of packed bytes in WGSL.
+    pub(crate) packed_dot: bool,
     /// Matrix units that [`Target::matrix_units`](heatseek_wgsl::Target) speaks of.
     pub(crate) matrix_units: bool,
 }
@@ -137,6 +139,7 @@ impl Offer {
         let subgroups_of_32 = (info.subgroup_min_size, info.subgroup_max_size) == (32, 32);
         Self {
             halves,
+            packed_dot: has_packed_dot(),
             matrix_units: halves
                 && subgroups_of_32
                 && features.contains(wgpu::Features::EXPERIMENTAL_COOPERATIVE_MATRIX)
@@ -161,6 +164,17 @@ impl Offer {
         // cooperative matrices, in kernels of our own that naga validates when they are built.
         unsafe { wgpu::ExperimentalFeatures::enabled() }
     }
+}
+
+/// Whether kernels may say `dot4I8Packed`. It is a word of the language, not a feature of the adapter: naga writes what a
+/// GPU lacks in other words, and browsers that know it do so too.
+fn has_packed_dot() -> bool {
+    #[cfg(target_arch = "wasm32")]
+    return instance()
+        .wgsl_language_features()
+        .contains(wgpu::WgslLanguageFeatures::Packed4x8IntegerDotProduct);
+    #[cfg(not(target_arch = "wasm32"))]
+    true
 }
 
 pub(crate) fn instance() -> wgpu::Instance {

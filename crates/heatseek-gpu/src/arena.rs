@@ -118,7 +118,7 @@ impl Arena {
         }
         let mut entries = Vec::with_capacity(kernel.bindings.len());
         for (binding, at) in kernel.bindings.iter().zip(0..) {
-            let dtype = if kernel.halves.contains(&binding.name) { Dtype::F16 } else { Dtype::F32 };
+            let dtype = kernel.dtype(binding.name);
             let resource =
                 self.resource(step, (binding.name, dtype), weights, captures).ok_or_else(|| {
                     let what =

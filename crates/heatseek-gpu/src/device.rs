@@ -52,6 +52,7 @@ struct Shared {
     faults: Arc<Faults>,
     pipelines: RefCell<Pipelines>,
     halves: bool,
+    packed_dot: bool,
     target: Cell<Target>,
     watch: RefCell<Option<Watch>>,
 }
@@ -90,6 +91,7 @@ impl GpuDevice {
                 uniform_alignment: u64::from(limits.min_uniform_buffer_offset_alignment),
                 pipelines: RefCell::default(),
                 halves: offer.halves,
+                packed_dot: offer.packed_dot,
                 target: Cell::new(Target {
                     matrix_units: offer.matrix_units,
                     workgroup_bytes: limits.max_compute_workgroup_storage_size,
@@ -176,7 +178,7 @@ impl GpuDevice {
         match dtype {
             Dtype::F32 => true,
             Dtype::F16 => self.shared.halves,
-            Dtype::Int8 => false,
+            Dtype::Int8 => self.shared.packed_dot,
         }
     }
 
@@ -187,10 +189,10 @@ impl GpuDevice {
             return Ok(());
         }
         let why = match dtype {
-            Dtype::F16 => "its adapter has no `shader-f16`; ask for f32, or auto".to_owned(),
-            dtype => format!("no shader stores {}; ask for f32, or for the CPU", dtype.name()),
+            Dtype::F16 => "its adapter has no `shader-f16`; ask for f32, or auto",
+            _ => "this browser's WGSL has no `packed_4x8_integer_dot_product`; ask for f32, or for the CPU",
         };
-        Err(self.faults().unsupported(format!("{} storage", dtype.name()), why))
+        Err(self.faults().unsupported(format!("{} storage", dtype.name()), why.to_owned()))
     }
 
     /// Destroys the device: every plan on it answers [`ExecutorError::Lost`] from now on.

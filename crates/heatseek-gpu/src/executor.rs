@@ -36,7 +36,7 @@ impl GpuExecutor {
         let target = self.device.target(dtype);
         let storage = Storage::new(program, &target);
         for (_, step) in eager(program) {
-            let selection = select(&step.op, target.row_class(rows), &target, &storage.halves(step))
+            let selection = select(&step.op, target.row_class(rows), &target, &storage.narrow(step))
                 .map_err(|why| self.device.faults().unsupported(step.op.name(), why.to_string()))?;
             self.device.pipelines().borrow_mut().start(&self.device, &selection, false)?;
         }

@@ -86,7 +86,7 @@ impl GpuPlan {
         let storage = Storage::new(&program, &self.target);
         let weights = Weights::upload(&self.device, &program, &storage, &self.weights).await?;
         // A new step may read what was stored as f16 and cannot be any more.
-        let kept = |(step, stages): (&Step, &Stages)| match storage.halves(step) == self.storage.halves(step)
+        let kept = |(step, stages): (&Step, &Stages)| match storage.narrow(step) == self.storage.narrow(step)
         {
             true => stages.clone(),
             false => Stages::default(),
@@ -124,7 +124,7 @@ impl GpuPlan {
 
     fn select(&self, index: usize, class: RowClass) -> Result<Selection, ExecutorError> {
         let step = &self.program.steps()[index];
-        select(&step.op, class, &self.target, &self.storage.halves(step))
+        select(&step.op, class, &self.target, &self.storage.narrow(step))
             .map_err(|why| self.device.faults().unsupported(step.op.name(), why.to_string()))
     }
 

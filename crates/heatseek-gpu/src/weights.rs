@@ -35,10 +35,9 @@ impl Weights {
         let mut buffers = already.buffers.clone();
         let (mut verdicts, mut unseen_bytes) = (Vec::new(), 0);
         for step in program.steps() {
-            let halves = storage.halves(step);
             for (binding, id) in step.op.bindings().iter().zip(&step.buffers) {
                 let (name, Buffer::Weight(tensor)) = &program.buffers()[id.0] else { continue };
-                let dtype = if halves.contains(&binding.name) { Dtype::F16 } else { Dtype::F32 };
+                let dtype = storage.of_binding(step, binding.name);
                 let layout = (*id, step.op.name(), binding.name, dtype);
                 if buffers.contains_key(&layout) {
                     continue;

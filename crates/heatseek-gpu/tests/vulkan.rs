@@ -21,6 +21,7 @@ use emulated::without_matrix_units;
 const CHECKED: PlanOptions = PlanOptions { expected_rows: 0, checked: true, dtype: Dtype::F32 };
 const UNCHECKED: PlanOptions = PlanOptions { checked: false, ..CHECKED };
 const F16: PlanOptions = PlanOptions { dtype: Dtype::F16, ..CHECKED };
+const INT8: PlanOptions = PlanOptions { dtype: Dtype::Int8, ..CHECKED };
 
 /// A device on every adapter. None is a failure where one is expected: CI has software adapters.
 fn devices() -> Vec<GpuDevice> {
@@ -201,20 +202,34 @@ fn gemms_on_emulated_matrix_units_equal_the_reference() {
             let transform =
                 |_: &heatseek_wgsl::Kernel, source: &str| without_last_step(&without_matrix_units(source));
             let device = device.clone().with_source_transform(Box::new(transform));
-            assert_wrong(&GpuExecutor::new(device.with_target(with_tile(own, tile))));
+            assert_wrong(&GpuExecutor::new(device.with_target(with_tile(own, tile))), F16);
         }
     }
 }
 
-/// A fault in a kernel of halves is no less of a fault.
+/// Every case with every tile: the integers are the reference's, one for one.
 #[test]
-fn a_planted_fault_in_f16_gives_a_wrong_answer() {
-    for device in devices_with_f16() {
+fn every_case_in_int8_equals_the_reference() {
+    for device in devices() {
+        let own = device.target(Dtype::Int8);
+        for tile in [TILES[0], TILES[1], TILES[3]] {
+            let executor = GpuExecutor::new(device.clone().with_target(with_tile(own, tile)));
+            assert_eq!(executor.device_for(Dtype::Int8).dtype, "int8");
+            check_cases(&executor, &cases::quantized_in_blocks(), INT8);
+        }
+    }
+}
+
+/// A fault in a kernel of halves or bytes is no less of a fault.
+#[test]
+fn a_planted_fault_in_what_is_narrow_gives_a_wrong_answer() {
+    let halves = devices_with_f16().into_iter().map(|device| (device, F16));
+    for (device, options) in halves.chain(devices().into_iter().map(|device| (device, INT8))) {
         for tile in [TILES[0], TILES[2]] {
             let transform = |_: &heatseek_wgsl::Kernel, source: &str| without_last_step(source);
             let device = device.clone().with_source_transform(Box::new(transform));
-            let own = device.target(Dtype::F16);
-            assert_wrong(&GpuExecutor::new(device.with_target(with_tile(own, tile))));
+            let own = device.target(options.dtype);
+            assert_wrong(&GpuExecutor::new(device.with_target(with_tile(own, tile))), options);
         }
     }
 }
@@ -224,15 +239,19 @@ fn without_last_step(source: &str) -> String {
     let source = source.replace("step < (k + 15u) / 16u; step++", "step + 1u < (k + 15u) / 16u; step++");
     let source = source.replace("if (step < steps)", "if (step + 1u < steps)");
     let source = source.replace("step < steps; step++", "step + 1u < steps; step++");
-    source.replace("step < steps; step += 8u", "step + 8u < steps; step += 8u")
+    let source = source.replace("step < steps; step += 8u", "step + 8u < steps; step += 8u");
+    // In int8.
+    let source = source.replace("step < blocks; step += 2u", "step + 2u < blocks; step += 2u");
+    source.replace("if (block < blocks) {\nw_0", "if (block + 1u < blocks) {\nw_0")
 }
 
-/// Fails if a GEMM in f16 is right.
-fn assert_wrong(executor: &GpuExecutor) {
-    let case = cases::halved().into_iter().find(|case| case.name.starts_with("gemm/k_384, ")).unwrap();
+/// Fails if a GEMM in the dtype of `options` is right.
+fn assert_wrong(executor: &GpuExecutor, options: PlanOptions) {
+    let cases = if options.dtype == Dtype::Int8 { cases::quantized_in_blocks() } else { cases::halved() };
+    let case = cases.into_iter().find(|case| case.name.starts_with("gemm/k_384, ")).unwrap();
     let program = Arc::new(case.program());
     let outputs = case.outputs(&program);
-    let plan = block_on(executor.plan(program, F16)).unwrap();
+    let plan = block_on(executor.plan(program, options)).unwrap();
     let actual = block_on(plan.run(&case.batch(), &outputs)).unwrap();
     assert!(compare(&actual[0], &case.expected()[0], &[33, 64], case.tolerance).is_err());
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use heatseek_testkit::{Tolerance, values};
 
 use crate::int8::RowBits;
-use crate::reference::SevenBitReference;
+use crate::reference::Int8Reference;
 use crate::{
     Batch, Binding, CopyRows, Dim, Direction, Dtype, Element, Gemm, HostExecutor, HostKernels, Op, OutputId,
     PlanOptions, Program, ReferenceExecutor, Residual, Rows, Table,
@@ -34,6 +34,8 @@ pub struct Case {
     halved: Option<Halved>,
     /// What the reference stores.
     dtype: Dtype,
+    /// Whether it quantises rows by blocks.
+    blocks: bool,
 }
 
 /// All cases of all ops.
@@ -72,21 +74,13 @@ pub fn halved() -> Vec<Case> {
 }
 
 /// The cases of the ops that have an int8 of their own, for plans of [`Dtype::Int8`]: against a reference that quantises
-/// in the same way.
+/// in the same way, each row by its own range.
 pub fn quantized() -> Vec<Case> {
-    let gemms = all().into_iter().filter(|case| matches!(case.op, Op::Gemm(_)));
-    let mut cases: Vec<Case> = gemms.collect();
-    let linear = |name: &str, rows: usize, k: usize, n: usize| {
-        Case::new(name, Gemm::linear(k, n), Rows::Tokens, &[rows])
-            .with_scale("weight", 3.0 / (k as f32).sqrt())
-    };
-    // Depths that are not whole groups of four bytes, and layers of MiniLM; rows whose range does not hold zero, for
-    // their middle; rows without a range.
-    for (rows, k, n) in [(3, 1, 5), (5, 7, 3), (33, 67, 19), (37, 384, 1536), (9, 1536, 384)] {
+    let mut cases = gemms();
+    // Depths that are not whole groups of four bytes.
+    for (rows, k, n) in [(3, 1, 5), (5, 7, 3), (33, 67, 19)] {
         cases.push(linear(&format!("{rows}x{n}x{k}"), rows, k, n));
     }
-    cases.push(linear("off_centre", 33, 68, 64).with_values("x", 1.0, 3.0));
-    cases.push(linear("without_range", 33, 68, 64).with_values("x", 0.0, 3.0));
     let quantized = |case: Case| Case {
         name: format!("{}, int8", case.name),
         dtype: Dtype::Int8,
@@ -94,6 +88,42 @@ pub fn quantized() -> Vec<Case> {
         ..case
     };
     cases.into_iter().map(quantized).collect()
+}
+
+/// The same for GPUs, which quantise rows by [blocks](crate::int8::BLOCK).
+pub fn quantized_in_blocks() -> Vec<Case> {
+    let mut cases = gemms();
+    // Of an odd number of blocks, and of more than a split step.
+    cases.extend([linear("33x68x96", 33, 96, 68), linear("5x64x548", 5, 548, 64)]);
+    // The largest magnitude of a block, which may be a multiple of what rounds to its neighbours; no magnitude at all.
+    cases.push(linear("zeros", 5, 64, 64).with_scale("x", 0.0));
+    cases.push(linear("tiny", 5, 64, 64).with_scale("x", 1e-37));
+    cases.push(linear("large", 5, 64, 64).with_scale("x", 1e30).with_scale("weight", 1e-29));
+    let quantized = |case: Case| Case {
+        name: format!("{}, int8 by blocks", case.name),
+        dtype: Dtype::Int8,
+        blocks: true,
+        tolerance: Tolerance::OP_INT8,
+        ..case
+    };
+    cases.into_iter().map(quantized).collect()
+}
+
+/// The GEMMs of f32, and some that only quantising tells apart: layers of MiniLM; rows whose range does not hold zero;
+/// rows without a range.
+fn gemms() -> Vec<Case> {
+    let gemms = all().into_iter().filter(|case| matches!(case.op, Op::Gemm(_)));
+    let more = [
+        linear("37x1536x384", 37, 384, 1536),
+        linear("9x384x1536", 9, 1536, 384),
+        linear("off_centre", 33, 68, 64).with_values("x", 1.0, 3.0),
+        linear("without_range", 33, 68, 64).with_values("x", 0.0, 3.0),
+    ];
+    gemms.chain(more).collect()
+}
+
+fn linear(name: &str, rows: usize, k: usize, n: usize) -> Case {
+    Case::new(name, Gemm::linear(k, n), Rows::Tokens, &[rows]).with_scale("weight", 3.0 / (k as f32).sqrt())
 }
 
 impl Case {
@@ -112,6 +142,7 @@ impl Case {
             inputs: Vec::new(),
             halved: None,
             dtype: Dtype::F32,
+            blocks: false,
         }
     }
 
@@ -243,16 +274,17 @@ impl Case {
         [rows.count(&self.batch()), width]
     }
 
-    /// What the reference computes, for cases of [`quantized`] in int8.
+    /// What the reference computes, for cases of [`quantized`] and [`quantized_in_blocks`] in int8.
     pub fn expected(&self) -> Vec<Vec<f32>> {
         self.expected_in(RowBits::Eight)
     }
 
-    /// The same with rows of int8 in so many bits.
+    /// The same with rows of int8 in so many bits, where each has one range: [`quantized`].
     pub fn expected_in(&self, bits: RowBits) -> Vec<Vec<f32>> {
         match bits {
+            _ if self.blocks => self.run(Int8Reference::Blocks),
             RowBits::Eight => self.run(ReferenceExecutor),
-            RowBits::Seven => self.run(SevenBitReference),
+            RowBits::Seven => self.run(Int8Reference::SevenBits),
         }
     }
 

@@ -158,7 +158,7 @@ pub trait Executor {
         dtype == Dtype::F32
     }
 
-    /// How finely plans of [`Dtype::Int8`] quantise rows.
+    /// How finely plans of [`Dtype::Int8`] quantise rows where each has one range, which is so in host memory.
     fn row_bits(&self) -> RowBits {
         RowBits::default()
     }

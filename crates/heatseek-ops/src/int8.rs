@@ -11,12 +11,24 @@
 //!
 //! with both sums exact in i32. `middle` is a float, so the range need not contain zero: subtracting a LayerNorm's mean
 //! only moves it, and a folded LayerNorm quantises a row to the same integers as a separate one without affine.
+//!
+//! That is how it is in host memory. A GPU stages a part of a row before it has seen the rest, so there each [`BLOCK`]
+//! of a row has a scale of its own, and its integers are as far below zero as above: [`quantize_block`]. Then
+//!
+//! ```text
+//! x · w_j = scale_j · Σ_blocks (scale_block · Σ_k∈block q[k] v[j][k])
+//! ```
+//!
+//! with the inner sums exact.
 
 /// The deepest product whose sums cannot leave i32: 2¹⁷ products of at most 2⁷ · 127.
 pub const MAX_DEPTH: usize = (1 << 17) - 1;
 
 /// The largest magnitude of a quantised weight. Not 128: symmetric, so that a column keeps its sign structure.
 const WEIGHT_LIMIT: f32 = 127.0;
+
+/// Elements of a row that have a scale of their own on a GPU.
+pub const BLOCK: usize = 32;
 
 /// How finely rows are quantised.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -106,6 +118,31 @@ pub fn quantize_row(row: &[f32], bits: RowBits, integers: &mut [i8]) -> RowScale
     RowScale { scale, middle: least + bits.half() * scale }
 }
 
+/// Quantises one [`BLOCK`], or what is left of a row, to integers within ±127, and returns their scale. All steps but the
+/// last are exact, so that every backend can find the same integers: the largest magnitude is rounded up to eight bits,
+/// and 127 divided by that is a division of integers. A block below 2⁻¹¹⁹ is zeros. One with a value that is not finite,
+/// or beyond 2¹¹⁷, gets a `scale` that is not finite.
+pub fn quantize_block(block: &[f32], integers: &mut [i8]) -> f32 {
+    // The bits of magnitudes are in the order of the magnitudes, and those of NaN come last.
+    let largest = block.iter().map(|v| v.abs().to_bits()).max().unwrap_or(0);
+    let exponent = largest >> 23;
+    let inverse = match exponent {
+        8..244 => {
+            let rounded_up = (largest >> 16 & 0x7f) + 129;
+            ((127 << 17) / rounded_up) as f32 * f32::from_bits((244 - exponent) << 23)
+        }
+        _ => 0.0,
+    };
+    for (integer, v) in integers.iter_mut().zip(block) {
+        *integer = (v * inverse).round_ties_even() as i8;
+    }
+    match exponent {
+        0..8 => 0.0,
+        8..244 => 1.0 / inverse,
+        _ => f32::from_bits(largest | 0x7f80_0000),
+    }
+}
+
 /// Steps per unit where `steps` of them span `range`; 0 for a range too small to divide by.
 fn inverse_step(range: f32, steps: f32) -> f32 {
     let inverse = steps / range;
@@ -157,5 +194,32 @@ mod tests {
             assert!(quantize_row(&[bad, 1.0], RowBits::Eight, &mut integers).scale.is_nan());
         }
         assert_eq!(quantize_row(&[], RowBits::Eight, &mut []).scale, 0.0);
+    }
+
+    #[test]
+    fn blocks_use_their_range_to_within_a_hundredth() {
+        for largest in [1.0f32, 1.003, 1.5, 1.9999999, 3.7e-5, -2.0e30, 2.0f32.powi(-119), 2.0f32.powi(116)] {
+            let block = [largest, 0.3 * largest, -0.77 * largest, 0.0];
+            let mut integers = [99; 4];
+            let scale = quantize_block(&block, &mut integers);
+            assert!((125..=127).contains(&integers[0].unsigned_abs()), "{largest:e}: {integers:?}");
+            for (q, v) in integers.iter().zip(block) {
+                let back = scale * f32::from(*q);
+                assert!((back - v).abs() <= 0.5001 * scale, "{v:e} became {back:e}");
+            }
+        }
+    }
+
+    #[test]
+    fn blocks_without_a_range_are_zeros_and_blocks_without_numbers_are_none() {
+        for nothing in [0.0, 1e-38, 2.0f32.powi(-120), f32::MIN_POSITIVE / 2.0] {
+            let mut integers = [9; 2];
+            assert_eq!(quantize_block(&[nothing, -nothing], &mut integers), 0.0);
+            assert_eq!(integers, [0; 2]);
+        }
+        assert_eq!(quantize_block(&[], &mut []), 0.0);
+        for bad in [f32::NAN, -f32::NAN, f32::INFINITY, f32::NEG_INFINITY, 2.0f32.powi(117)] {
+            assert!(!quantize_block(&[1.0, bad, 2.0], &mut [0; 3]).is_finite(), "{bad}");
+        }
     }
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use naga::proc::Layouter;
 use naga::valid::{Capabilities, ValidationFlags, Validator};
-use naga::{AddressSpace, Handle, Module, Scalar, StorageAccess, Type, TypeInner};
+use naga::{AddressSpace, GlobalVariable, Handle, Module, Scalar, StorageAccess, Type, TypeInner};
 
 /// The entry of the kernel table for `source`, which lies in `file`.
 pub fn kernel(name: &str, source: &str, file: &Path) -> String {
@@ -24,29 +24,34 @@ pub fn kernel(name: &str, source: &str, file: &Path) -> String {
     let overrides: Vec<_> = overrides.iter().filter_map(|(_, o)| o.name.as_deref()).collect();
     format!(
         "Kernel {{ name: {name:?}, source: include_str!({file:?}), entry_point: {:?}, bindings: &[{}], \
-         workgroup_size: {}, workgroup_bytes: {}, overrides: &{overrides:?}, halves: &{:?} }},\n",
+         workgroup_size: {}, workgroup_bytes: {}, overrides: &{overrides:?}, narrow: &[{}] }},\n",
         entry.name,
         bindings(&module).unwrap_or_else(|why| fail(why)),
         entry.workgroup_size.iter().product::<u32>(),
         workgroup_bytes(&module),
-        halves(&module),
+        narrow(&module),
     )
 }
 
-/// The storage bindings of f16 or vectors of it, in the order of their numbers.
-fn halves(module: &Module) -> Vec<&str> {
-    let is_half = |ty: Handle<Type>| match module.types[ty].inner {
-        TypeInner::Array { base, .. } => module.types[base].inner.scalar() == Some(Scalar::F16),
-        _ => false,
+/// The storage bindings whose floats are stored in fewer bits, in the order of their numbers: arrays of f16, and a weight
+/// that is an array of integers. (Other integers are tables.)
+fn narrow(module: &Module) -> String {
+    let stored = |name: &str, ty: Handle<Type>| match module.types[ty].inner {
+        TypeInner::Array { base, .. } => match module.types[base].inner.scalar()? {
+            Scalar::F16 => Some("F16"),
+            Scalar::U32 if name == "weight" => Some("Int8"),
+            _ => None,
+        },
+        _ => None,
     };
-    let mut all: Vec<_> = module
-        .global_variables
-        .iter()
-        .filter(|(_, global)| is_half(global.ty))
-        .filter_map(|(_, global)| Some((global.binding?.binding, global.name.as_deref()?)))
-        .collect();
+    let of_global = |global: &GlobalVariable| {
+        let (binding, name) = (global.binding?.binding, global.name.as_deref()?);
+        Some((binding, format!("({name:?}, Dtype::{}), ", stored(name, global.ty)?)))
+    };
+    let mut all: Vec<_> =
+        module.global_variables.iter().filter_map(|(_, global)| of_global(global)).collect();
     all.sort();
-    all.into_iter().map(|(_, name)| name).collect()
+    all.into_iter().map(|(_, text)| text).collect()
 }
 
 fn bindings(module: &Module) -> Result<String, String> {

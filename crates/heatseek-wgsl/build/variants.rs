@@ -33,6 +33,9 @@ const MATRIX_TILES: [[u32; 5]; 3] = [[16, 1, 2, 1, 2], [32, 1, 2, 2, 2], [64, 2,
 
 /// What a step of the GEMM for few rows takes of a row of x, in vectors of four: as much again is under way.
 const SPLIT_VECTORS: u32 = 2;
+/// Rows of the tiles of the GEMM in 8 bits: 4 rows by 8 columns an invocation, and a block of a row to quantise.
+const INT8_ROWS: [u32; 2] = [32, 64];
+
 /// Subgroups of the GEMM for few rows on matrix units: 256 invocations in all.
 const SPLIT_SUBGROUPS: u32 = 8;
 
@@ -54,8 +57,23 @@ const GEMM_HALVES: [(&str, [u32; 2], &[&str]); 3] = [
     ("_y16", [0, 1], &["", "_act", "_norm_in", "_norm_in_act"]),
 ];
 
-/// Depth to which a weight is padded with zeros: what is staged at a time, of f16 on matrix units.
-const DEPTHS: [u32; 2] = [16, 32];
+/// What a GEMM's weight is stored as. In 8 bits nothing else is narrower than f32.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Weight {
+    F32,
+    F16,
+    Int8,
+}
+
+impl Weight {
+    /// Depth to which it is padded with zeros: what is staged at a time, of f16 on matrix units; a block in 8 bits.
+    fn depth(self) -> u32 {
+        match self {
+            Self::F32 => 16,
+            Self::F16 | Self::Int8 => 32,
+        }
+    }
+}
 
 /// Poolings: whether two values of a column are kept, and whether there are parameters.
 const POOLINGS: [(&str, [u32; 2]); 3] = [("", [0, 0]), ("_two", [1, 0]), ("_learned", [1, 1])];
@@ -100,16 +118,21 @@ pub fn all(target_arch: &str) -> Vec<Variant> {
             ("thread_columns", thread_columns),
             ("stage_weight", stage_weight),
         ];
-        all.extend(gemms(&format!("f32_m{tile_rows}"), "gemm.wgsl", &tile, 0));
-        all.extend(gemms(&format!("f16_m{tile_rows}"), "gemm.wgsl", &tile, 1));
+        all.extend(gemms(&format!("f32_m{tile_rows}"), "gemm.wgsl", &tile, Weight::F32));
+        all.extend(gemms(&format!("f16_m{tile_rows}"), "gemm.wgsl", &tile, Weight::F16));
     }
     for thread_rows in DIRECT_ROWS {
         let tile = [("thread_rows", thread_rows), ("vectors", DIRECT_VECTORS)];
-        all.extend(gemms(&format!("direct_f32_m{thread_rows}"), "gemm_direct.wgsl", &tile, 0));
+        all.extend(gemms(&format!("direct_f32_m{thread_rows}"), "gemm_direct.wgsl", &tile, Weight::F32));
     }
     let tile = [("vectors", SPLIT_VECTORS)];
-    all.extend(gemms("f32_split", "gemm_split.wgsl", &tile, 0));
-    all.extend(gemms("f16_split", "gemm_split.wgsl", &tile, 1));
+    all.extend(gemms("f32_split", "gemm_split.wgsl", &tile, Weight::F32));
+    all.extend(gemms("f16_split", "gemm_split.wgsl", &tile, Weight::F16));
+    for tile_rows in INT8_ROWS {
+        let tile = [("tile_rows", tile_rows), ("lanes", 2 * tile_rows)];
+        all.extend(gemms(&format!("int8_m{tile_rows}"), "gemm_int8.wgsl", &tile, Weight::Int8));
+    }
+    all.extend(gemms("int8_split", "gemm_int8_split.wgsl", &[], Weight::Int8));
     if target_arch != "wasm32" {
         all.extend(matrix_gemms(0));
     }
@@ -146,29 +169,32 @@ fn matrix_gemms(tint: u32) -> Vec<Variant> {
             ("frags_across", frags_across),
             ("tint", tint),
         ];
-        gemms(&format!("f16_matrix_m{tile_rows}"), "gemm_matrix.wgsl", &tile, 1)
+        gemms(&format!("f16_matrix_m{tile_rows}"), "gemm_matrix.wgsl", &tile, Weight::F16)
     };
     let split = [("slices", SPLIT_SUBGROUPS), ("tint", tint)];
-    let mut all = gemms("f16_matrix_split", "gemm_matrix_split.wgsl", &split, 1);
+    let mut all = gemms("f16_matrix_split", "gemm_matrix_split.wgsl", &split, Weight::F16);
     all.extend(MATRIX_TILES.into_iter().flat_map(of_tile));
-    all.extend(gemms("f16_matrix_m128", "gemm_matrix_large.wgsl", &[("tint", tint)], 1));
+    let tile = [("tint", tint)];
+    all.extend(gemms("f16_matrix_m128", "gemm_matrix_large.wgsl", &tile, Weight::F16));
     all
 }
 
 /// The GEMMs of one tile: every epilogue with everything that may be f16.
-fn gemms(name: &str, template: &'static str, tile: &[(&'static str, u32)], weight_half: u32) -> Vec<Variant> {
+fn gemms(name: &str, template: &'static str, tile: &[(&'static str, u32)], weight: Weight) -> Vec<Variant> {
     let mut all = Vec::new();
-    for (halves, [x_half, y_half], epilogues) in &GEMM_HALVES[..if weight_half == 1 { 3 } else { 1 }] {
+    let narrow = if weight == Weight::F16 { GEMM_HALVES.len() } else { 1 };
+    for (halves, [x_half, y_half], epilogues) in &GEMM_HALVES[..narrow] {
         for (suffix, [norm_in, act, add, add_normalized]) in GEMM_EPILOGUES {
             if !epilogues.contains(&suffix) {
                 continue;
             }
             let mut parameters = tile.to_vec();
             parameters.extend([
-                ("weight_half", weight_half),
+                ("weight_half", u32::from(weight == Weight::F16)),
+                ("weight_int8", u32::from(weight == Weight::Int8)),
                 ("x_half", *x_half),
                 ("y_half", *y_half),
-                ("depth", DEPTHS[weight_half as usize]),
+                ("depth", weight.depth()),
                 ("norm_in", norm_in),
                 ("act", act),
                 ("add", add),

@@ -1,3 +1,5 @@
+use heatseek_ops::Dtype;
+
 /// How a kernel uses a binding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Access {
@@ -35,15 +37,25 @@ pub struct Kernel {
     pub workgroup_bytes: u32,
     /// Pipeline constants without a default: all of them must be set.
     pub overrides: &'static [&'static str],
-    /// Names of the bindings that are stored as f16, whose buffers take two bytes an element.
-    pub halves: &'static [&'static str],
+    /// The bindings whose floats are stored as something narrower than f32, and as what.
+    pub narrow: &'static [(&'static str, Dtype)],
 }
 
 impl Kernel {
-    /// Whether exactly `halves` are its bindings that are stored as f16.
-    pub(crate) fn stores(&self, halves: &[&str]) -> bool {
-        self.halves.len() == halves.len() && self.halves.iter().all(|name| halves.contains(name))
+    /// What the floats of binding `name` are stored as.
+    pub fn dtype(&self, name: &str) -> Dtype {
+        dtype_of(self.narrow, name)
     }
+
+    /// Whether exactly `narrow` are its bindings that are narrower than f32.
+    pub(crate) fn stores(&self, narrow: &[(&'static str, Dtype)]) -> bool {
+        self.narrow.len() == narrow.len() && self.narrow.iter().all(|binding| narrow.contains(binding))
+    }
+}
+
+/// What binding `name` is stored as, if those in `narrow` are all that are not f32.
+pub(crate) fn dtype_of(narrow: &[(&'static str, Dtype)], name: &str) -> Dtype {
+    narrow.iter().find(|(narrow, _)| *narrow == name).map_or(Dtype::F32, |(_, dtype)| *dtype)
 }
 
 /// Every shipped kernel, by name.

@@ -2,7 +2,8 @@ use std::borrow::Cow;
 
 use half::f16;
 use half::slice::HalfFloatSliceExt;
-use heatseek_ops::{Dtype, Op, Tensor};
+use heatseek_ops::int8::{BLOCK, QuantizedWeight};
+use heatseek_ops::{Dtype, Gemm, Op, Tensor};
 
 /// Columns a GEMM workgroup computes, in every tile, so that all of them share packed weights.
 pub const COLUMN_TILE: usize = 64;
@@ -14,6 +15,8 @@ pub enum Packed<'a> {
     F32(Cow<'a, [f32]>),
     /// Stored as f16, rounded to the nearest.
     F16(Vec<f16>),
+    /// A quantised weight, four integers to a word, and bits of floats behind them.
+    Int8(Vec<u32>),
 }
 
 impl Packed<'_> {
@@ -22,21 +25,28 @@ impl Packed<'_> {
         match self {
             Self::F32(values) => bytemuck::cast_slice(values),
             Self::F16(values) => bytemuck::cast_slice(values.reinterpret_cast()),
+            Self::Int8(words) => bytemuck::cast_slice(words),
         }
     }
 }
 
-/// A constant in the layout its kernel reads, padded with zeros, stored as `dtype`: f16 if its binding is among the
-/// `halves` of the step that binds it.
+/// A constant in the layout its kernel reads, padded with zeros, stored as `dtype`:
+/// [`Storage::of_binding`](crate::Storage::of_binding) of the step that binds it.
 ///
 /// A GEMM's `weight [n, k]` becomes `[ceil(n/64)][ceil(k/d)·d][64]`, with d = 16 for f32 and 32 for f16: column tiles,
 /// transposed, so that a workgroup streams contiguous memory. Its per-column vectors (`bias`, `colsum`, both rows
 /// of `residual_affine`) are padded to whole column tiles. Everything else is passed through.
+///
+/// In int8, the weight becomes `[ceil(n/64)][ceil(k/32)·8][64]` words of four integers along k each, and behind them come
+/// two rows of n floats, padded to whole column tiles: the columns' scales, and the sums of what their integers stand for.
 pub fn pack<'a>(op: &Op, binding: &str, tensor: &'a Tensor, dtype: Dtype) -> Packed<'a> {
     let values = match op {
-        Op::Gemm(gemm) => match binding {
-            "weight" => Cow::Owned(column_tiles(&tensor.values(), gemm.n, gemm.k, depth_step(dtype))),
-            "bias" | "colsum" | "residual_affine" if gemm.n % COLUMN_TILE != 0 => {
+        Op::Gemm(gemm) => match (binding, dtype) {
+            ("weight", Dtype::Int8) => {
+                return Packed::Int8(integer_tiles(&QuantizedWeight::new(&tensor.values(), gemm.k), gemm));
+            }
+            ("weight", _) => Cow::Owned(column_tiles(&tensor.values(), gemm.n, gemm.k, depth_step(dtype))),
+            ("bias" | "colsum" | "residual_affine", _) if gemm.n % COLUMN_TILE != 0 => {
                 Cow::Owned(padded_rows(&tensor.values(), gemm.n))
             }
             _ => tensor.values(),
@@ -44,7 +54,7 @@ pub fn pack<'a>(op: &Op, binding: &str, tensor: &'a Tensor, dtype: Dtype) -> Pac
         _ => tensor.values(),
     };
     match dtype {
-        // No shader reads i8, and executors refuse plans of it.
+        // Nothing but weights of GEMMs is int8.
         Dtype::F32 | Dtype::Int8 => Packed::F32(values),
         Dtype::F16 => Packed::F16(values.iter().map(|&value| to_half(value)).collect()),
     }
@@ -58,8 +68,8 @@ fn to_half(value: f32) -> f16 {
 /// Depth to which a weight is padded: what is staged at a time, of f16 on matrix units.
 fn depth_step(dtype: Dtype) -> usize {
     match dtype {
-        Dtype::F32 | Dtype::Int8 => 16,
-        Dtype::F16 => 32,
+        Dtype::F32 => 16,
+        Dtype::F16 | Dtype::Int8 => 32,
     }
 }
 
@@ -72,6 +82,29 @@ fn column_tiles(weight: &[f32], n: usize, k: usize, step: usize) -> Vec<f32> {
                 depth_row[column] = value;
             }
         }
+    }
+    packed
+}
+
+/// A quantised weight in column tiles, its scales and the sums of what it stands for.
+fn integer_tiles(weight: &QuantizedWeight, gemm: &Gemm) -> Vec<u32> {
+    let (columns, words) = (gemm.n.next_multiple_of(COLUMN_TILE), gemm.k.next_multiple_of(BLOCK) / 4);
+    let mut packed = vec![0; columns * words];
+    let tiles = packed.chunks_exact_mut((words * COLUMN_TILE).max(1));
+    for (tile, rows) in tiles.zip(weight.values.chunks(COLUMN_TILE * gemm.k)) {
+        for (column, row) in rows.chunks_exact(gemm.k).enumerate() {
+            for (depth_row, integers) in tile.chunks_exact_mut(COLUMN_TILE).zip(row.chunks(4)) {
+                let mut bytes = [0; 4];
+                bytes.iter_mut().zip(integers).for_each(|(byte, integer)| *byte = integer.cast_unsigned());
+                depth_row[column] = u32::from_le_bytes(bytes);
+            }
+        }
+    }
+    let sums = weight.scales.iter().zip(&weight.sums).map(|(scale, &sum)| scale * sum as f32);
+    let scales = weight.scales.iter().copied();
+    for row in [scales.collect::<Vec<f32>>(), sums.collect()] {
+        packed.extend(row.iter().map(|v| v.to_bits()));
+        packed.resize(packed.len() + columns - gemm.n, 0);
     }
     packed
 }

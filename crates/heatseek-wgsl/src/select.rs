@@ -1,7 +1,7 @@
-use heatseek_ops::{Activation, Attention, Batch, Dim, Gemm, HeadFusion, Op, Pool, Pooling, Residual};
+use heatseek_ops::{Activation, Attention, Batch, Dim, Dtype, Gemm, HeadFusion, Op, Pool, Pooling, Residual};
 use thiserror::Error;
 
-use crate::kernel::{Kernel, kernel};
+use crate::kernel::{Kernel, dtype_of, kernel};
 use crate::target::{RowClass, Target};
 
 /// Workgroups a dispatch may have in one dimension: WebGPU's default
@@ -53,13 +53,18 @@ enum Work {
     LongestRow,
 }
 
-/// The kernel for `op` over as many rows as `class` says, on a device like `target`; `halves` are the bindings that
-/// are stored as f16 ([`Storage::halves`](crate::Storage::halves); none for f32).
+/// The kernel for `op` over as many rows as `class` says, on a device like `target`; `narrow` are the bindings that
+/// are stored as something narrower than f32 ([`Storage::narrow`](crate::Storage::narrow); none for f32).
 ///
 /// # Errors
 /// [`Unsupported`] if no shipped variant can: a width that is no multiple of 4, a head wider than 128, a
 /// fusion that needs more bindings than WebGPU gives, f16 where no model has it.
-pub fn select(op: &Op, class: RowClass, target: &Target, halves: &[&str]) -> Result<Selection, Unsupported> {
+pub fn select(
+    op: &Op,
+    class: RowClass,
+    target: &Target,
+    narrow: &[(&'static str, Dtype)],
+) -> Result<Selection, Unsupported> {
     let no = |why: String| Err(Unsupported { op: op.name(), why });
     for binding in op.bindings() {
         // Statistics are pairs, and maps as wide as sequences are long; all other rows are read in vectors of four.
@@ -71,7 +76,10 @@ pub fn select(op: &Op, class: RowClass, target: &Target, halves: &[&str]) -> Res
             return no(format!("`{}` is {width} wide, which is not a multiple of 4", binding.name));
         }
     }
-    let dtype = if halves.is_empty() { "f32" } else { "f16" };
+    // Nothing is f16 beside int8.
+    let stored = narrow.first().map_or(Dtype::F32, |(_, dtype)| *dtype);
+    let dtype = stored.name();
+    let direct = target.direct && stored == Dtype::F32;
     let (name, constants, work) = match op {
         Op::Embed(embed) => {
             let constants = vec![("hidden_size", embed.hidden_size as f64)];
@@ -95,11 +103,10 @@ pub fn select(op: &Op, class: RowClass, target: &Target, halves: &[&str]) -> Res
         }
         Op::Gemm(gemm) => match gemm_variant(gemm) {
             Ok(variant) => {
-                let matrix = if target.matrix_units && !halves.is_empty() { "matrix_" } else { "" };
-                let direct = target.direct && halves.is_empty();
+                let matrix = if target.matrix_units && stored == Dtype::F16 { "matrix_" } else { "" };
                 let family = if direct { "gemm_direct" } else { "gemm" };
-                let named = |tile| format!("{family}_{dtype}_{matrix}{tile}{}{variant}", gemm_halves(halves));
-                let (mut tile, mut rows, mut columns) = class.gemm_tile(direct);
+                let named = |tile| format!("{family}_{dtype}_{matrix}{tile}{}{variant}", gemm_halves(narrow));
+                let (mut tile, mut rows, mut columns) = class.gemm_tile(stored, direct);
                 let wide = kernel(&named("m128")).filter(|k| k.workgroup_bytes <= target.workgroup_bytes);
                 if class == RowClass::Large && wide.is_some() {
                     (tile, rows, columns) = ("m128", 128, 128);
@@ -116,8 +123,7 @@ pub fn select(op: &Op, class: RowClass, target: &Target, halves: &[&str]) -> Res
         Op::Attention(attention) => match head_class(attention) {
             Some(class) => {
                 let heads = attention.num_attention_heads;
-                let family =
-                    if target.direct && halves.is_empty() { "attention_direct" } else { "attention" };
+                let family = if direct { "attention_direct" } else { "attention" };
                 (
                     format!("{family}_{dtype}_d{class}"),
                     attention_constants(attention),
@@ -180,7 +186,7 @@ pub fn select(op: &Op, class: RowClass, target: &Target, halves: &[&str]) -> Res
         _ => return no("it has no shader yet".to_owned()),
     };
     match kernel(&name) {
-        Some(kernel) if !kernel.stores(halves) => no(format!("`{name}` does not store {halves:?} as f16")),
+        Some(kernel) if !kernel.stores(narrow) => no(format!("`{name}` does not store {narrow:?}")),
         Some(kernel) => Ok(Selection { kernel, constants, work }),
         None => no(format!("variant `{name}` is not shipped")),
     }
@@ -252,8 +258,9 @@ fn gemm_variant(gemm: &Gemm) -> Result<&'static str, &'static str> {
 }
 
 /// The part of a GEMM variant's name that tells what is f16 besides the weight.
-fn gemm_halves(halves: &[&str]) -> &'static str {
-    match (halves.contains(&"x"), halves.contains(&"y")) {
+fn gemm_halves(narrow: &[(&'static str, Dtype)]) -> &'static str {
+    let is_half = |name| dtype_of(narrow, name) == Dtype::F16;
+    match (is_half("x"), is_half("y")) {
         (false, false) => "",
         (true, false) => "_x16",
         (false, true) => "_y16",

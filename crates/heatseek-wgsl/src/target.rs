@@ -25,7 +25,7 @@ pub struct Target {
     /// Whether subgroups of 32 multiply f16 matrices of 16 by 16 into f32 ones. Used with [`Dtype::F16`] only.
     pub matrix_units: bool,
     /// Whether GEMMs and attention read their operands where they lie rather than stage them in workgroup memory, which
-    /// on software is memory like any other. Used with [`Dtype::F32`] only.
+    /// on software is memory like any other. Used by what is stored as f32 only.
     pub direct: bool,
     /// Most bytes of workgroup memory of a kernel that there is a smaller one for.
     pub workgroup_bytes: u32,
@@ -72,7 +72,7 @@ impl Target {
         let (few_rows, small_rows) = match self.dtype {
             // Their small tile keeps up from fewer rows on, and for more: measured as above.
             Dtype::F16 if self.matrix_units => (self.few_rows / 4, self.small_rows.saturating_mul(2)),
-            Dtype::F16 if self.direct => return self.staged().row_class(rows),
+            Dtype::F16 | Dtype::Int8 if self.direct => return self.staged().row_class(rows),
             _ => (self.few_rows, self.small_rows),
         };
         match rows {
@@ -112,9 +112,12 @@ impl RowClass {
         self as usize
     }
 
-    /// The tile of a GEMM, staged or `direct`: its part of the variant's name, its rows and its columns.
-    pub(crate) fn gemm_tile(self, direct: bool) -> (&'static str, usize, usize) {
+    /// The tile of a GEMM whose weight is `stored` so, staged or `direct`: its part of the variant's name, its rows and
+    /// its columns.
+    pub(crate) fn gemm_tile(self, stored: Dtype, direct: bool) -> (&'static str, usize, usize) {
         match self {
+            // In smaller tiles, more is quantised than multiplied.
+            Self::Small if stored == Dtype::Int8 => Self::Medium.gemm_tile(stored, direct),
             Self::Few | Self::Small if direct => ("m4", 4, COLUMN_TILE),
             Self::Medium | Self::Large if direct => ("m16", 16, COLUMN_TILE),
             Self::Few => ("split", 16, COLUMN_TILE / 4),

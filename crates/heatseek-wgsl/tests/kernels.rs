@@ -27,10 +27,15 @@ fn parsed(kernel: &Kernel) -> (Module, ModuleInfo) {
     (module, info)
 }
 
-/// Every step of every case with every row class: in f32, staged and direct, in f16, and in f16 on matrix units.
+/// Every step of every case with every row class: in f32, staged and direct, in f16, in f16 on matrix units, and in int8.
 fn selected_steps() -> Vec<(String, Step, Result<Selection, String>)> {
     let mut all = Vec::new();
-    for (dtype, cases) in [(Dtype::F32, cases::all()), (Dtype::F16, cases::halved())] {
+    let cases = [
+        (Dtype::F32, cases::all()),
+        (Dtype::F16, cases::halved()),
+        (Dtype::Int8, cases::quantized_in_blocks()),
+    ];
+    for (dtype, cases) in cases {
         let software = Target::new(dtype, AdapterClass::Software);
         let plain = software.staged();
         let matrix = Target { matrix_units: true, ..plain };
@@ -38,15 +43,17 @@ fn selected_steps() -> Vec<(String, Step, Result<Selection, String>)> {
         let large = Target { workgroup_bytes: 48 << 10, ..matrix };
         for case in cases {
             let program = case.program();
-            let targets =
-                if dtype == Dtype::F16 { vec![plain, matrix, large] } else { vec![plain, software] };
+            let targets = match dtype {
+                Dtype::F16 => vec![plain, matrix, large],
+                Dtype::F32 | Dtype::Int8 => vec![plain, software],
+            };
             for target in &targets {
                 let storage = Storage::new(&program, target);
                 for (step, class) in
                     program.steps().iter().flat_map(|s| RowClass::ALL.map(|class| (s, class)))
                 {
-                    let halves = storage.halves(step);
-                    let selection = select(&step.op, class, target, &halves).map_err(|e| e.to_string());
+                    let narrow = storage.narrow(step);
+                    let selection = select(&step.op, class, target, &narrow).map_err(|e| e.to_string());
                     all.push((format!("{} {class:?} {target:?}", case.name), step.clone(), selection));
                 }
             }

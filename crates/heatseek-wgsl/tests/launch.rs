@@ -1,5 +1,6 @@
 //! How kernels are chosen, launched and fed.
 
+use heatseek_ops::int8::QuantizedWeight;
 use heatseek_ops::{
     Activation, Attention, AttentionMap, Batch, BufferId, Dtype, Embed, Gemm, HeadFusion, L2Normalize,
     LayerNorm, Op, Pool, Pooling, Program, Residual, Rows, Table, Tensor,
@@ -88,10 +89,40 @@ fn packed_weights_follow_their_formula_and_are_zero_beyond() {
     }
 }
 
+#[test]
+fn quantized_weights_follow_their_formula_and_are_zero_beyond() {
+    for (n, k) in [(64, 32), (4, 4), (68, 36), (132, 100)] {
+        let op = Op::from(Gemm::linear(k, n));
+        let weight = values(1, n * k, 1.0);
+        let quantized = QuantizedWeight::new(&weight, k);
+        let tensor = Tensor::new(&[n, k], weight);
+        let Packed::Int8(words) = pack(&op, "weight", &tensor, Dtype::Int8) else { panic!("it is int8") };
+        let (tiles, depth) = (n.div_ceil(64), k.div_ceil(32) * 8);
+        assert_eq!(words.len(), tiles * (depth + 2) * 64);
+        let (integers, columns) = words.split_at(tiles * depth * 64);
+        for (at, word) in integers.iter().enumerate() {
+            let (column, first) = (at / (depth * 64) * 64 + at % 64, at / 64 % depth * 4);
+            for (byte, row) in word.to_le_bytes().into_iter().zip(first..) {
+                let inside = column < n && row < k;
+                let wanted = if inside { quantized.values[column * k + row] } else { 0 };
+                assert_eq!(byte.cast_signed(), wanted, "[{n}, {k}] at column {column}, depth {row}");
+            }
+        }
+        for (column, pair) in (0..tiles * 64).map(|c| (c, [columns[c], columns[tiles * 64 + c]])) {
+            let wanted = match column < n {
+                true => [quantized.scales[column], quantized.scales[column] * quantized.sums[column] as f32],
+                false => [0.0; 2],
+            };
+            assert_eq!(pair.map(f32::from_bits), wanted, "[{n}, {k}] of column {column}");
+        }
+    }
+}
+
 fn f32s(packed: &Packed<'_>) -> Vec<f32> {
     match packed {
         Packed::F32(values) => values.to_vec(),
         Packed::F16(values) => values.iter().map(|v| v.to_f32()).collect(),
+        Packed::Int8(_) => panic!("integers are no floats"),
     }
 }
 
@@ -115,6 +146,8 @@ fn tiles_grow_with_rows_and_sooner_on_few_cores() {
     assert_eq!(classes(AdapterClass::Software), [Small, Large, Large, Large, Large, Large, Large]);
     let staged = Target::new(Dtype::F32, AdapterClass::Software).staged();
     assert_eq!([1, 32, 33].map(|rows| staged.row_class(rows)), [Small, Small, Large]);
+    let bytes = Target::new(Dtype::Int8, AdapterClass::Software);
+    assert_eq!([1, 32, 33].map(|rows| bytes.row_class(rows)), [Small, Small, Large]);
     assert_eq!(classes(AdapterClass::Integrated), [Few, Few, Small, Medium, Medium, Large, Large]);
     assert_eq!(classes(AdapterClass::Discrete), [Few, Few, Few, Few, Small, Medium, Large]);
     assert_eq!(RowClass::ALL.map(RowClass::index), [0, 1, 2, 3]);
@@ -170,8 +203,20 @@ fn halves_are_what_all_kernels_that_touch_it_can_store() {
     assert_eq!(stored(&program, &half), [false; 6]);
     let storage = Storage::new(&program, &half);
     assert!(
-        program.steps().iter().filter(|s| s.op.name() == "gemm").all(|s| storage.halves(s) == ["weight"])
+        program
+            .steps()
+            .iter()
+            .filter(|s| s.op.name() == "gemm")
+            .all(|s| storage.narrow(s) == [("weight", Dtype::F16)])
     );
+    let bytes = Target { dtype: Dtype::Int8, ..half };
+    assert_eq!(stored(&program, &bytes), [false; 6]);
+    let storage = Storage::new(&program, &bytes);
+    for step in program.steps() {
+        let narrow: &[_] = if step.op.name() == "gemm" { &[("weight", Dtype::Int8)] } else { &[] };
+        assert_eq!(storage.narrow(step), narrow);
+        assert_eq!([storage.of_binding(step, "bias"), storage.of_binding(step, "y")], [Dtype::F32; 2]);
+    }
 }
 
 #[test]

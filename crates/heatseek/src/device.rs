@@ -13,7 +13,7 @@ use heatseek_ops::{
     ReferenceExecutor,
 };
 
-use crate::self_check::{self, Verdict};
+use crate::self_check::{self, Truth, Verdict};
 use crate::{Control, DeviceChoice, DeviceReport, DtypeChoice, Error, LoadOptions, Progress, Stage};
 
 /// Makes a device fail.
@@ -160,6 +160,21 @@ async fn cpu(
     prepare(model, &heatseek_cpu::executor(), (Norm::Plain, dtype), options, fallback).await
 }
 
+/// What the CPU makes of the probe, to compare a device with that stores `dtype`.
+async fn truth(
+    model: &dyn Encoder,
+    options: &LoadOptions,
+    probe: &Batch,
+    dtype: Dtype,
+) -> Result<Truth, Error> {
+    let exact = self_check::run(&cpu(model, options, Dtype::F32, None).await?, probe).await?;
+    let int8 = match dtype {
+        Dtype::Int8 => Some(self_check::run(&cpu(model, options, dtype, None).await?, probe).await?),
+        Dtype::F32 | Dtype::F16 => None,
+    };
+    Ok(Truth { exact, int8 })
+}
+
 async fn prepare(
     model: &dyn Encoder,
     executor: &dyn Executor,
@@ -207,7 +222,7 @@ async fn checked_gpu(
         let on_cpu = async {
             match expected.take() {
                 Some(values) => Ok(values),
-                None => self_check::run(&cpu(model, options, Dtype::F32, None).await?, &probe).await,
+                None => truth(model, options, &probe, way.1).await,
             }
         };
         let (actual, truth) = future::zip(on_gpu, on_cpu).await;

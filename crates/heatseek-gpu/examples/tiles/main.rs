@@ -1,4 +1,4 @@
-//! Times the GEMMs of MiniLM and DINOv2 layers with every tile, in f32, in f16 and on matrix units, so that the row
+//! Times the GEMMs of MiniLM and DINOv2 layers with every tile, in f32, f16 and int8 and on matrix units, so that the row
 //! limits of `Target::new` can be set for an adapter: `cargo run -p heatseek-gpu --example tiles -- [ADAPTER] [ROWS]`.
 //!
 //! Prints one JSON object a line. heatseek-cuda's example `cuda_tiles` does the same through CUDA.
@@ -20,6 +20,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     println!("{{\"adapter\": {:?}, \"target\": \"{own:?}\"}}", device.adapter().name);
     let mut kinds = vec![("f32", Dtype::F32, false)];
     kinds.extend(device.stores(Dtype::F16).then_some(("f16", Dtype::F16, false)));
+    kinds.extend(device.stores(Dtype::Int8).then_some(("int8", Dtype::Int8, false)));
     kinds.extend(own.matrix_units.then_some(("matrix", Dtype::F16, true)));
     for (name, gemm) in gemms::shapes() {
         for rows in gemms::ROWS.into_iter().filter(|rows| *rows <= most) {

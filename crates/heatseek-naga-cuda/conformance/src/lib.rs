@@ -4,27 +4,32 @@ use std::collections::BTreeMap;
 
 use heatseek_naga_cuda::{CudaKernel, TranslateError, translate};
 use heatseek_ops::Dtype;
-use heatseek_ops::cases::{all, halved};
+use heatseek_ops::cases::{all, halved, quantized_in_blocks};
 use heatseek_wgsl::{AdapterClass, RowClass, Selection, Storage, Target, select};
 
-/// Every kernel that an op case launches, stored either way and with matrix units or without, translated once for each
+/// Every kernel that an op case launches, in every dtype, with matrix units or without, translated once for each
 /// set of constants, by what tells it apart.
 ///
 /// # Errors
 /// Those of [`translate`], with the kernel's name.
 pub fn kernels() -> Result<Vec<(String, CudaKernel)>, (String, TranslateError)> {
     let mut found = BTreeMap::new();
-    let plain = [Dtype::F32, Dtype::F16].map(|dtype| Target::new(dtype, AdapterClass::Discrete));
-    let matrix = Target { matrix_units: true, ..plain[1] };
-    for target in [plain[0], plain[1], matrix, Target { workgroup_bytes: 48 << 10, ..matrix }] {
-        let cases = if target.dtype == Dtype::F32 { all() } else { halved() };
+    let [single, half, int8] =
+        [Dtype::F32, Dtype::F16, Dtype::Int8].map(|dtype| Target::new(dtype, AdapterClass::Discrete));
+    let matrix = Target { matrix_units: true, ..half };
+    for target in [single, half, int8, matrix, Target { workgroup_bytes: 48 << 10, ..matrix }] {
+        let cases = match target.dtype {
+            Dtype::F32 => all(),
+            Dtype::F16 => halved(),
+            Dtype::Int8 => quantized_in_blocks(),
+        };
         for program in cases.iter().map(|case| case.program()) {
             let storage = Storage::new(&program, &target);
             for step in program.steps() {
-                let halves = storage.halves(step);
+                let narrow = storage.narrow(step);
                 for class in RowClass::ALL {
                     // What no shader does, no kernel does.
-                    let Ok(selection) = select(&step.op, class, &target, &halves) else { continue };
+                    let Ok(selection) = select(&step.op, class, &target, &narrow) else { continue };
                     found.entry(label(&selection)).or_insert(selection);
                 }
             }

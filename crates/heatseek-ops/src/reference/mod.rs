@@ -17,7 +17,7 @@ pub use attention_map::attention_map;
 pub use attention_pool::attention_pool;
 pub use copy::copy;
 pub use embed::embed;
-pub use gemm::{activation, gemm, gemm_int8};
+pub use gemm::{activation, gemm, gemm_int8, gemm_int8_blocks};
 pub use l2_normalize::l2_normalize;
 pub use layer_norm::layer_norm;
 pub use pool::pool;
@@ -29,62 +29,6 @@ use crate::{DeviceInfo, DeviceKind, Dtype, ExecutorError, HostKernels, Op, Opera
 /// The references as [`HostKernels`]: `HostExecutor::new(ReferenceExecutor)` runs whole Programs on them.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct ReferenceExecutor;
-
-/// The references with rows of int8 in 7 bits, for devices that have no more ([`Executor::row_bits`](crate::Executor)).
-#[derive(Clone, Copy, Debug, Default)]
-pub struct SevenBitReference;
-
-impl HostKernels for SevenBitReference {
-    type Packed = QuantizedWeight;
-
-    fn device(&self) -> DeviceInfo {
-        ReferenceExecutor.device()
-    }
-
-    fn stores(&self, dtype: Dtype) -> bool {
-        ReferenceExecutor.stores(dtype)
-    }
-
-    fn row_bits(&self) -> RowBits {
-        RowBits::Seven
-    }
-
-    fn pack(&self, op: &Op, binding: &'static str, tensor: &Tensor, dtype: Dtype) -> Option<QuantizedWeight> {
-        ReferenceExecutor.pack(op, binding, tensor, dtype)
-    }
-
-    fn packed_bytes(&self, packed: &QuantizedWeight) -> usize {
-        ReferenceExecutor.packed_bytes(packed)
-    }
-
-    fn run(
-        &self,
-        op: &Op,
-        rows: usize,
-        packed: &[PackedOperand<QuantizedWeight>],
-        operands: &mut Operands<'_>,
-    ) -> Result<(), ExecutorError> {
-        run(op, rows, packed, RowBits::Seven, operands);
-        Ok(())
-    }
-
-    fn preferred_rows(&self) -> usize {
-        ReferenceExecutor.preferred_rows()
-    }
-}
-
-fn run(
-    op: &Op,
-    rows: usize,
-    packed: &[PackedOperand<QuantizedWeight>],
-    bits: RowBits,
-    operands: &mut Operands<'_>,
-) {
-    match (op, packed) {
-        (Op::Gemm(op), [(_, weight)]) => gemm_int8(op, rows, weight, bits, operands),
-        _ => crate::ops::run_reference(op, rows, operands),
-    }
-}
 
 impl HostKernels for ReferenceExecutor {
     /// Of a plan of int8; in f32 nothing is packed.
@@ -125,12 +69,65 @@ impl HostKernels for ReferenceExecutor {
         packed: &[PackedOperand<QuantizedWeight>],
         operands: &mut Operands<'_>,
     ) -> Result<(), ExecutorError> {
-        run(op, rows, packed, RowBits::Eight, operands);
+        match (op, packed) {
+            (Op::Gemm(op), [(_, weight)]) => gemm_int8(op, rows, weight, RowBits::Eight, operands),
+            _ => crate::ops::run_reference(op, rows, operands),
+        }
         Ok(())
     }
 
     fn preferred_rows(&self) -> usize {
         256
+    }
+}
+
+/// The references with rows of int8 as devices quantise them that do it otherwise.
+#[derive(Clone, Copy, Debug)]
+pub enum Int8Reference {
+    /// In 7 bits: [`RowBits::Seven`].
+    SevenBits,
+    /// With a scale for each [block](crate::int8::BLOCK), as GPUs do it.
+    Blocks,
+}
+
+impl HostKernels for Int8Reference {
+    type Packed = QuantizedWeight;
+
+    fn device(&self) -> DeviceInfo {
+        ReferenceExecutor.device()
+    }
+
+    fn stores(&self, dtype: Dtype) -> bool {
+        ReferenceExecutor.stores(dtype)
+    }
+
+    fn pack(&self, op: &Op, binding: &'static str, tensor: &Tensor, dtype: Dtype) -> Option<QuantizedWeight> {
+        ReferenceExecutor.pack(op, binding, tensor, dtype)
+    }
+
+    fn packed_bytes(&self, packed: &QuantizedWeight) -> usize {
+        ReferenceExecutor.packed_bytes(packed)
+    }
+
+    fn run(
+        &self,
+        op: &Op,
+        rows: usize,
+        packed: &[PackedOperand<QuantizedWeight>],
+        operands: &mut Operands<'_>,
+    ) -> Result<(), ExecutorError> {
+        match (self, op, packed) {
+            (Self::SevenBits, Op::Gemm(op), [(_, weight)]) => {
+                gemm_int8(op, rows, weight, RowBits::Seven, operands);
+            }
+            (Self::Blocks, Op::Gemm(op), [(_, weight)]) => gemm_int8_blocks(op, rows, weight, operands),
+            _ => crate::ops::run_reference(op, rows, operands),
+        }
+        Ok(())
+    }
+
+    fn preferred_rows(&self) -> usize {
+        ReferenceExecutor.preferred_rows()
     }
 }
 

@@ -8,7 +8,7 @@ override eps: f32;
 {% endif %}
 
 @group(0) @binding(0) var<storage, read> x: array<vec4<{{ storage[x_half] }}>>;
-@group(0) @binding(1) var<storage, read> weight: array<vec4<{{ storage[weight_half] }}>>;
+@group(0) @binding(1) var<storage, read> weight: array<vec4<{{ "u32" if weight_int8 else storage[weight_half] }}>>;
 @group(0) @binding(2) var<storage, read> bias: array<vec4<f32>>;
 {% if norm_in %}
 @group(0) @binding(3) var<storage, read> colsum: array<vec4<f32>>;
