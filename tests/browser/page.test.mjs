@@ -126,7 +126,7 @@ describe('on the CPU', () => {
     const page = await visit('?device=cpu&dtype=int8');
     await ready(page);
     expect(await id(page, 'device-line').textContent()).toMatch(/^CPU.* · int8 · /);
-    await page.goto(`${new URL(page.url()).origin}/?device=cpu&dtype=q4`);
+    await page.goto(`${server.origin}${PATH}?device=cpu&dtype=q4`);
     await ready(page);
     expect(await page.locator('.problems').textContent()).toMatch(/There is no precision “q4”/);
     expect(await id(page, 'device-line').textContent()).toMatch(/^CPU.* · f32 · /);
