@@ -233,6 +233,7 @@ pub async fn check_mutation(
     let cases = match dtype {
         Dtype::F32 => cases::all(),
         Dtype::F16 => cases::halved(),
+        Dtype::Int8 => cases::quantized(),
     };
     for case in cases {
         if !mutation.kernels.starts_with(case.op.name()) {

@@ -316,7 +316,7 @@ fn a_model_in_f16_agrees_with_itself_in_f32() {
     }
 }
 
-/// What is asked for is what is loaded, or it is an error; `auto` takes f16 where the device has it.
+/// What is asked for is what is loaded, or it is an error; `auto` takes f16 where the device has it, and never int8.
 #[test]
 fn a_model_is_stored_as_asked() {
     let load = |backend: &Backend, dtype| {
@@ -328,6 +328,8 @@ fn a_model_is_stored_as_asked() {
     let error = load(&Backend::Cpu, DtypeChoice::F16).err().expect("the CPU kernels store f32").to_string();
     assert!(error.contains("f16") && error.contains("ask for f32"), "{error}");
     assert_eq!(stored(&Backend::Cpu, DtypeChoice::Auto).dtype, "f32");
+    let device = stored(&Backend::Cpu, DtypeChoice::Int8);
+    assert!(device.dtype == "int8" && device.kernels.starts_with("int8 "), "{}", device.kernels);
     if available(&Backend::lavapipe()) {
         for (dtype, expected) in
             [(DtypeChoice::F32, "f32"), (DtypeChoice::F16, "f16"), (DtypeChoice::Auto, "f16")]
@@ -336,6 +338,8 @@ fn a_model_is_stored_as_asked() {
             assert_eq!((device.kind, device.dtype), ("gpu", expected), "{:?}", device.fallback);
             assert!(device.kernels.starts_with(&format!("wgsl-{expected}")), "{}", device.kernels);
         }
+        let error = load(&Backend::lavapipe(), DtypeChoice::Int8).err().expect("no shader stores int8");
+        assert!(error.to_string().contains("ask for f32, or for the CPU"), "{error}");
     }
 }
 
