@@ -74,12 +74,12 @@ impl Kernel for Task<'_> {
     fn run<V: F32s>(self) {
         let Columns { rows, place, keys, longest, state, layer, y, y_row } = *self.of;
         for row in 0..rows {
-            let at = (y_row + row) * longest;
+            let at = (y_row + row) * longest + self.columns.start;
             // SAFETY: these columns of `y` are this task's.
-            let out = unsafe { std::slice::from_raw_parts_mut(y.at(at), longest) };
-            out[self.columns.clone()].fill(0.0);
+            let out = unsafe { std::slice::from_raw_parts_mut(y.at(at), self.columns.len()) };
+            out.fill(0.0);
             if state.is_none() && self.columns.contains(&(place + row)) {
-                out[place + row] = 1.0;
+                out[place + row - self.columns.start] = 1.0;
             }
         }
         let Some(state) = state else { return };

@@ -140,3 +140,53 @@ fn an_instruction_set_that_is_not_there_is_refused_by_name() {
         assert!(error.contains(isa.name()) && error.contains("scalar"), "{error}");
     }
 }
+
+/// The rows of a linear layer and of an attention over sequences of these lengths, whose values are those of a longer
+/// list from `first` on.
+fn rows_of(isa: Isa, lengths: &[usize], first: usize) -> (Vec<f32>, Vec<f32>) {
+    let kernels = CpuKernels::with_isa(isa).unwrap();
+    let (op, attention) =
+        (Gemm::linear(96, 49), Attention { num_attention_heads: 1, head_dim: 32, causal: false });
+    let batch = Batch::of_lengths(lengths);
+    let (rows, tiles) = (batch.rows(), batch.attention_tiles().into_flattened());
+    let all = values(5, 400 * 96, 1.0);
+    let x = &all[first * 96..][..rows * 96];
+    let (weight, bias) = (Tensor::new(&[49, 96], values(6, 49 * 96, 0.3)), values(7, 49, 1.0));
+    let packed: Vec<(&'static str, Arc<Packed>)> = kernels
+        .pack(&Op::Gemm(op), "weight", &weight, Dtype::F32)
+        .map(|w| ("weight", Arc::new(w)))
+        .into_iter()
+        .collect();
+    let (mut y, mut z) = (vec![0.0f32; rows * 49], vec![0.0f32; rows * 32]);
+    let inputs = [("x", Operand::F32(x)), ("bias", Operand::F32(&bias))];
+    let mut operands = Operands::new(inputs, [("y", &mut y[..])]);
+    kernels.run(&Op::Gemm(op), rows, &packed, &mut operands).unwrap();
+    let inputs = [("qkv", Operand::F32(x)), ("tiles", Operand::U32(&tiles))];
+    let mut operands = Operands::new(inputs, [("y", &mut z[..])]);
+    kernels.run(&Op::Attention(attention), rows, &[], &mut operands).unwrap();
+    (y, z)
+}
+
+#[test]
+fn what_else_is_in_a_batch_does_not_change_a_bit() {
+    let lengths = [1, 5, 97, 8, 2, 130, 9, 65];
+    for isa in Isa::available() {
+        let (together, attended) = rows_of(isa, &lengths, 0);
+        let mut first = 0;
+        for len in lengths {
+            let (alone, attended_alone) = rows_of(isa, &[len], first);
+            assert_eq!(alone, together[first * 49..][..len * 49], "a layer of {len} rows on {isa}");
+            assert_eq!(
+                attended_alone,
+                attended[first * 32..][..len * 32],
+                "attention of {len} rows on {isa}"
+            );
+            first += len;
+        }
+        // One row at a time, of every tile.
+        for row in 0..20 {
+            let (alone, _) = rows_of(isa, &[1], row);
+            assert_eq!(alone, together[row * 49..][..49], "row {row} on {isa}");
+        }
+    }
+}

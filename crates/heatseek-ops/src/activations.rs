@@ -2,6 +2,7 @@
 //! at the same time lies at the same place.
 
 use std::ops::Range;
+use std::sync::{Arc, Weak};
 
 use crate::{Batch, Buffer, BufferId, Direction, OutputId, Program, Rows, UNWRITTEN};
 
@@ -140,12 +141,13 @@ fn place(values: &mut [Value], guard: usize) -> usize {
 }
 
 /// What decides where things lie.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Default)]
 struct Key {
+    /// Weak, so that nothing is kept for it but its address, which no other Program can have as long.
+    program: Weak<Program>,
     outputs: Vec<OutputId>,
     /// Of tokens, sequences and queries.
     rows: [usize; 3],
-    steps: usize,
     checked: bool,
 }
 
@@ -174,13 +176,21 @@ pub(crate) struct Step<'a> {
 
 impl Activations {
     /// Lays out a run, unless it is like the last one, and has the memory for it.
-    pub(crate) fn begin(&mut self, program: &Program, batch: &Batch, outputs: &[OutputId], checked: bool) {
+    pub(crate) fn begin(
+        &mut self,
+        program: &Arc<Program>,
+        batch: &Batch,
+        outputs: &[OutputId],
+        checked: bool,
+    ) {
         let rows = [Rows::Tokens, Rows::Sequences, Rows::Queries].map(|rows| rows.count(batch));
-        let steps = program.steps().len();
-        let Key { outputs: last, .. } = &self.key;
-        if last != outputs || (self.key.rows, self.key.steps, self.key.checked) != (rows, steps, checked) {
+        let key = &self.key;
+        let is_same = std::ptr::eq(key.program.as_ptr(), Arc::as_ptr(program))
+            && (key.rows, key.checked) == (rows, checked)
+            && key.outputs == outputs;
+        if !is_same {
             self.layout = Layout::new(program, batch, outputs, checked);
-            self.key = Key { outputs: outputs.to_vec(), rows, steps, checked };
+            self.key = Key { program: Arc::downgrade(program), outputs: outputs.to_vec(), rows, checked };
         }
         self.captures.clear();
         self.captures.resize_with(program.buffers().len(), || None);
@@ -430,6 +440,28 @@ mod tests {
         }
         let last = run(10);
         assert!(last < large / 4, "{last} of {large}");
+    }
+
+    #[test]
+    fn plans_that_extend_the_same_one_do_not_run_by_each_others_layout() {
+        let base = chain(1, |_| 8);
+        let plan = HostExecutor::new(ReferenceExecutor).plan(Arc::new(base.clone()), PlanOptions::default());
+        let (plan, batch) = (plan.unwrap(), batch(40, 8));
+        // They differ in nothing but what the step between reads.
+        let extended = |from: usize| {
+            let mut program = base.clone();
+            let (between, y) =
+                (program.activation("between", Rows::Tokens, 8), program.activation("z", Rows::Tokens, 8));
+            let from = [BufferId(1), between][from];
+            program.push(CopyRows::of_width(8), Rows::Tokens, &[BufferId(0), between]).unwrap();
+            program.push(CopyRows::of_width(8), Rows::Tokens, &[from, y]).unwrap();
+            program.output("z", y);
+            plan.extended_now(Arc::new(program)).unwrap()
+        };
+        let plans = [extended(0), extended(1)];
+        for plan in plans.iter().chain(&plans) {
+            assert_eq!(plan.run_now(&batch, &[OutputId(1)]).unwrap()[0], batch.input(0));
+        }
     }
 
     /// A copy that is wrong.

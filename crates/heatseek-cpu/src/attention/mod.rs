@@ -13,7 +13,7 @@ use crate::{Isa, parallel};
 pub(crate) use scores::{Head, Keys, MAX_QUERIES, Scratch, Tile};
 
 /// Pairs of a query and a key, over all of a head, that are worth a task.
-const MIN_TASK_PRODUCTS: usize = 1 << 19;
+const MIN_TASK_PRODUCTS: u64 = 1 << 19;
 /// Tasks for each thread, so that one that is held up does not keep the others waiting for long.
 const TASKS_OF_THREAD: usize = 8;
 /// The most elements of a tile on any instruction set.
@@ -32,11 +32,13 @@ pub(crate) fn attention(isa: Isa, op: &Attention, operands: &mut Operands<'_>) -
     let cost = shares.cost();
     let tasks = match parallel::threads() {
         1 => 1,
-        threads => (cost * op.head_dim / MIN_TASK_PRODUCTS).clamp(1, TASKS_OF_THREAD * threads),
+        threads => {
+            (cost * op.head_dim as u64 / MIN_TASK_PRODUCTS).clamp(1, (TASKS_OF_THREAD * threads) as u64)
+        }
     };
     let y = Output::new(y);
-    parallel::run(tasks, |task| {
-        let costs = cost * task / tasks..cost * (task + 1) / tasks;
+    parallel::run(tasks as usize, |task| {
+        let costs = cost * task as u64 / tasks..cost * (task as u64 + 1) / tasks;
         isa.run(Task { op: *op, qkv, shares, costs, y: &y });
     });
     Ok(())
@@ -56,8 +58,8 @@ impl<'a> Shares<'a> {
     }
 
     /// Pairs of a query and a key, of all heads.
-    fn cost(self) -> usize {
-        self.heads * self.tiles().map(|tile| tile.queries * tile.keys).sum::<usize>()
+    fn cost(self) -> u64 {
+        self.heads as u64 * self.tiles().map(|tile| tile.cost()).sum::<u64>()
     }
 }
 
@@ -66,7 +68,7 @@ struct Task<'a> {
     qkv: &'a [f32],
     shares: Shares<'a>,
     /// The shares that begin here, counted in pairs.
-    costs: std::ops::Range<usize>,
+    costs: std::ops::Range<u64>,
     y: &'a Output<'a>,
 }
 
@@ -78,14 +80,14 @@ impl Kernel for Task<'_> {
         let mut scratch = Scratch::new();
         let mut begins = 0;
         for tile in self.shares.tiles() {
-            let cost = tile.queries * tile.keys;
-            let of_tile = begins..begins + cost * self.shares.heads;
+            let cost = tile.cost();
+            let of_tile = begins..begins + cost * self.shares.heads as u64;
             begins = of_tile.end;
             if of_tile.end <= self.costs.start || of_tile.start >= self.costs.end {
                 continue;
             }
             for head in 0..self.shares.heads {
-                if self.costs.contains(&(of_tile.start + head * cost)) {
+                if self.costs.contains(&(of_tile.start + head as u64 * cost)) {
                     let head = (Head::new(self.qkv, self.op, head), head * self.op.head_dim);
                     attend::<V>(&self.op, head, &tile, &mut scratch, self.y);
                 }

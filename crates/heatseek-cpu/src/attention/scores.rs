@@ -42,6 +42,13 @@ pub(crate) struct Tile {
     pub(crate) keys: usize,
 }
 
+impl Tile {
+    /// Pairs of a query and a key.
+    pub(super) fn cost(&self) -> u64 {
+        self.queries as u64 * self.keys as u64
+    }
+}
+
 /// Some keys of a tile, counted from its first.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Keys {

@@ -133,5 +133,5 @@ impl F32s for Avx2 {
 #[target_feature(enable = "avx2,fma")]
 unsafe fn tiles(product: &Product, rows: usize, vectors: usize) {
     // SAFETY: as the caller promises.
-    unsafe { tiles!(Avx2, product, rows, vectors; [2, 3, 4, 5, 6] x [1, 2]) }
+    unsafe { tiles!(Avx2, product, rows, vectors; [1, 2, 3, 4, 5, 6] x [1, 2]) }
 }

@@ -103,5 +103,5 @@ impl F32s for Avx512 {
 #[target_feature(enable = "avx512f,avx512dq,avx512bw,avx512vl,avx2,fma")]
 unsafe fn tiles(product: &Product, rows: usize, vectors: usize) {
     // SAFETY: as the caller promises.
-    unsafe { tiles!(Avx512, product, rows, vectors; [2, 3, 4, 5, 6, 7, 8] x [1, 2, 3]) }
+    unsafe { tiles!(Avx512, product, rows, vectors; [1, 2, 3, 4, 5, 6, 7, 8] x [1, 2, 3]) }
 }

@@ -112,5 +112,5 @@ impl F32s for Neon {
 #[inline(never)]
 unsafe fn tiles(product: &Product, rows: usize, vectors: usize) {
     // SAFETY: as the caller promises.
-    unsafe { tiles!(Neon, product, rows, vectors; [2, 3, 4, 5, 6, 7, 8] x [1, 2, 3]) }
+    unsafe { tiles!(Neon, product, rows, vectors; [1, 2, 3, 4, 5, 6, 7, 8] x [1, 2, 3]) }
 }

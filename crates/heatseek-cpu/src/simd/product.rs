@@ -22,7 +22,9 @@ pub(crate) struct Product {
     pub(crate) accumulate: bool,
 }
 
-/// [`Product`] of `ROWS` rows and `VECTORS` vectors, all sums in registers.
+/// [`Product`] of `ROWS` rows and `VECTORS` vectors, all sums in registers. Each is summed in the same order whatever
+/// tile it is of, so that a text's vector does not depend on what else is in its batch: with one row, several sums for each
+/// element would be faster, and would round otherwise.
 ///
 /// # Safety
 /// `product`'s pointers cover what it describes.
@@ -53,44 +55,6 @@ pub(crate) unsafe fn tile<V: F32s, const ROWS: usize, const VECTORS: usize>(prod
                 let sum = if accumulate { V::load(to).add(*sum) } else { *sum };
                 sum.store(to);
             }
-        }
-    }
-}
-
-/// [`tile`] of one row. With so few sums each would wait for the last product, so there are four of them, of
-/// every fourth step.
-///
-/// # Safety
-/// As [`tile`].
-#[inline(always)]
-pub(crate) unsafe fn row<V: F32s, const VECTORS: usize>(product: &Product) {
-    const STREAMS: usize = 4;
-    let Product { a, b, b_stride, depth, out, accumulate, .. } = *product;
-    let mut sums = [[V::splat(0.0); VECTORS]; STREAMS];
-    // SAFETY: all within what the caller promises.
-    unsafe {
-        let whole = depth / STREAMS * STREAMS;
-        for step in (0..whole).step_by(STREAMS) {
-            for (stream, sums) in sums.iter_mut().enumerate() {
-                let value = V::splat(*a.add(step + stream));
-                let b = b.add((step + stream) * b_stride);
-                for (j, sum) in sums.iter_mut().enumerate() {
-                    *sum = value.mul_add(V::load(b.add(j * V::LANES)), *sum);
-                }
-            }
-        }
-        for step in whole..depth {
-            let value = V::splat(*a.add(step));
-            for (j, sum) in sums[0].iter_mut().enumerate() {
-                *sum = value.mul_add(V::load(b.add(step * b_stride + j * V::LANES)), *sum);
-            }
-        }
-        let [a, b, c, d] = sums;
-        for (j, (((a, b), c), d)) in a.iter().zip(b).zip(c).zip(d).enumerate() {
-            let sum = a.add(b).add(c.add(d));
-            let to = out.add(j * V::LANES);
-            let sum = if accumulate { V::load(to).add(sum) } else { sum };
-            sum.store(to);
         }
     }
 }
@@ -130,7 +94,6 @@ macro_rules! tiles {
     };
     (@rows $V:ty, $product:expr, $rows:expr; [$($of_rows:literal),+], $of_vectors:literal) => {
         match $rows {
-            1 => $crate::simd::product::row::<$V, $of_vectors>($product),
             $($of_rows => $crate::simd::product::tile::<$V, $of_rows, $of_vectors>($product),)+
             // A tile has as many rows as it may.
             _ => unreachable!(),

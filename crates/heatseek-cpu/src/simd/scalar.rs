@@ -102,5 +102,5 @@ impl F32s for Scalar {
 #[inline(never)]
 unsafe fn tiles(product: &Product, rows: usize, vectors: usize) {
     // SAFETY: as the caller promises.
-    unsafe { tiles!(Scalar, product, rows, vectors; [2, 3, 4] x [1, 2]) }
+    unsafe { tiles!(Scalar, product, rows, vectors; [1, 2, 3, 4] x [1, 2]) }
 }

@@ -118,5 +118,5 @@ impl F32s for Wasm {
 #[inline(never)]
 unsafe fn tiles(product: &Product, rows: usize, vectors: usize) {
     // SAFETY: as the caller promises.
-    unsafe { tiles!(Wasm, product, rows, vectors; [2, 3, 4] x [1, 2]) }
+    unsafe { tiles!(Wasm, product, rows, vectors; [1, 2, 3, 4] x [1, 2]) }
 }
