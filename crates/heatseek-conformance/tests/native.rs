@@ -365,7 +365,7 @@ fn a_model_in_f16_agrees_with_itself_in_f32() {
     }
 }
 
-/// What is asked for is what is loaded, or it is an error; `auto` takes f16 where the device has it.
+/// What is asked for is what is loaded, or it is an error; `auto` takes f16 where the device has it, and never int8.
 #[test]
 fn a_model_is_stored_as_asked() {
     let load = |backend: &Backend, dtype| {
@@ -377,6 +377,8 @@ fn a_model_is_stored_as_asked() {
     let error = load(&Backend::Cpu, DtypeChoice::F16).err().expect("the CPU kernels store f32").to_string();
     assert!(error.contains("f16") && error.contains("ask for f32"), "{error}");
     assert_eq!(stored(&Backend::Cpu, DtypeChoice::Auto).dtype, "f32");
+    let device = stored(&Backend::Cpu, DtypeChoice::Int8);
+    assert!(device.dtype == "int8" && device.kernels.starts_with("int8 "), "{}", device.kernels);
     if available(&Backend::lavapipe()) {
         for (dtype, expected) in [
             (DtypeChoice::F32, "f32"),

@@ -152,8 +152,11 @@ fn rows_of(isa: Isa, lengths: &[usize], first: usize) -> (Vec<f32>, Vec<f32>) {
     let all = values(5, 400 * 96, 1.0);
     let x = &all[first * 96..][..rows * 96];
     let (weight, bias) = (Tensor::new(&[49, 96], values(6, 49 * 96, 0.3)), values(7, 49, 1.0));
-    let packed: Vec<(&'static str, Arc<PackedWeight>)> =
-        kernels.pack(&Op::Gemm(op), "weight", &weight).map(|w| ("weight", Arc::new(w))).into_iter().collect();
+    let packed: Vec<(&'static str, Arc<Packed>)> = kernels
+        .pack(&Op::Gemm(op), "weight", &weight, Dtype::F32)
+        .map(|w| ("weight", Arc::new(w)))
+        .into_iter()
+        .collect();
     let (mut y, mut z) = (vec![0.0f32; rows * 49], vec![0.0f32; rows * 32]);
     let inputs = [("x", Operand::F32(x)), ("bias", Operand::F32(&bias))];
     let mut operands = Operands::new(inputs, [("y", &mut y[..])]);

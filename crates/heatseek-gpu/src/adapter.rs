@@ -169,12 +169,9 @@ impl Offer {
 /// Whether kernels may say `dot4I8Packed`. It is a word of the language, not a feature of the adapter: naga writes what a
 /// GPU lacks in other words, and browsers that know it do so too.
 fn has_packed_dot() -> bool {
-    #[cfg(target_arch = "wasm32")]
-    return instance()
-        .wgsl_language_features()
-        .contains(wgpu::WgslLanguageFeatures::Packed4x8IntegerDotProduct);
-    #[cfg(not(target_arch = "wasm32"))]
-    true
+    let known = wgpu::WgslLanguageFeatures::Packed4x8IntegerDotProduct;
+    // Natively it is naga's word, and an instance would be made in vain.
+    cfg!(not(target_arch = "wasm32")) || instance().wgsl_language_features().contains(known)
 }
 
 pub(crate) fn instance() -> wgpu::Instance {

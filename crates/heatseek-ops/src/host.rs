@@ -151,9 +151,7 @@ impl<K: HostKernels + Clone> HostExecutor<K> {
                 device: self.kernels.device().name,
                 what: format!("{} storage", options.dtype.name()),
                 why: match options.dtype {
-                    Dtype::F16 => {
-                        "these kernels store f32 or int8; ask for one of them, or for a GPU that has f16"
-                    }
+                    Dtype::F16 => "these kernels have none; ask for f32 or int8, or for a GPU that has f16",
                     Dtype::F32 | Dtype::Int8 => "these kernels do not store it; ask for f32",
                 }
                 .into(),
