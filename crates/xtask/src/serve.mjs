@@ -45,6 +45,9 @@ const server = createServer(async (request, response) => {
     'content-length': file.size,
     // A build replaces files under the same name; the browser must ask again.
     'cache-control': 'no-cache',
+    // Cross-origin isolation, which threads need; scripts and models from elsewhere load as on any page.
+    'cross-origin-opener-policy': 'same-origin',
+    'cross-origin-embedder-policy': 'credentialless',
   });
   if (request.method === 'HEAD') response.end();
   else createReadStream(file.path).on('error', () => response.destroy()).pipe(response);

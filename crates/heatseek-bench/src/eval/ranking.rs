@@ -36,7 +36,7 @@ pub fn rank(
                 let op = Op::Gemm(Gemm::linear(documents.width, columns));
                 let tensor = Tensor::new(&[columns, documents.width], b.to_vec());
                 let packed: Vec<_> = kernels
-                    .pack(&op, "weight", &tensor)
+                    .pack(&op, "weight", &tensor, heatseek_ops::Dtype::F32)
                     .map(|b| ("weight", Arc::new(b)))
                     .into_iter()
                     .collect();
