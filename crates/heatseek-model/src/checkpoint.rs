@@ -106,10 +106,13 @@ impl Checkpoint {
     }
 }
 
+/// Makes floats of their bytes.
+type Decode = fn(&[u8]) -> Vec<f32>;
+
 /// The floats that are stored.
 pub(crate) fn floats(Stored { file, bytes, entry, .. }: &Stored) -> Result<Tensor, ModelError> {
     let data = &bytes[entry.range.clone()];
-    let (decode, finite): (fn(&[u8]) -> Vec<f32>, bool) = match entry.dtype {
+    let (decode, finite): (Decode, bool) = match entry.dtype {
         Dtype::F32 => {
             (decode_f32, all_finite::<4>(data, |b| u32::from_le_bytes(b) & 0x7f80_0000 == 0x7f80_0000))
         }

@@ -175,10 +175,10 @@ mod tests {
 
     use super::*;
 
-    /// Every op with the operands that are stored as f16: what decides which kernel it is.
-    fn kernels(program: &Program, dtype: Dtype) -> Vec<(Op, Vec<&'static str>)> {
+    /// Every op with the operands that are narrower than f32: what decides which kernel it is.
+    fn kernels(program: &Program, dtype: Dtype) -> Vec<(Op, Vec<(&'static str, Dtype)>)> {
         let storage = Storage::new(program, &Target::new(dtype, AdapterClass::Discrete));
-        program.steps().iter().map(|step| (step.op.clone(), storage.halves(step))).collect()
+        program.steps().iter().map(|step| (step.op.clone(), storage.narrow(step))).collect()
     }
 
     #[test]
@@ -187,11 +187,11 @@ mod tests {
             let synthetic = SyntheticBert { dense: Some(8), ..SyntheticBert::default() };
             let outline = TextModel::outline(&synthetic.files(), norm).unwrap();
             let program = synthetic.model().unwrap().program(norm).unwrap();
-            for dtype in [Dtype::F32, Dtype::F16] {
+            for dtype in [Dtype::F32, Dtype::F16, Dtype::Int8] {
                 let expected = kernels(&program, dtype);
                 assert_eq!(kernels(&outline, dtype), expected);
-                let halves = expected.iter().filter(|(_, halves)| !halves.is_empty()).count();
-                assert_eq!(halves > 0, dtype == Dtype::F16);
+                let narrow = expected.iter().filter(|(_, narrow)| !narrow.is_empty()).count();
+                assert_eq!(narrow > 0, dtype != Dtype::F32);
             }
         }
     }
