@@ -206,6 +206,8 @@ try {
   console.error(error.message);
   process.exit(1);
 }
+// The browser is closed then: what is told of it afterwards would be no finding.
+for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => process.exit(130));
 const site = await openSite();
 for (const setting of settings()) {
   // A browser for each, so that none inherits what another has compiled or kept.
