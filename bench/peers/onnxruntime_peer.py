@@ -1,4 +1,5 @@
-"""ONNX Runtime on the folder's `onnx/model.onnx` or `model.onnx`; without one, on what PyTorch exports of it."""
+"""ONNX Runtime on the folder's `onnx/model.onnx` or `model.onnx`; without one, on what PyTorch exports of it. In int8 on
+`model_quantized.onnx` in the same places, which has to be there."""
 
 import tempfile
 from pathlib import Path
@@ -42,10 +43,14 @@ def export(folder):
 
 class Peer:
     def __init__(self, args):
-        if args.dtype != "f32":
-            raise ValueError("only f32 graphs are timed")
-        found = [Path(args.model) / name for name in ("onnx/model.onnx", "model.onnx")]
-        path = next((path for path in found if path.exists()), None) or export(args.model)
+        names = {"f32": "model.onnx", "int8": "model_quantized.onnx"}
+        if args.dtype not in names:
+            raise ValueError("only graphs of f32 and int8 are timed")
+        found = [Path(args.model) / folder / names[args.dtype] for folder in ("onnx", ".")]
+        path = next((path for path in found if path.exists()), None)
+        if path is None and args.dtype == "int8":
+            raise ValueError(f"there is no {found[0]}")
+        path = path or export(args.model)
         providers = ["CPUExecutionProvider"]
         if args.place == "gpu" and "CUDAExecutionProvider" in onnxruntime.get_available_providers():
             providers.insert(0, "CUDAExecutionProvider")

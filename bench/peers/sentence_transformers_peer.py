@@ -9,6 +9,8 @@ BATCH_SIZE = {"cuda": 256, "cpu": 32}
 
 class Peer:
     def __init__(self, args):
+        if args.dtype not in ("f32", "f16"):
+            raise ValueError(f"{args.dtype} is not timed here")
         torch.set_num_threads(args.threads)
         torch.set_float32_matmul_precision("highest")
         self.cuda = torch.cuda.is_available()

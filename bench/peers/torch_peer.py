@@ -45,6 +45,8 @@ class Peer:
         self.device = torch.device("cuda" if self.cuda and args.place == "gpu" else "cpu")
         self.device_name = torch.cuda.get_device_name() if self.device.type == "cuda" else "cpu"
         self.version = f"torch {torch.__version__}, transformers {transformers.__version__}"
+        if args.dtype not in DTYPES:
+            raise ValueError(f"{args.dtype} is not timed here")
         self.dtype = DTYPES[args.dtype]
         if args.pooling not in ("mean", "cls"):
             raise ValueError(f"pooling `{args.pooling}` is not written here")

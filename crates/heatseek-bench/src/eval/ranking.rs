@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use heatseek_cpu::CpuKernels;
-use heatseek_ops::{Gemm, HostKernels, Op, Operand, Operands, Tensor};
+use heatseek_ops::{Dtype, Gemm, HostKernels, Op, Operand, Operands, Tensor};
 
 use super::vectors::Vectors;
 use crate::failure::Failure;
@@ -36,7 +36,7 @@ pub fn rank(
                 let op = Op::Gemm(Gemm::linear(documents.width, columns));
                 let tensor = Tensor::new(&[columns, documents.width], b.to_vec());
                 let packed: Vec<_> = kernels
-                    .pack(&op, "weight", &tensor)
+                    .pack(&op, "weight", &tensor, Dtype::F32)
                     .map(|b| ("weight", Arc::new(b)))
                     .into_iter()
                     .collect();
