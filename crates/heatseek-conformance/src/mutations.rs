@@ -128,9 +128,10 @@ pub const MUTATIONS: &[Mutation] = &[
     },
     Mutation {
         name: "gemm_direct: moments of the tile's first row",
-        kernels: "gemm_direct_f32",
+        kernels: "gemm_direct_f32_m16_norm_in",
         edits: &[("let moments = moments_of[i];", "let moments = moments_of[0];")],
-        at_load: true,
+        // At load, a LayerNorm that is not folded does without it.
+        at_load: false,
     },
     Mutation {
         name: "attention_direct: queries instead of keys",

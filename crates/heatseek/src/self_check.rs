@@ -9,9 +9,9 @@ use crate::device::Active;
 /// Below this cosine between pooled vectors the device is wrong (the design's bar for f16).
 const MIN_COSINE: f64 = 0.9999;
 
-/// How many times further from f32 than the CPU's int8 a device's vectors may be. They round the same weights to the same
-/// integers and the rows to different ones, and a block's range is mostly narrower than its row's: of MiniLM, the
-/// distance is 0.8 times the CPU's, of small random models 0.7 to 1.3 times.
+/// How many times further from f32 than the CPU's int8 a device's vectors may be. They round weights in the
+/// same way and rows in different ones, and a block's range is mostly narrower than its row's: of MiniLM, the distance
+/// is 0.8 times the CPU's, of small random models 0.7 to 1.3 times.
 const INT8_DISTANCES: f64 = 2.0;
 
 /// The same for the one hidden value that is furthest off, which is more a matter of luck: 0.8 to 1.6 times there.
