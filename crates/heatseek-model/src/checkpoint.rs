@@ -91,6 +91,12 @@ impl Checkpoint {
         Some(stored.quantized.as_ref().map_or(stored.entry.dtype.name(), Quantized::name))
     }
 
+    /// The elements of `name` as they are stored, of whatever type; `None` if there is none or it is quantised.
+    pub(crate) fn bytes(&self, name: &str) -> Option<&[u8]> {
+        let stored = self.tensors.get(name)?;
+        stored.quantized.is_none().then(|| &stored.bytes[stored.entry.range.clone()])
+    }
+
     /// The tensor `name` as f32, or `None` if there is none. Costs one pass over its bytes, which
     /// makes sure that every element is finite; F16, BF16 and quantised ones are converted each time values are asked
     /// for.

@@ -78,18 +78,31 @@ impl Quantization {
     /// The tensors of `checkpoint`, matrices quantised.
     ///
     /// # Errors
-    /// Those of [`Checkpoint::tensor`]; [`ModelError::UnsupportedDtype`] if it holds what is neither floats nor quantised.
+    /// Those of [`Checkpoint::tensor`].
     pub fn tensors(&self, checkpoint: &Checkpoint) -> Result<Vec<StoredTensor>, ModelError> {
         let mut all = Vec::new();
         for name in checkpoint.names() {
-            let Some(tensor) = checkpoint.tensor(name)? else { continue };
-            let values = tensor.values();
-            match *tensor.shape() {
-                [n, k] if name.ends_with(".weight") && k > 0 => match self.bits(name, k) {
-                    WeightBits::Eight => all.extend(eight(name, &values, [n, k])),
-                    WeightBits::Four => all.extend(four(name, &values, [n, k], self.group_size)),
-                },
-                _ => all.push(floats(name, &values, tensor.shape())),
+            let (Some(dtype), Some(shape)) = (checkpoint.dtype(name), checkpoint.shape(name)) else {
+                continue;
+            };
+            let data = checkpoint.bytes(name);
+            match *shape {
+                // What is quantised already is a matrix, whatever its name.
+                [n, k] if k > 0 && (name.ends_with(".weight") || data.is_none()) => {
+                    let Some(tensor) = checkpoint.tensor(name)? else { continue };
+                    match self.bits(name, k) {
+                        WeightBits::Eight => all.extend(eight(name, &tensor.values(), [n, k])),
+                        WeightBits::Four => {
+                            all.extend(four(name, &tensor.values(), [n, k], self.group_size));
+                        }
+                    }
+                }
+                // Buffers of integers, and what is too small to matter, stay what they are.
+                _ => {
+                    let (name, shape, data) =
+                        (name.to_owned(), shape.to_vec(), data.unwrap_or_default().to_vec());
+                    all.push(StoredTensor { name, dtype, shape, data });
+                }
             }
         }
         Ok(all)
@@ -237,9 +250,4 @@ fn integer(value: f32, scale: f32, most: i8) -> i8 {
 
 fn largest(values: &[f32]) -> f32 {
     values.iter().fold(0.0, |most, v| v.abs().max(most))
-}
-
-fn floats(name: &str, values: &[f32], shape: &[usize]) -> StoredTensor {
-    let data = values.iter().flat_map(|v| v.to_le_bytes()).collect();
-    StoredTensor { name: name.to_owned(), dtype: "F32", shape: shape.to_vec(), data }
 }
