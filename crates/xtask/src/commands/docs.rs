@@ -9,13 +9,14 @@ use crate::args::Args;
 use crate::{HELP, run, workspace};
 
 /// Commands of the native binary: the variants of `Command` in heatseek-bench/src/args.rs.
-const HEATSEEK_OWN: [&str; 12] = [
+const HEATSEEK_OWN: [&str; 13] = [
     "info",
     "embed",
     "attention",
     "explain",
     "occlude",
     "analyze",
+    "quantize",
     "search",
     "eval",
     "bench",
