@@ -10,8 +10,8 @@ use crate::failure::Failure;
 /// Rounds at least, unless fewer are asked for.
 const FEWEST: usize = 3;
 
-/// Before each turn: threads of who ran last spin for some milliseconds, and cores are shared.
-const PAUSE: Duration = Duration::from_millis(3);
+/// Before each turn: threads of who ran last spin for a while (those of ONNX Runtime for some 20 ms), and cores are shared.
+const PAUSE: Duration = Duration::from_millis(50);
 
 /// Someone who can be timed, answering with milliseconds.
 pub type Timed<'a> = Box<dyn FnMut() -> Result<f64, Failure> + 'a>;

@@ -21,8 +21,6 @@ use crate::failure::Failure;
 
 /// Runs before anything is timed, beside the one whose answer is checked.
 const WARM_UP: usize = 2;
-/// What a peer's answer must reach to be compared: enough to know that it is the same model.
-const PEER_COSINE: f64 = 0.999;
 
 /// What is run, where and against whom.
 pub struct OneCase<'a> {
@@ -157,7 +155,7 @@ impl OneCase<'_> {
             };
             let prepared = Ok(peer).and_then(|peer: Rc<RefCell<Peer>>| {
                 let vectors = peer.borrow_mut().prepare(self.work, &samples, &file)?;
-                let cosine = self.truth.check_samples(&vectors, PEER_COSINE)?;
+                let cosine = self.truth.check_samples(&vectors, self.dtype.least_cosine_of_peers())?;
                 Ok(Ready { name, peer, cosine, failed: Cell::new(false) })
             });
             match prepared {
