@@ -57,10 +57,10 @@ impl Quantization {
         let folder = modules.first().map_or("", |module| &module.folder);
         let config_file = format!("{folder}config.json");
         let mut config = parse(&config_file, files.require(&config_file, "the model's sizes")?)?;
-        if let Some(fields) = config.as_object_mut() {
-            fields.insert("quantization_config".into(), self.config());
-        }
         let tensors = self.tensors(&files.checkpoint(folder)?)?;
+        if let Some(fields) = config.as_object_mut() {
+            fields.insert("quantization_config".into(), self.config(&tensors));
+        }
         let mut quantised = ModelFiles::new();
         let is_weights = |path: &str| {
             path.strip_prefix(folder).is_some_and(|name| !name.contains('/') && name.contains(".safetensors"))
@@ -108,9 +108,12 @@ impl Quantization {
         Ok(all)
     }
 
+    fn wanted(&self, name: &str) -> WeightBits {
+        if is_embedding(name) { self.embeddings } else { self.linear }
+    }
+
     fn bits(&self, name: &str, k: usize) -> WeightBits {
-        let wanted = if is_embedding(name) { self.embeddings } else { self.linear };
-        match wanted {
+        match self.wanted(name) {
             WeightBits::Four if self.group_size == 0 || !k.is_multiple_of(self.group_size) => {
                 WeightBits::Eight
             }
@@ -118,9 +121,10 @@ impl Quantization {
         }
     }
 
-    /// What `config.json` says of it: its `quantization_config`.
-    pub fn config(&self) -> Value {
-        let group = |targets: &str, bits: WeightBits| {
+    /// What `config.json` says of `tensors` that were made so: its `quantization_config`. Matrices whose width made them
+    /// stay in eight bits are named.
+    fn config(&self, tensors: &[StoredTensor]) -> Value {
+        let group = |targets: &[&str], bits: WeightBits| {
             let weights = match bits {
                 WeightBits::Eight => {
                     json!({ "num_bits": 8, "type": "int", "symmetric": true, "strategy": "channel" })
@@ -130,9 +134,21 @@ impl Quantization {
                     "group_size": self.group_size,
                 }),
             };
-            json!({ "targets": [targets], "weights": weights, "format": bits.format() })
+            json!({ "targets": targets, "weights": weights, "format": bits.format() })
         };
-        let format = match self.linear == self.embeddings {
+        let wider: Vec<&str> = tensors
+            .iter()
+            .filter(|tensor| tensor.dtype == "I8" && self.wanted(&tensor.name) == WeightBits::Four)
+            .map(|tensor| tensor.name.strip_suffix(".weight").unwrap_or(&tensor.name))
+            .collect();
+        let mut groups = json!({
+            "group_0": group(&["Linear"], self.linear),
+            "group_1": group(&["Embedding"], self.embeddings),
+        });
+        if !wider.is_empty() {
+            groups["group_2"] = group(&wider, WeightBits::Eight);
+        }
+        let format = match self.linear == self.embeddings && wider.is_empty() {
             true => self.linear.format(),
             false => "mixed-precision",
         };
@@ -140,10 +156,7 @@ impl Quantization {
             "quant_method": "compressed-tensors",
             "format": format,
             "quantization_status": "compressed",
-            "config_groups": {
-                "group_0": group("Linear", self.linear),
-                "group_1": group("Embedding", self.embeddings),
-            },
+            "config_groups": groups,
         })
     }
 }

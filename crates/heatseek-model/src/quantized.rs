@@ -39,7 +39,7 @@ const OTHERS: [(&str, &str); 2] = [
 pub(crate) fn gather(tensors: &mut BTreeMap<String, Stored>) -> Result<(), ModelError> {
     let scales: Vec<String> = tensors.keys().filter(|name| name.ends_with("_scale")).cloned().collect();
     for scale_name in scales {
-        let name = scale_name.trim_end_matches("_scale").to_owned();
+        let name = scale_name.strip_suffix("_scale").unwrap_or(&scale_name).to_owned();
         let packed_name = format!("{name}_packed");
         let packed = tensors.contains_key(&packed_name);
         if !packed && tensors.get(&name).is_none_or(|weight| weight.entry.dtype != Dtype::I8) {

@@ -121,14 +121,20 @@ fn other_methods_of_quantisation_are_refused() {
     files.insert("config.json", with(r#"{"quant_method": "gptq", "bits": 4}"#).into_bytes());
     let error = TextModel::load(&files).err().unwrap().to_string();
     assert!(error.contains("quant_method") && error.contains("gptq"), "{error}");
-    files.insert(
-        "config.json",
-        with(
-            &Quantization { linear: WeightBits::Four, embeddings: WeightBits::Eight, group_size: 32 }
-                .config()
-                .to_string(),
-        )
-        .into_bytes(),
-    );
-    TextModel::load(&files).unwrap();
+}
+
+/// A matrix that the size of a group does not divide stays in eight bits, and the configuration says so.
+#[test]
+fn what_has_no_whole_groups_is_named() {
+    let files = SyntheticBert { hidden_size: 48, num_attention_heads: 4, ..SyntheticBert::default() }.files();
+    let quantization =
+        Quantization { linear: WeightBits::Four, embeddings: WeightBits::Four, group_size: 32 };
+    let quantised = quantization.files(&files).unwrap();
+    let config: serde_json::Value = serde_json::from_slice(quantised.get("config.json").unwrap()).unwrap();
+    let config = &config["quantization_config"];
+    assert_eq!(config["format"], "mixed-precision");
+    let named = config["config_groups"]["group_2"]["targets"].as_array().unwrap();
+    assert!(named.iter().any(|name| name == "encoder.layer.0.attention.self.query"), "{named:?}");
+    assert_eq!(config["config_groups"]["group_2"]["weights"]["num_bits"], 8);
+    TextModel::load(&quantised).unwrap();
 }
