@@ -22,6 +22,8 @@ pub enum Int8Isa {
     Neon,
     /// WebAssembly's `i32x4.relaxed_dot_i8x16_i7x16_add_s`.
     WasmRelaxed,
+    /// WebAssembly's `i16x8.relaxed_dot_i8x16_i7x16_s`, whose pairs `i32x4.dot_i16x8_s` adds up.
+    WasmRelaxedPairs,
     /// WebAssembly's `i32x4.dot_i16x8_s`.
     Wasm,
     /// Whatever the compiler makes of arrays of 4.
@@ -30,7 +32,7 @@ pub enum Int8Isa {
 
 impl Int8Isa {
     /// All, best first.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Avx512Vnni,
         Self::Avx512,
         Self::AvxVnni,
@@ -38,6 +40,7 @@ impl Int8Isa {
         Self::NeonDot,
         Self::Neon,
         Self::WasmRelaxed,
+        Self::WasmRelaxedPairs,
         Self::Wasm,
         Self::Scalar,
     ];
@@ -49,7 +52,12 @@ impl Int8Isa {
 
     /// The best of this machine that goes with `isa`.
     pub fn best_with(isa: Isa) -> Self {
-        Self::available().find(|int8| int8.isa() == isa).unwrap_or(Self::Scalar)
+        Self::available().find(|int8| int8.isa() == isa && !int8.is_emulated()).unwrap_or(Self::Scalar)
+    }
+
+    /// Whether it is several instructions of this machine: those that have WebAssembly's as one take 8 bits.
+    fn is_emulated(self) -> bool {
+        self == Self::WasmRelaxed && self.encoding() == Encoding::SevenBits
     }
 
     /// The instruction set of its floats.
@@ -58,7 +66,7 @@ impl Int8Isa {
             Self::Avx512Vnni | Self::Avx512 => Isa::Avx512,
             Self::AvxVnni | Self::Avx2 => Isa::Avx2,
             Self::NeonDot | Self::Neon => Isa::Neon,
-            Self::WasmRelaxed | Self::Wasm => Isa::Wasm,
+            Self::WasmRelaxed | Self::WasmRelaxedPairs | Self::Wasm => Isa::Wasm,
             Self::Scalar => Isa::Scalar,
         }
     }
@@ -73,7 +81,7 @@ impl Int8Isa {
                 Self::AvxVnni => std::arch::is_x86_feature_detected!("avxvnni"),
                 #[cfg(target_arch = "aarch64")]
                 Self::NeonDot => std::arch::is_aarch64_feature_detected!("dotprod"),
-                Self::WasmRelaxed => cfg!(target_feature = "relaxed-simd"),
+                Self::WasmRelaxed | Self::WasmRelaxedPairs => cfg!(target_feature = "relaxed-simd"),
                 #[expect(unreachable_patterns, reason = "no target has them all, so for each some are left")]
                 Self::Avx512Vnni | Self::AvxVnni | Self::NeonDot => false,
                 Self::Avx512 | Self::Avx2 | Self::Neon | Self::Wasm | Self::Scalar => true,
@@ -87,6 +95,7 @@ impl Int8Isa {
             Self::AvxVnni => "avxvnni",
             Self::NeonDot => "neon-dotprod",
             Self::WasmRelaxed => "simd128-relaxed",
+            Self::WasmRelaxedPairs => "simd128-relaxed-pairs",
             Self::Avx512 => "avx512",
             Self::Avx2 => "avx2",
             Self::Neon => "neon",
@@ -105,6 +114,7 @@ impl Int8Isa {
             Self::WasmRelaxed => crate::simd::bytes::wasm::relaxed::encoding(),
             #[cfg(not(all(target_arch = "wasm32", target_feature = "relaxed-simd")))]
             Self::WasmRelaxed => Encoding::SevenBits,
+            Self::WasmRelaxedPairs => Encoding::SevenBits,
         }
     }
 
@@ -144,7 +154,9 @@ impl Int8Isa {
             #[cfg(target_arch = "aarch64")]
             Self::Neon => kernel.run::<crate::simd::bytes::neon::NeonPairs>(),
             #[cfg(all(target_arch = "wasm32", target_feature = "relaxed-simd"))]
-            Self::WasmRelaxed => kernel.run::<crate::simd::bytes::wasm::relaxed::Relaxed>(),
+            Self::WasmRelaxed => kernel.run::<crate::simd::bytes::wasm::relaxed::Relaxed<false>>(),
+            #[cfg(all(target_arch = "wasm32", target_feature = "relaxed-simd"))]
+            Self::WasmRelaxedPairs => kernel.run::<crate::simd::bytes::wasm::relaxed::Relaxed<true>>(),
             #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
             Self::Wasm => kernel.run::<crate::simd::bytes::wasm::WasmHalves>(),
             _ => kernel.run::<ScalarBytes>(),

@@ -42,7 +42,10 @@ impl Variant {
             .args(["rustc", "--profile", "wasm", "--target", "wasm32-unknown-unknown", "--lib"])
             .args(["--crate-type", "cdylib", "--package", package, "--"])
             // The JavaScript around both is the same, and makes the memory.
-            .args(["-C", "link-arg=--import-memory"]);
+            .args(["-C", "link-arg=--import-memory"])
+            // LLVM would load everything that a step of a matrix product takes before the first multiplication. Engines
+            // keep that order, and registers for it they have not: what should stay in them goes through memory.
+            .args(["-C", "llvm-args=-pre-RA-sched=source"]);
         if self == Self::Relaxed {
             let itself = std::env::current_exe().context("finding xtask itself")?;
             command.env("RUSTC_WORKSPACE_WRAPPER", itself).env(WRAPPING, "yes");

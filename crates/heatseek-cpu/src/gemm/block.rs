@@ -5,7 +5,7 @@ use std::ops::Range;
 use super::epilogue::{Epilogue, Tile};
 use super::{MAX_ROWS, Output, PackedWeight};
 use crate::math::mean_and_rstd;
-use crate::simd::{F32s, Kernel, Product};
+use crate::simd::{F32s, Kernel, Product, evenly};
 
 /// The most elements of a tile on any instruction set.
 const TILE_ELEMS: usize = 8 * 48;
@@ -48,8 +48,8 @@ impl Kernel for Block<'_> {
             let columns = width.min(n - column);
             let vectors = columns.div_ceil(V::LANES);
             let b_stride = vectors * V::LANES;
-            for row in rows.clone().step_by(V::TILE_ROWS) {
-                let count = V::TILE_ROWS.min(rows.end - row);
+            for (first, count) in evenly(rows.len(), V::TILE_ROWS) {
+                let row = rows.start + first;
                 let product = Product {
                     a: x[row * k..].as_ptr(),
                     a_stride: k,
@@ -64,7 +64,7 @@ impl Kernel for Block<'_> {
                 unsafe { V::product(&product, count, vectors) };
                 let tile = Tile { row, rows: count, column, columns, stride: b_stride };
                 // SAFETY: these rows and columns of `y` are this task's.
-                unsafe { epilogue.apply::<V>(&tile, &sums.0, &moments[row - rows.start..], y) };
+                unsafe { epilogue.apply::<V>(&tile, &sums.0, &moments[first..], y) };
             }
         }
     }

@@ -18,7 +18,7 @@ pub(crate) mod scalar;
 #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
 pub(crate) mod wasm;
 
-pub(crate) use product::{Product, tiled};
+pub(crate) use product::{Product, evenly, tiled};
 
 /// What a kernel does, for any vector.
 pub(crate) trait Kernel {

@@ -59,16 +59,25 @@ pub(crate) unsafe fn tile<V: F32s, const ROWS: usize, const VECTORS: usize>(prod
     }
 }
 
-/// A product of any numbers of rows and of vectors, tile by tile. Vectors are shared out evenly: two tiles of two
-/// keep the machine busier than one of three and one of one.
+/// The parts that `count` things are worked on in, at most `most` at a time: first and count of each. As even as can be:
+/// two tiles of two keep the machine busier than one of three and one of one.
+#[inline(always)]
+pub(crate) fn evenly(count: usize, most: usize) -> impl Iterator<Item = (usize, usize)> {
+    let parts = count.div_ceil(most);
+    (0..parts).map(move |part| {
+        let (first, end) = (part * count / parts, (part + 1) * count / parts);
+        (first, end - first)
+    })
+}
+
+/// A product of any numbers of rows and of vectors, tile by tile.
 ///
 /// # Safety
 /// `product`'s pointers cover what it describes.
 #[inline(always)]
 pub(crate) unsafe fn tiled<V: F32s>(product: &Product, rows: usize, vectors: usize) {
-    let most = vectors.div_ceil(vectors.div_ceil(V::TILE_VECTORS).max(1)).max(1);
-    for row in (0..rows).step_by(V::TILE_ROWS) {
-        for vector in (0..vectors).step_by(most) {
+    for (row, of_rows) in evenly(rows, V::TILE_ROWS) {
+        for (vector, of_vectors) in evenly(vectors, V::TILE_VECTORS) {
             // SAFETY: within what the caller promises.
             unsafe {
                 let tile = Product {
@@ -77,7 +86,7 @@ pub(crate) unsafe fn tiled<V: F32s>(product: &Product, rows: usize, vectors: usi
                     out: product.out.add(row * product.out_stride + vector * V::LANES),
                     ..*product
                 };
-                V::product(&tile, V::TILE_ROWS.min(rows - row), most.min(vectors - vector));
+                V::product(&tile, of_rows, of_vectors);
             }
         }
     }
@@ -101,3 +110,28 @@ macro_rules! tiles {
     };
 }
 pub(crate) use tiles;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_follow_each_other_and_differ_by_one_at_most() {
+        for count in 0..40 {
+            for most in 1..9 {
+                let mut next = 0;
+                let sizes: Vec<usize> = evenly(count, most)
+                    .map(|(first, of_part)| {
+                        assert_eq!(first, next, "{count} by {most}");
+                        next += of_part;
+                        of_part
+                    })
+                    .collect();
+                assert_eq!(next, count, "{count} by {most}");
+                assert_eq!(sizes.len(), count.div_ceil(most), "{count} by {most}");
+                let (least, largest) = (sizes.iter().min(), sizes.iter().max());
+                assert!(largest.is_none_or(|&largest| largest <= most && largest - least.unwrap() <= 1));
+            }
+        }
+    }
+}

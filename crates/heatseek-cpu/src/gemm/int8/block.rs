@@ -6,8 +6,8 @@ use super::super::Output;
 use super::super::epilogue::{Epilogue, Tile};
 use super::packed::PackedInt8;
 use super::rows::Rows;
-use crate::simd::F32s;
 use crate::simd::bytes::{ByteKernel, ByteProduct, Bytes};
+use crate::simd::{F32s, evenly};
 
 /// The most elements of a tile on any instruction set.
 const TILE_ELEMS: usize = 8 * 48;
@@ -38,8 +38,8 @@ impl ByteKernel for Block<'_> {
             let columns = weight.width.min(weight.n - column);
             let vectors = columns.div_ceil(B::Floats::LANES);
             let stride = vectors * B::Floats::LANES;
-            for row in rows.clone().step_by(B::TILE_ROWS) {
-                let count = B::TILE_ROWS.min(rows.end - row);
+            for (first, count) in evenly(rows.len(), B::TILE_ROWS) {
+                let row = rows.start + first;
                 let product = ByteProduct {
                     a: x.integers[row * x.stride..].as_ptr(),
                     a_stride: x.stride,

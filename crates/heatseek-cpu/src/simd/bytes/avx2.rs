@@ -20,6 +20,7 @@ impl Bytes for AvxVnni {
     type Sums = __m256i;
     type Columns = __m256i;
     type Group = __m256i;
+    type Kept = ();
 
     #[inline(always)]
     unsafe fn load(from: *const i32) -> __m256i {
@@ -34,7 +35,9 @@ impl Bytes for AvxVnni {
         unsafe { _mm256_set1_epi32(from.cast::<i32>().read_unaligned()) }
     }
     #[inline(always)]
-    fn dot(sums: __m256i, group: __m256i, columns: __m256i) -> __m256i {
+    fn kept() {}
+    #[inline(always)]
+    fn dot((): (), sums: __m256i, group: __m256i, columns: __m256i) -> __m256i {
         unsafe { _mm256_dpbusd_avx_epi32(sums, group, columns) }
     }
     #[inline(always)]
@@ -73,6 +76,7 @@ impl Bytes for Avx2Halves {
     type Sums = __m256i;
     type Columns = __m256i;
     type Group = __m256i;
+    type Kept = ();
 
     #[inline(always)]
     unsafe fn load(from: *const i32) -> __m256i {
@@ -87,7 +91,9 @@ impl Bytes for Avx2Halves {
         unsafe { _mm256_set1_epi32(from.cast::<i32>().read_unaligned()) }
     }
     #[inline(always)]
-    fn dot(sums: __m256i, group: __m256i, columns: __m256i) -> __m256i {
+    fn kept() {}
+    #[inline(always)]
+    fn dot((): (), sums: __m256i, group: __m256i, columns: __m256i) -> __m256i {
         unsafe { _mm256_add_epi32(sums, _mm256_madd_epi16(group, columns)) }
     }
     #[inline(always)]

@@ -20,6 +20,7 @@ impl Bytes for Avx512Vnni {
     type Sums = __m512i;
     type Columns = __m512i;
     type Group = __m512i;
+    type Kept = ();
 
     #[inline(always)]
     unsafe fn load(from: *const i32) -> __m512i {
@@ -34,7 +35,9 @@ impl Bytes for Avx512Vnni {
         unsafe { _mm512_set1_epi32(from.cast::<i32>().read_unaligned()) }
     }
     #[inline(always)]
-    fn dot(sums: __m512i, group: __m512i, columns: __m512i) -> __m512i {
+    fn kept() {}
+    #[inline(always)]
+    fn dot((): (), sums: __m512i, group: __m512i, columns: __m512i) -> __m512i {
         unsafe { _mm512_dpbusd_epi32(sums, group, columns) }
     }
     #[inline(always)]
@@ -69,6 +72,7 @@ impl Bytes for Avx512Halves {
     type Sums = __m512i;
     type Columns = __m512i;
     type Group = __m512i;
+    type Kept = ();
 
     #[inline(always)]
     unsafe fn load(from: *const i32) -> __m512i {
@@ -83,7 +87,9 @@ impl Bytes for Avx512Halves {
         unsafe { _mm512_set1_epi32(from.cast::<i32>().read_unaligned()) }
     }
     #[inline(always)]
-    fn dot(sums: __m512i, group: __m512i, columns: __m512i) -> __m512i {
+    fn kept() {}
+    #[inline(always)]
+    fn dot((): (), sums: __m512i, group: __m512i, columns: __m512i) -> __m512i {
         unsafe { _mm512_add_epi32(sums, _mm512_madd_epi16(group, columns)) }
     }
     #[inline(always)]

@@ -91,6 +91,8 @@ pub(crate) trait Bytes {
     type Columns: Copy;
     /// `GROUP` integers of a row, for each lane.
     type Group: Copy;
+    /// What every step takes, to be kept in a register.
+    type Kept: Copy;
 
     /// # Safety
     /// As many sums as there are lanes can be read.
@@ -104,8 +106,11 @@ pub(crate) trait Bytes {
     /// `GROUP` integers of a row can be read.
     unsafe fn group(from: *const u8) -> Self::Group;
 
+    /// What [`dot`](Self::dot) is to be given.
+    fn kept() -> Self::Kept;
+
     /// `sums` and the products of `group` with `columns`, exactly.
-    fn dot(sums: Self::Sums, group: Self::Group, columns: Self::Columns) -> Self::Sums;
+    fn dot(kept: Self::Kept, sums: Self::Sums, group: Self::Group, columns: Self::Columns) -> Self::Sums;
 
     /// The nearest floats.
     fn floats(sums: Self::Sums) -> Self::Floats;

@@ -21,6 +21,7 @@ impl Bytes for NeonDot {
     type Sums = int32x4_t;
     type Columns = int8x16_t;
     type Group = int8x16_t;
+    type Kept = ();
 
     #[inline(always)]
     unsafe fn load(from: *const i32) -> int32x4_t {
@@ -35,7 +36,9 @@ impl Bytes for NeonDot {
         unsafe { vreinterpretq_s8_s32(vdupq_n_s32(from.cast::<i32>().read_unaligned())) }
     }
     #[inline(always)]
-    fn dot(mut sums: int32x4_t, group: int8x16_t, columns: int8x16_t) -> int32x4_t {
+    fn kept() {}
+    #[inline(always)]
+    fn dot((): (), mut sums: int32x4_t, group: int8x16_t, columns: int8x16_t) -> int32x4_t {
         // The intrinsic is not stable yet (rust-lang/rust issue 117224).
         unsafe {
             asm!(
@@ -76,6 +79,7 @@ impl Bytes for NeonPairs {
     type Sums = int32x4_t;
     type Columns = int8x8_t;
     type Group = int8x8_t;
+    type Kept = ();
 
     #[inline(always)]
     unsafe fn load(from: *const i32) -> int32x4_t {
@@ -90,7 +94,9 @@ impl Bytes for NeonPairs {
         unsafe { vreinterpret_s8_s16(vdup_n_s16(from.cast::<i16>().read_unaligned())) }
     }
     #[inline(always)]
-    fn dot(sums: int32x4_t, group: int8x8_t, columns: int8x8_t) -> int32x4_t {
+    fn kept() {}
+    #[inline(always)]
+    fn dot((): (), sums: int32x4_t, group: int8x8_t, columns: int8x8_t) -> int32x4_t {
         unsafe { vpadalq_s16(sums, vmull_s8(group, columns)) }
     }
     #[inline(always)]

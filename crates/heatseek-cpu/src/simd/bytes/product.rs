@@ -47,13 +47,14 @@ pub(crate) unsafe fn tile<B: Bytes, const ROWS: usize, const VECTORS: usize>(pro
     unsafe {
         let starts: [B::Sums; VECTORS] = std::array::from_fn(|j| B::load(columns.starts.add(j * lanes)));
         let mut sums = [starts; ROWS];
+        let kept = B::kept();
         for _ in 0..groups {
             let columns: [B::Columns; VECTORS] =
                 std::array::from_fn(|j| B::columns(b.add(j * lanes * B::GROUP)));
             for (i, sums) in sums.iter_mut().enumerate() {
                 let group = B::group(a.add(i * a_stride));
                 for (sum, columns) in sums.iter_mut().zip(columns) {
-                    *sum = B::dot(*sum, group, columns);
+                    *sum = B::dot(kept, *sum, group, columns);
                 }
             }
             a = a.add(B::GROUP * B::ROW_BYTES);

@@ -19,6 +19,8 @@ impl Bytes for ScalarBytes {
     type Columns = [[i8; 4]; 4];
     type Group = [i8; 4];
 
+    type Kept = ();
+
     #[inline(always)]
     unsafe fn load(from: *const i32) -> [i32; 4] {
         unsafe { from.cast::<[i32; 4]>().read() }
@@ -32,7 +34,9 @@ impl Bytes for ScalarBytes {
         unsafe { from.cast::<[i8; 4]>().read() }
     }
     #[inline(always)]
-    fn dot(mut sums: [i32; 4], group: [i8; 4], columns: [[i8; 4]; 4]) -> [i32; 4] {
+    fn kept() {}
+    #[inline(always)]
+    fn dot((): (), mut sums: [i32; 4], group: [i8; 4], columns: [[i8; 4]; 4]) -> [i32; 4] {
         for (sum, column) in sums.iter_mut().zip(columns) {
             for (a, b) in group.into_iter().zip(column) {
                 *sum += i32::from(a) * i32::from(b);
