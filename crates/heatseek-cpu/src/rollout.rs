@@ -102,6 +102,7 @@ impl Kernel for Task<'_> {
                     let product = Product {
                         a: state[row * longest + from..].as_ptr(),
                         a_stride: longest,
+                        a_step: 1,
                         b: block.0[vector * V::LANES..].as_ptr(),
                         b_stride: TASK_COLUMNS,
                         depth,

@@ -7,9 +7,10 @@ mod scores;
 use heatseek_ops::{Attention, ExecutorError, Operands};
 
 use crate::gemm::{Output, internal};
-use crate::math::{exp_row, largest};
-use crate::simd::{F32s, Kernel, Product, load_up_to, store_up_to};
+use crate::math::Decay;
+use crate::simd::{F32s, Kernel, Product, evenly, load_up_to, store_up_to};
 use crate::{Isa, parallel};
+use scores::MAX_KEYS_BY_KEY;
 pub(crate) use scores::{Head, Keys, MAX_QUERIES, Scratch, Tile};
 
 /// Pairs of a query and a key, over all of a head, that are worth a task.
@@ -96,7 +97,8 @@ impl Kernel for Task<'_> {
     }
 }
 
-/// What is known of each query of a tile.
+/// What is known of each query of a tile, one a lane.
+#[repr(C, align(64))]
 struct Softmax {
     /// The largest score so far.
     highest: [f32; MAX_QUERIES],
@@ -123,43 +125,107 @@ fn attend<V: F32s>(
         factors: [0.0; MAX_QUERIES],
         scales: [1.0; MAX_QUERIES],
     };
-    let mut blocks = head.blocks::<V>(tile).peekable();
-    while let Some(keys) = blocks.next() {
-        head.scores::<V>(tile, &keys, scratch);
-        for index in 0..tile.queries {
-            let seen = head.seen(tile, &keys, index);
-            let (seen, unseen) = head.row(scratch, &keys, index).split_at_mut(seen);
-            let before = softmax.highest[index];
-            let now = before.max(largest::<V>(seen));
-            softmax.highest[index] = now;
-            softmax.factors[index] = before - now;
-            softmax.scales[index] = exp_row::<V>(seen, op.scale(), now);
-            unseen.fill(0.0);
+    let all = head.keys(tile);
+    for (first, count) in evenly(all, MAX_KEYS_BY_KEY) {
+        let width = head.scores_by_key::<V>(tile, (first, count), scratch);
+        let is_last = first + count == all;
+        head.hide(tile, (first, count), width, scratch, f32::NEG_INFINITY);
+        for (vector, vectors) in evenly(width / V::LANES, 2) {
+            let scores = scratch.scores.as_mut_ptr().cast::<f32>();
+            let block = Scores { scores, width, count, first: vector * V::LANES };
+            match vectors {
+                1 => exponentials::<V, 1>(&block, op.scale(), is_last, &mut softmax),
+                _ => exponentials::<V, 2>(&block, op.scale(), is_last, &mut softmax),
+            }
         }
-        let is_last = blocks.peek().is_none();
-        // Of the first block these are e^−∞, of which nothing is made: there is nothing yet.
-        exp_row::<V>(&mut softmax.factors[..tile.queries], op.scale(), 0.0);
-        for index in 0..tile.queries {
-            let sum = softmax.sums[index] * softmax.factors[index] + softmax.scales[index];
-            softmax.sums[index] = sum;
-            softmax.scales[index] = if is_last { 1.0 / sum } else { 1.0 };
-        }
-        for first in (0..op.head_dim).step_by(MAX_COLUMNS) {
-            let columns = first..(first + MAX_COLUMNS).min(op.head_dim);
-            weigh::<V>(op, (head, column), tile, &keys, columns, &softmax, scratch, y);
+        head.hide(tile, (first, count), width, scratch, 0.0);
+        for (from, columns) in
+            (0..op.head_dim).step_by(MAX_COLUMNS).map(|c| (c, MAX_COLUMNS.min(op.head_dim - c)))
+        {
+            let values = Values { first, count, from, columns, weights: width };
+            weigh::<V>(op, (head, column), tile, &values, &softmax, scratch, y);
         }
     }
 }
 
-/// Adds the values of `keys`, weighed, to what has been summed in `y`.
-#[expect(clippy::too_many_arguments, reason = "one step of a loop that has all of them")]
+/// Some columns, from `first` on, of a block of scores by key.
+struct Scores {
+    scores: *mut f32,
+    width: usize,
+    count: usize,
+    first: usize,
+}
+
+/// Makes `VECTORS` vectors of each row of `block` exponentials, as far as the largest of their columns, and counts them.
+#[inline(always)]
+fn exponentials<V: F32s, const VECTORS: usize>(
+    block: &Scores,
+    scale: f32,
+    is_last: bool,
+    softmax: &mut Softmax,
+) {
+    let &Scores { scores, width, count, first } = block;
+    assert!(first + VECTORS * V::LANES <= width && width <= MAX_QUERIES, "there are so many columns");
+    let decay = Decay::<V>::new(scale);
+    // SAFETY: the columns are there, of the scores and of what is known of each.
+    unsafe {
+        let at = |values: &mut [f32; MAX_QUERIES]| values.as_mut_ptr().add(first);
+        let scores = scores.add(first);
+        let (highests, sums, factors, scales) = (
+            at(&mut softmax.highest),
+            at(&mut softmax.sums),
+            at(&mut softmax.factors),
+            at(&mut softmax.scales),
+        );
+        let mut highest = [V::splat(0.0); VECTORS];
+        for (j, highest) in highest.iter_mut().enumerate() {
+            *highest = V::load(highests.add(j * V::LANES));
+        }
+        for row in 0..count {
+            for (j, highest) in highest.iter_mut().enumerate() {
+                *highest = highest.max(V::load(scores.add(row * width + j * V::LANES)));
+            }
+        }
+        let mut counted = [V::splat(0.0); VECTORS];
+        for row in 0..count {
+            for (j, counted) in counted.iter_mut().enumerate() {
+                let to = scores.add(row * width + j * V::LANES);
+                let value = decay.of(V::load(to).sub(highest[j]));
+                value.store(to);
+                *counted = counted.add(value);
+            }
+        }
+        for j in 0..VECTORS {
+            let at = j * V::LANES;
+            // In the first block nearly nothing, of nothing: what was before is −∞.
+            let factor = decay.of(V::load(highests.add(at)).sub(highest[j]));
+            let sum = V::load(sums.add(at)).mul_add(factor, counted[j]);
+            highest[j].store(highests.add(at));
+            factor.store(factors.add(at));
+            sum.store(sums.add(at));
+            if is_last {
+                V::splat(1.0).div(sum).store(scales.add(at));
+            }
+        }
+    }
+}
+
+/// Some columns of the values of some keys, and how many weights a key has.
+struct Values {
+    first: usize,
+    count: usize,
+    from: usize,
+    columns: usize,
+    weights: usize,
+}
+
+/// Adds `values`, weighed, to what has been summed in `y`.
 #[inline(always)]
 fn weigh<V: F32s>(
     op: &Attention,
     (head, column): (Head<'_>, usize),
     tile: &Tile,
-    keys: &Keys,
-    columns: std::ops::Range<usize>,
+    values: &Values,
     softmax: &Softmax,
     scratch: &mut Scratch,
     y: &Output<'_>,
@@ -168,47 +234,43 @@ fn weigh<V: F32s>(
     struct Sums([f32; TILE_ELEMS]);
     const { assert!(V::TILE_ROWS * V::TILE_VECTORS * V::LANES <= TILE_ELEMS) };
     let mut sums = Sums([0.0; TILE_ELEMS]);
-    let (width, count) = (columns.len(), columns.len().next_multiple_of(V::LANES));
-    let values = &head.part(2, tile.k0 + keys.first)[columns.start..];
-    assert!(values.len() >= (keys.count - 1) * head.stride() + width, "all values are there");
-    let (mut b, mut b_stride) = (values.as_ptr(), head.stride());
-    // SAFETY: rows of values as asserted; where they are not whole vectors, they are copied to where they are. The sums
-    // hold any tile, and these rows and columns of `y` are this task's.
+    let &Values { first, count, from, columns, weights } = values;
+    let width = columns.next_multiple_of(V::LANES);
+    let rows = &head.part(2, tile.k0 + first)[from..];
+    assert!(rows.len() >= (count - 1) * head.stride() + columns, "all values are there");
+    let block: *mut f32 = scratch.block.as_mut_ptr().cast();
+    // SAFETY: rows of values as asserted; the block holds `count` rows of whole vectors. The sums hold any tile, and these
+    // rows and columns of `y` are this task's.
     unsafe {
-        if width < count {
-            let block: *mut f32 = scratch.block.as_mut_ptr().cast();
-            for row in 0..keys.count {
-                let to = block.add(row * count);
-                std::ptr::copy_nonoverlapping(values.as_ptr().add(row * head.stride()), to, width);
-                std::slice::from_raw_parts_mut(to.add(width), count - width).fill(0.0);
+        // Together, as rows that lie far apart push each other out of the nearest cache.
+        for row in 0..count {
+            for at in (0..width).step_by(V::LANES) {
+                let value: V = load_up_to(rows.as_ptr().add(row * head.stride() + at), columns - at);
+                value.store(block.add(row * width + at));
             }
-            (b, b_stride) = (block, count);
         }
-        let vectors = count / V::LANES;
-        let most = vectors.div_ceil(vectors.div_ceil(V::TILE_VECTORS));
-        for row in (0..tile.queries).step_by(V::TILE_ROWS) {
-            let rows = V::TILE_ROWS.min(tile.queries - row);
-            for vector in (0..vectors).step_by(most) {
-                let of_tile = most.min(vectors - vector);
+        for (vector, vectors) in evenly(width / V::LANES, V::TILE_VECTORS) {
+            for (row, rows) in evenly(tile.queries, V::TILE_ROWS) {
                 let product = Product {
-                    a: scratch.scores.as_ptr().cast::<f32>().add(row * keys.stride),
-                    a_stride: keys.stride,
-                    b: b.add(vector * V::LANES),
-                    b_stride,
-                    depth: keys.count,
+                    a: scratch.scores.as_ptr().cast::<f32>().add(row),
+                    a_stride: 1,
+                    a_step: weights,
+                    b: block.add(vector * V::LANES),
+                    b_stride: width,
+                    depth: count,
                     out: sums.0.as_mut_ptr(),
-                    out_stride: of_tile * V::LANES,
+                    out_stride: vectors * V::LANES,
                     accumulate: false,
                 };
-                V::product(&product, rows, of_tile);
+                V::product(&product, rows, vectors);
                 for i in 0..rows {
                     let factor = V::splat(softmax.factors[row + i]);
                     let scale = V::splat(softmax.scales[row + i]);
-                    let out = (tile.q0 + row + i) * op.width() + column + columns.start;
-                    for j in vector..vector + of_tile {
-                        let (to, left) = (y.at(out + j * V::LANES), width - j * V::LANES);
-                        let mut sum = V::load(sums.0.as_ptr().add((i * of_tile + j - vector) * V::LANES));
-                        if keys.first > 0 {
+                    let out = (tile.q0 + row + i) * op.width() + column + from;
+                    for j in vector..vector + vectors {
+                        let (to, left) = (y.at(out + j * V::LANES), columns - j * V::LANES);
+                        let mut sum = V::load(sums.0.as_ptr().add((i * vectors + j - vector) * V::LANES));
+                        if first > 0 {
                             sum = load_up_to::<V>(to, left).mul_add(factor, sum);
                         }
                         store_up_to(sum.mul(scale), to, left);

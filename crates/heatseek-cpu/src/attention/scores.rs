@@ -11,15 +11,19 @@ use crate::simd::{F32s, Product, tiled};
 pub(crate) const MAX_QUERIES: usize = heatseek_ops::ATTENTION_TILE_QUERIES;
 /// The most keys of a block; a whole number of vectors. With the scores they stay in the nearest cache.
 const MAX_KEYS: usize = 96;
+/// The most keys of a block beside which the queries lie too.
+pub(super) const MAX_KEYS_BY_KEY: usize = 64;
 /// How much of a head is worked on at once.
-const MAX_DEPTH: usize = 64;
+pub(super) const MAX_DEPTH: usize = 64;
 
 /// What a task keeps beside its operands: on the stack, as tasks allocate nothing.
 #[repr(C, align(64))]
 pub(crate) struct Scratch {
+    /// Queries of a tile transposed.
+    queries: [MaybeUninit<f32>; MAX_DEPTH * MAX_QUERIES],
     /// Scores of a block, row by row.
     pub(super) scores: [MaybeUninit<f32>; MAX_QUERIES * MAX_KEYS],
-    /// Keys transposed, or values with gaps, of a block.
+    /// Keys transposed, or values, of a block.
     pub(super) block: [MaybeUninit<f32>; MAX_KEYS * MAX_DEPTH],
 }
 
@@ -27,6 +31,7 @@ impl Scratch {
     #[inline(always)]
     pub(crate) fn new() -> Self {
         Self {
+            queries: [MaybeUninit::uninit(); MAX_DEPTH * MAX_QUERIES],
             scores: [MaybeUninit::uninit(); MAX_QUERIES * MAX_KEYS],
             block: [MaybeUninit::uninit(); MAX_KEYS * MAX_DEPTH],
         }
@@ -82,9 +87,36 @@ impl<'a> Head<'a> {
         &self.qkv[row * self.stride() + part * self.op.width() + self.head * self.op.head_dim..]
     }
 
+    /// How many keys some query of `tile` sees.
+    pub(super) fn keys(&self, tile: &Tile) -> usize {
+        if self.op.causal { tile.q0 + tile.queries - tile.k0 } else { tile.keys }
+    }
+
+    /// How many queries of `tile`, its first ones, do not see its key `index`.
+    #[inline(always)]
+    pub(super) fn blind(&self, tile: &Tile, index: usize) -> usize {
+        if self.op.causal { (tile.k0 + index).saturating_sub(tile.q0).min(tile.queries) } else { 0 }
+    }
+
+    /// Makes what queries do not see of scores by key, of `count` keys from `first` on, `value`.
+    #[inline(always)]
+    pub(super) fn hide(
+        &self,
+        tile: &Tile,
+        (first, count): (usize, usize),
+        width: usize,
+        scratch: &mut Scratch,
+        value: f32,
+    ) {
+        for index in 0..count {
+            let blind = self.blind(tile, first + index);
+            scratch.scores[index * width..][..blind].fill(MaybeUninit::new(value));
+        }
+    }
+
     /// The keys that some query of `tile` sees, in blocks of about the same size.
     pub(crate) fn blocks<V: F32s>(&self, tile: &Tile) -> impl Iterator<Item = Keys> + use<V> {
-        let seen = if self.op.causal { tile.q0 + tile.queries - tile.k0 } else { tile.keys };
+        let seen = self.keys(tile);
         let of_block = seen.div_ceil(seen.div_ceil(MAX_KEYS).max(1)).next_multiple_of(V::LANES).max(1);
         (0..seen).step_by(of_block).map(move |first| {
             let count = of_block.min(seen - first);
@@ -123,6 +155,7 @@ impl<'a> Head<'a> {
                 let product = Product {
                     a: queries.as_ptr(),
                     a_stride: self.stride(),
+                    a_step: 1,
                     b: block,
                     b_stride: stride,
                     depth,
@@ -133,6 +166,52 @@ impl<'a> Head<'a> {
                 tiled::<V>(&product, tile.queries, stride / V::LANES);
             }
         }
+    }
+
+    /// Computes `k · q`, the same with a row for each of `count` keys from `first` on, one score for each query in it and
+    /// zeros that fill its last vector: what belongs to a query is in one lane then. Gives the length of a row.
+    #[inline(always)]
+    pub(super) fn scores_by_key<V: F32s>(
+        &self,
+        tile: &Tile,
+        (first, count): (usize, usize),
+        scratch: &mut Scratch,
+    ) -> usize {
+        const { assert!(MAX_QUERIES.is_multiple_of(V::LANES) && MAX_KEYS_BY_KEY <= MAX_KEYS) };
+        let (d, width) = (self.op.head_dim, tile.queries.next_multiple_of(V::LANES));
+        assert!(width <= MAX_QUERIES && count <= MAX_KEYS_BY_KEY, "a block fits in the scratch");
+        let transposed: *mut f32 = scratch.queries.as_mut_ptr().cast();
+        for from in (0..d).step_by(MAX_DEPTH) {
+            let depth = MAX_DEPTH.min(d - from);
+            let keys = &self.part(1, tile.k0 + first)[from..];
+            assert!(keys.len() >= (count - 1) * self.stride() + depth, "all keys are there");
+            let queries = &self.part(0, tile.q0)[from..];
+            assert!(queries.len() >= (tile.queries - 1) * self.stride() + depth, "all queries are there");
+            // SAFETY: as asserted, and `depth · width` elements of the queries' room and `count · width` scores are there.
+            unsafe {
+                // Those of the first block are there still, if all of a head was worked on.
+                if first == 0 || d > MAX_DEPTH {
+                    transpose::<V>(queries.as_ptr(), self.stride(), tile.queries, depth, transposed, width);
+                    for row in (0..depth).filter(|_| tile.queries < width) {
+                        let gap = transposed.add(row * width + tile.queries);
+                        std::slice::from_raw_parts_mut(gap, width - tile.queries).fill(0.0);
+                    }
+                }
+                let product = Product {
+                    a: keys.as_ptr(),
+                    a_stride: self.stride(),
+                    a_step: 1,
+                    b: transposed,
+                    b_stride: width,
+                    depth,
+                    out: scratch.scores.as_mut_ptr().cast(),
+                    out_stride: width,
+                    accumulate: from > 0,
+                };
+                tiled::<V>(&product, count, width / V::LANES);
+            }
+        }
+        width
     }
 
     /// The scores of query `index` with `keys` that [`Head::scores`] has computed.

@@ -53,6 +53,7 @@ impl Kernel for Block<'_> {
                 let product = Product {
                     a: x[row * k..].as_ptr(),
                     a_stride: k,
+                    a_step: 1,
                     b,
                     b_stride,
                     depth: k,

@@ -8,7 +8,7 @@ mod tanh;
 mod tests;
 
 pub(crate) use erf::erf;
-pub(crate) use exp::exp;
+pub(crate) use exp::{Decay, exp};
 pub(crate) use rows::{dot, exp_row, largest, mean_and_rstd, sum};
 pub(crate) use tanh::tanh;
 

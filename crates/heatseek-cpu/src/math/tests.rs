@@ -1,6 +1,6 @@
 //! On every instruction set of this machine, against f64.
 
-use super::{dot, erf, exp, largest, mean_and_rstd, sum, tanh};
+use super::{Decay, dot, erf, exp, largest, mean_and_rstd, sum, tanh};
 use crate::Isa;
 use crate::simd::{F32s, Kernel};
 
@@ -8,6 +8,8 @@ use crate::simd::{F32s, Kernel};
 #[derive(Clone, Copy, Debug)]
 enum Function {
     Exp,
+    /// With this scale.
+    Decay(f32),
     Erf,
     Tanh,
 }
@@ -25,6 +27,7 @@ impl Kernel for Apply<'_> {
                 let x = V::load_first(chunk.as_ptr(), chunk.len());
                 let y = match self.0 {
                     Function::Exp => exp(x),
+                    Function::Decay(scale) => Decay::new(scale).of(x),
                     Function::Erf => erf(x),
                     Function::Tanh => tanh(x),
                 };
@@ -76,6 +79,24 @@ fn exp_is_within_two_ulps() {
         assert_eq!(ends[0], 1.0, "{isa}");
         assert!((0.0..2e-38).contains(&ends[1]) && (0.0..2e-38).contains(&ends[2]), "{ends:?} on {isa}");
         assert!(ends[3].is_finite() && ends[3] > 1e38 && ends[4].is_nan(), "{ends:?} on {isa}");
+    }
+}
+
+#[test]
+fn decay_is_within_its_bounds() {
+    for (isa, scale) in Isa::available().flat_map(|isa| [(isa, 1.0), (isa, 0.176_776_7), (isa, 3.0)]) {
+        // Down to e^−16, which is what f32 has beside 1, and to e^−80: the scale is rounded in the other base.
+        for (most, bound) in [(16.0, 2e-6), (80.0, 1e-5)] {
+            let inputs: Vec<f32> =
+                floats(1e-10, most / scale, 997).into_iter().filter(|x| *x < 0.0).collect();
+            let truth = |x: f64| (x * f64::from(scale)).exp();
+            let (absolute, relative) = worst(isa, Function::Decay(scale), &inputs, truth);
+            assert!(absolute <= 3e-7 && relative <= bound, "{absolute:e}, {relative:e} on {isa}");
+        }
+        let ends = apply(isa, Function::Decay(scale), vec![0.0, -1e9, f32::NEG_INFINITY, f32::NAN]);
+        assert_eq!(ends[0], 1.0, "{isa}");
+        assert!((0.0..4e-38).contains(&ends[1]) && (0.0..4e-38).contains(&ends[2]), "{ends:?} on {isa}");
+        assert!(ends[3].is_nan(), "{ends:?} on {isa}");
     }
 }
 

@@ -94,10 +94,7 @@ impl F32s for Avx2 {
     }
     #[inline(always)]
     fn exp2_of_rounded(self) -> Self {
-        unsafe {
-            let bits = _mm256_slli_epi32::<23>(_mm256_castps_si256(self.0));
-            Self(_mm256_castsi256_ps(_mm256_add_epi32(bits, _mm256_set1_epi32(127 << 23))))
-        }
+        Self(unsafe { _mm256_castsi256_ps(_mm256_slli_epi32::<23>(_mm256_castps_si256(self.0))) })
     }
     #[inline(always)]
     fn sum(self) -> f32 {

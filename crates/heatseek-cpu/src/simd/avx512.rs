@@ -72,10 +72,7 @@ impl F32s for Avx512 {
     }
     #[inline(always)]
     fn exp2_of_rounded(self) -> Self {
-        unsafe {
-            let bits = _mm512_slli_epi32::<23>(_mm512_castps_si512(self.0));
-            Self(_mm512_castsi512_ps(_mm512_add_epi32(bits, _mm512_set1_epi32(127 << 23))))
-        }
+        Self(unsafe { _mm512_castsi512_ps(_mm512_slli_epi32::<23>(_mm512_castps_si512(self.0))) })
     }
     #[inline(always)]
     fn sum(self) -> f32 {

@@ -45,6 +45,12 @@ pub(crate) trait F32s: Copy {
     /// The same value in each lane.
     fn splat(value: f32) -> Self;
 
+    /// The same, of a constant that a loop is to keep in a register.
+    #[inline(always)]
+    fn kept(value: f32) -> Self {
+        Self::splat(value)
+    }
+
     /// # Safety
     /// `LANES` elements can be read; aligned as f32 is.
     unsafe fn load(from: *const f32) -> Self;
@@ -79,8 +85,8 @@ pub(crate) trait F32s: Copy {
     fn max(self, other: Self) -> Self;
     /// The smaller of each lane; NaN where `other` is.
     fn min(self, other: Self) -> Self;
-    /// `2^n`, given `1.5 · 2²³ + n` for a whole `n` of −126 to 127: the low bits of that are `n`, so no conversion is
-    /// needed.
+    /// `2^n`, given `1.5 · 2²³ + 127 + n` for a whole `n` of −126 to 127: the low bits of that are the exponent of `2^n`, so
+    /// no conversion is needed.
     fn exp2_of_rounded(self) -> Self;
     /// The sum of the lanes.
     fn sum(self) -> f32;

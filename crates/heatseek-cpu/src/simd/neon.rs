@@ -74,10 +74,7 @@ impl F32s for Neon {
     }
     #[inline(always)]
     fn exp2_of_rounded(self) -> Self {
-        unsafe {
-            let bits = vshlq_n_s32::<23>(vreinterpretq_s32_f32(self.0));
-            Self(vreinterpretq_f32_s32(vaddq_s32(bits, vdupq_n_s32(127 << 23))))
-        }
+        Self(unsafe { vreinterpretq_f32_s32(vshlq_n_s32::<23>(vreinterpretq_s32_f32(self.0))) })
     }
     #[inline(always)]
     fn sum(self) -> f32 {

@@ -5,12 +5,14 @@ use super::F32s;
 /// A tile `out[i][j] = Σ_p a[i][p] · b[p][j]` (plus what is there already, if `accumulate`) for `i` of some rows and
 /// `j` of some vectors.
 ///
-/// `a` and `b` are read where they lie: `a` row by row, `b` a whole number of vectors of each of its `depth` rows,
+/// `a` and `b` are read where they lie: `a` element by element, `b` a whole number of vectors of each of its `depth` rows,
 /// and `out` is written likewise.
 pub(crate) struct Product {
     pub(crate) a: *const f32,
     /// From a row of `a` to the next.
     pub(crate) a_stride: usize,
+    /// From an element of a row of `a` to the next: 1, or the width of what lies there transposed.
+    pub(crate) a_step: usize,
     pub(crate) b: *const f32,
     /// From a row of `b` to the next.
     pub(crate) b_stride: usize,
@@ -30,7 +32,7 @@ pub(crate) struct Product {
 /// `product`'s pointers cover what it describes.
 #[inline(always)]
 pub(crate) unsafe fn tile<V: F32s, const ROWS: usize, const VECTORS: usize>(product: &Product) {
-    let Product { a_stride, b_stride, depth, out, out_stride, accumulate, .. } = *product;
+    let Product { a_stride, a_step, b_stride, depth, out, out_stride, accumulate, .. } = *product;
     let mut sums = [[V::splat(0.0); VECTORS]; ROWS];
     let (mut a, mut b) = (product.a, product.b);
     // SAFETY: all within what the caller promises.
@@ -46,7 +48,7 @@ pub(crate) unsafe fn tile<V: F32s, const ROWS: usize, const VECTORS: usize>(prod
                     *sum = value.mul_add(*column, *sum);
                 }
             }
-            a = a.add(1);
+            a = a.add(a_step);
             b = b.add(b_stride);
         }
         for (i, sums) in sums.iter().enumerate() {
@@ -64,10 +66,8 @@ pub(crate) unsafe fn tile<V: F32s, const ROWS: usize, const VECTORS: usize>(prod
 #[inline(always)]
 pub(crate) fn evenly(count: usize, most: usize) -> impl Iterator<Item = (usize, usize)> {
     let parts = count.div_ceil(most);
-    (0..parts).map(move |part| {
-        let (first, end) = (part * count / parts, (part + 1) * count / parts);
-        (first, end - first)
-    })
+    let (least, larger) = (count / parts.max(1), count % parts.max(1));
+    (0..parts).map(move |part| (part * least + part.min(larger), least + usize::from(part < larger)))
 }
 
 /// A product of any numbers of rows and of vectors, tile by tile.

@@ -73,7 +73,7 @@ impl F32s for Scalar {
     }
     #[inline(always)]
     fn exp2_of_rounded(self) -> Self {
-        Self(self.0.map(|v| f32::from_bits((v.to_bits() << 23).wrapping_add(127 << 23))))
+        Self(self.0.map(|v| f32::from_bits(v.to_bits() << 23)))
     }
     #[inline(always)]
     fn sum(self) -> f32 {
