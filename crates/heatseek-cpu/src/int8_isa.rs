@@ -16,6 +16,8 @@ pub enum Int8Isa {
     AvxVnni,
     /// `vpmaddwd` of 256 bits.
     Avx2,
+    /// `smmla`.
+    NeonI8mm,
     /// `sdot`.
     NeonDot,
     /// `smull` and `sadalp`.
@@ -30,11 +32,12 @@ pub enum Int8Isa {
 
 impl Int8Isa {
     /// All, best first.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Avx512Vnni,
         Self::Avx512,
         Self::AvxVnni,
         Self::Avx2,
+        Self::NeonI8mm,
         Self::NeonDot,
         Self::Neon,
         Self::WasmRelaxed,
@@ -57,7 +60,7 @@ impl Int8Isa {
         match self {
             Self::Avx512Vnni | Self::Avx512 => Isa::Avx512,
             Self::AvxVnni | Self::Avx2 => Isa::Avx2,
-            Self::NeonDot | Self::Neon => Isa::Neon,
+            Self::NeonI8mm | Self::NeonDot | Self::Neon => Isa::Neon,
             Self::WasmRelaxed | Self::Wasm => Isa::Wasm,
             Self::Scalar => Isa::Scalar,
         }
@@ -72,10 +75,12 @@ impl Int8Isa {
                 #[cfg(target_arch = "x86_64")]
                 Self::AvxVnni => std::arch::is_x86_feature_detected!("avxvnni"),
                 #[cfg(target_arch = "aarch64")]
+                Self::NeonI8mm => std::arch::is_aarch64_feature_detected!("i8mm"),
+                #[cfg(target_arch = "aarch64")]
                 Self::NeonDot => std::arch::is_aarch64_feature_detected!("dotprod"),
                 Self::WasmRelaxed => cfg!(target_feature = "relaxed-simd"),
                 #[expect(unreachable_patterns, reason = "no target has them all, so for each some are left")]
-                Self::Avx512Vnni | Self::AvxVnni | Self::NeonDot => false,
+                Self::Avx512Vnni | Self::AvxVnni | Self::NeonI8mm | Self::NeonDot => false,
                 Self::Avx512 | Self::Avx2 | Self::Neon | Self::Wasm | Self::Scalar => true,
             }
     }
@@ -85,6 +90,7 @@ impl Int8Isa {
         match self {
             Self::Avx512Vnni => "avx512vnni",
             Self::AvxVnni => "avxvnni",
+            Self::NeonI8mm => "neon-i8mm",
             Self::NeonDot => "neon-dotprod",
             Self::WasmRelaxed => "simd128-relaxed",
             Self::Avx512 => "avx512",
@@ -100,7 +106,7 @@ impl Int8Isa {
         match self {
             Self::Avx512Vnni | Self::AvxVnni => Encoding::Unsigned,
             Self::Avx512 | Self::Avx2 | Self::Wasm => Encoding::Halves,
-            Self::NeonDot | Self::Neon | Self::Scalar => Encoding::Signed,
+            Self::NeonI8mm | Self::NeonDot | Self::Neon | Self::Scalar => Encoding::Signed,
             #[cfg(all(target_arch = "wasm32", target_feature = "relaxed-simd"))]
             Self::WasmRelaxed => crate::simd::bytes::wasm::relaxed::encoding(),
             #[cfg(not(all(target_arch = "wasm32", target_feature = "relaxed-simd")))]
@@ -140,6 +146,9 @@ impl Int8Isa {
             Self::Avx2 => unsafe { avx2(kernel) },
             // SAFETY: as above.
             #[cfg(target_arch = "aarch64")]
+            Self::NeonI8mm => unsafe { i8mm(kernel) },
+            // SAFETY: as above.
+            #[cfg(target_arch = "aarch64")]
             Self::NeonDot => unsafe { dotprod(kernel) },
             #[cfg(target_arch = "aarch64")]
             Self::Neon => kernel.run::<crate::simd::bytes::neon::NeonPairs>(),
@@ -174,6 +183,12 @@ fn avxvnni<K: ByteKernel>(kernel: K) -> K::Output {
 #[target_feature(enable = "avx2,fma")]
 fn avx2<K: ByteKernel>(kernel: K) -> K::Output {
     kernel.run::<crate::simd::bytes::avx2::Avx2Halves>()
+}
+
+#[cfg(target_arch = "aarch64")]
+#[target_feature(enable = "neon,i8mm")]
+fn i8mm<K: ByteKernel>(kernel: K) -> K::Output {
+    kernel.run::<crate::simd::bytes::neon::NeonI8mm>()
 }
 
 #[cfg(target_arch = "aarch64")]

@@ -201,7 +201,12 @@ fn features() -> Vec<String> {
 
 #[cfg(target_arch = "aarch64")]
 fn features() -> Vec<String> {
-    vec!["neon".into()]
+    let found = [
+        ("neon", true),
+        ("dotprod", std::arch::is_aarch64_feature_detected!("dotprod")),
+        ("i8mm", std::arch::is_aarch64_feature_detected!("i8mm")),
+    ];
+    found.iter().filter(|(_, has)| *has).map(|(name, _)| (*name).to_owned()).collect()
 }
 
 #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]

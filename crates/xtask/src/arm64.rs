@@ -24,7 +24,7 @@ pub struct Processor {
 /// One with everything, on which tests go through every instruction set; and one that has nothing but what every
 /// 64-bit ARM has, on which what is missing has to be found missing.
 pub const PROCESSORS: [Processor; 2] = [
-    Processor { name: "max", int8: "neon-dotprod neon scalar", tests: &["--lib", "--tests"] },
+    Processor { name: "max", int8: "neon-i8mm neon-dotprod neon scalar", tests: &["--lib", "--tests"] },
     Processor { name: "cortex-a72", int8: "neon scalar", tests: &["--lib", "--test", "int8"] },
 ];
 
