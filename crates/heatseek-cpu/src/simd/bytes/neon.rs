@@ -15,8 +15,9 @@ pub(crate) struct NeonI8mm;
 // SAFETY of every block: the machine has the instructions, as `Bytes` asks of its callers.
 impl Bytes for NeonI8mm {
     type Floats = Neon;
-    // 24 registers of sums, 6 of columns and two rows' group: 31 of 32.
-    const TILE_ROWS: usize = 8;
+    // 18 registers of sums, 6 of columns and the groups of three pairs: 27 of 32. With four pairs LLVM reads all groups
+    // first, and then keeps some sums in memory.
+    const TILE_ROWS: usize = 6;
     const TILE_VECTORS: usize = 3;
     const GROUP: usize = 8;
     const STEP_ROWS: usize = 2;
@@ -81,7 +82,7 @@ impl Bytes for NeonI8mm {
     }
     #[inline(always)]
     unsafe fn product(product: &ByteProduct, rows: usize, vectors: usize) {
-        unsafe { byte_tiles!(product, rows, vectors; [1, 2, 3, 4, 5, 6, 7, 8] x [1, 2, 3]) }
+        unsafe { byte_tiles!(product, rows, vectors; [1, 2, 3, 4, 5, 6] x [1, 2, 3]) }
     }
 }
 
