@@ -1,6 +1,6 @@
 """A peer of `heatseek bench` in a process of its own; see README.md for what it is asked and answers.
 
-    python serve.py PEER --model DIR --place cpu|gpu --dtype f32|f16|int8 --threads N --pooling NAME --normalize 0|1
+    python serve.py PEER --model DIR --place cpu|gpu --dtype f32|f16|bf16|int8 --threads N --pooling NAME --normalize 0|1
 """
 
 import argparse
@@ -43,7 +43,7 @@ def main():
     parser.add_argument("peer", choices=PEERS)
     parser.add_argument("--model", required=True)
     parser.add_argument("--place", choices=["cpu", "gpu"], required=True)
-    parser.add_argument("--dtype", choices=["f32", "f16", "int8"], required=True)
+    parser.add_argument("--dtype", choices=["f32", "f16", "bf16", "int8"], required=True)
     parser.add_argument("--threads", type=int, required=True)
     parser.add_argument("--pooling", required=True)
     parser.add_argument("--normalize", type=int, required=True)

@@ -345,7 +345,7 @@ pub struct ModelArgs {
     /// Where to compute: auto, cpu, gpu, cuda or reference.
     #[arg(long, default_value = "auto", value_parser = device)]
     pub device: DeviceChoice,
-    /// What weights and large activations are stored as: f32, f16, int8 (errors where the device lacks them) or auto.
+    /// What weights and large activations are stored as: f32, f16, bf16, int8 (errors where the device lacks them) or auto.
     #[arg(long, default_value = "f32", value_parser = dtype)]
     pub dtype: DtypeChoice,
 }

@@ -345,6 +345,7 @@ pub async fn check_mutation(
     let cases = match dtype {
         Dtype::F32 => cases::all(),
         Dtype::F16 => cases::halved(),
+        Dtype::Bf16 => cases::rounded(),
         Dtype::Int8 => cases::quantized_in_blocks(),
     };
     for case in cases {

@@ -11,11 +11,17 @@ use crate::Report;
 /// Of the cases in int8, how many SwiftShader has one of: it compiles each for seconds.
 const SWIFTSHADERS_SHARE: usize = 7;
 
-/// Runs every case of every op, checked, and compares it with the reference; those in int8 too, if it stores that.
+/// Runs every case of every op, checked, and compares it with the reference; those in bf16 and int8 too, if it stores
+/// that.
 pub async fn check_ops(executor: &dyn Executor) -> Report {
     let mut report = Report::default();
     for case in cases::all() {
         report.check(&case.name.clone(), check_case(executor, &case, Dtype::F32).await);
+    }
+    if executor.stores(Dtype::Bf16) {
+        for case in cases::rounded() {
+            report.check(&case.name.clone(), check_case(executor, &case, Dtype::Bf16).await);
+        }
     }
     if executor.stores(Dtype::Int8) {
         let device = executor.device();

@@ -365,7 +365,8 @@ fn a_model_in_f16_agrees_with_itself_in_f32() {
     }
 }
 
-/// What is asked for is what is loaded, or it is an error; `auto` takes f16 where the device has it, and never int8.
+/// What is asked for is what is loaded, or it is an error; `auto` takes f16 where the device has it, and never bf16 or
+/// int8.
 #[test]
 fn a_model_is_stored_as_asked() {
     let load = |backend: &Backend, dtype| {
@@ -379,7 +380,13 @@ fn a_model_is_stored_as_asked() {
     assert_eq!(stored(&Backend::Cpu, DtypeChoice::Auto).dtype, "f32");
     let device = stored(&Backend::Cpu, DtypeChoice::Int8);
     assert!(device.dtype == "int8" && device.kernels.starts_with("int8 "), "{}", device.kernels);
+    match load(&Backend::Cpu, DtypeChoice::Bf16).map(|model| model.info().device) {
+        Ok(device) => assert_eq!((device.dtype, &*device.kernels), ("bf16", "bf16 avx512")),
+        Err(error) => assert!(error.to_string().contains("AVX512-BF16"), "{error}"),
+    }
     if available(&Backend::lavapipe()) {
+        let error = load(&Backend::lavapipe(), DtypeChoice::Bf16).err().expect("no GPU has it").to_string();
+        assert!(error.contains("bf16") && error.contains("ask for f16"), "{error}");
         for (dtype, expected) in [
             (DtypeChoice::F32, "f32"),
             (DtypeChoice::F16, "f16"),

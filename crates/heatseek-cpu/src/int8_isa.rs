@@ -16,6 +16,8 @@ pub enum Int8Isa {
     AvxVnni,
     /// `vpmaddwd` of 256 bits.
     Avx2,
+    /// `smmla`.
+    NeonI8mm,
     /// `sdot`.
     NeonDot,
     /// `smull` and `sadalp`.
@@ -37,6 +39,7 @@ impl Int8Isa {
         Self::Avx512,
         Self::AvxVnni,
         Self::Avx2,
+        Self::NeonI8mm,
         Self::NeonDot,
         Self::Neon,
         Self::WasmRelaxed,
@@ -65,7 +68,7 @@ impl Int8Isa {
         match self {
             Self::Avx512Vnni | Self::Avx512 => Isa::Avx512,
             Self::AvxVnni | Self::Avx2 => Isa::Avx2,
-            Self::NeonDot | Self::Neon => Isa::Neon,
+            Self::NeonI8mm | Self::NeonDot | Self::Neon => Isa::Neon,
             Self::WasmRelaxed | Self::WasmRelaxedPairs | Self::Wasm => Isa::Wasm,
             Self::Scalar => Isa::Scalar,
         }
@@ -80,10 +83,12 @@ impl Int8Isa {
                 #[cfg(target_arch = "x86_64")]
                 Self::AvxVnni => std::arch::is_x86_feature_detected!("avxvnni"),
                 #[cfg(target_arch = "aarch64")]
+                Self::NeonI8mm => std::arch::is_aarch64_feature_detected!("i8mm"),
+                #[cfg(target_arch = "aarch64")]
                 Self::NeonDot => std::arch::is_aarch64_feature_detected!("dotprod"),
                 Self::WasmRelaxed | Self::WasmRelaxedPairs => cfg!(target_feature = "relaxed-simd"),
                 #[expect(unreachable_patterns, reason = "no target has them all, so for each some are left")]
-                Self::Avx512Vnni | Self::AvxVnni | Self::NeonDot => false,
+                Self::Avx512Vnni | Self::AvxVnni | Self::NeonI8mm | Self::NeonDot => false,
                 Self::Avx512 | Self::Avx2 | Self::Neon | Self::Wasm | Self::Scalar => true,
             }
     }
@@ -93,6 +98,7 @@ impl Int8Isa {
         match self {
             Self::Avx512Vnni => "avx512vnni",
             Self::AvxVnni => "avxvnni",
+            Self::NeonI8mm => "neon-i8mm",
             Self::NeonDot => "neon-dotprod",
             Self::WasmRelaxed => "simd128-relaxed",
             Self::WasmRelaxedPairs => "simd128-relaxed-pairs",
@@ -109,7 +115,7 @@ impl Int8Isa {
         match self {
             Self::Avx512Vnni | Self::AvxVnni => Encoding::Unsigned,
             Self::Avx512 | Self::Avx2 | Self::Wasm => Encoding::Halves,
-            Self::NeonDot | Self::Neon | Self::Scalar => Encoding::Signed,
+            Self::NeonI8mm | Self::NeonDot | Self::Neon | Self::Scalar => Encoding::Signed,
             #[cfg(all(target_arch = "wasm32", target_feature = "relaxed-simd"))]
             Self::WasmRelaxed => crate::simd::bytes::wasm::relaxed::encoding(),
             #[cfg(not(all(target_arch = "wasm32", target_feature = "relaxed-simd")))]
@@ -148,6 +154,9 @@ impl Int8Isa {
             // SAFETY: as above.
             #[cfg(target_arch = "x86_64")]
             Self::Avx2 => unsafe { avx2(kernel) },
+            // SAFETY: as above.
+            #[cfg(target_arch = "aarch64")]
+            Self::NeonI8mm => unsafe { i8mm(kernel) },
             // SAFETY: as above.
             #[cfg(target_arch = "aarch64")]
             Self::NeonDot => unsafe { dotprod(kernel) },
@@ -189,6 +198,12 @@ fn avx2<K: ByteKernel>(kernel: K) -> K::Output {
 }
 
 #[cfg(target_arch = "aarch64")]
+#[target_feature(enable = "neon,i8mm")]
+fn i8mm<K: ByteKernel>(kernel: K) -> K::Output {
+    kernel.run::<crate::simd::bytes::neon::NeonI8mm>()
+}
+
+#[cfg(target_arch = "aarch64")]
 #[target_feature(enable = "neon,dotprod")]
 fn dotprod<K: ByteKernel>(kernel: K) -> K::Output {
     kernel.run::<crate::simd::bytes::neon::NeonDot>()
@@ -211,5 +226,13 @@ mod tests {
             assert!(int8.is_available() && int8.isa() == isa, "{int8} with {isa}");
         }
         assert!(Int8Isa::available().count() >= Isa::available().count());
+    }
+
+    /// Whoever runs these tests on a processor that they know says what it has: what is not found is not tested.
+    #[test]
+    fn a_processor_that_is_known_has_what_is_expected_of_it() {
+        if let Ok(expected) = std::env::var("HEATSEEK_EXPECTED_INT8") {
+            assert_eq!(Int8Isa::available().map(Int8Isa::name).collect::<Vec<_>>().join(" "), expected);
+        }
     }
 }

@@ -117,6 +117,7 @@ impl HostKernels for CpuKernels {
                 format!("int8 {}, rows in 7 bits", self.int8)
             }
             Dtype::Int8 => format!("int8 {}", self.int8),
+            Dtype::Bf16 => format!("bf16 {}", self.isa),
             Dtype::F32 | Dtype::F16 => return DeviceInfo { dtype: dtype.name(), ..self.device() },
         };
         DeviceInfo { kernels, dtype: dtype.name(), ..self.device() }
@@ -125,6 +126,7 @@ impl HostKernels for CpuKernels {
     fn stores(&self, dtype: Dtype) -> bool {
         match dtype {
             Dtype::F32 | Dtype::Int8 => true,
+            Dtype::Bf16 => gemm::bf16::is_available(self.isa),
             Dtype::F16 => false,
         }
     }
@@ -194,6 +196,7 @@ fn features() -> Vec<String> {
         ("avx2", std::arch::is_x86_feature_detected!("avx2")),
         ("fma", std::arch::is_x86_feature_detected!("fma")),
         ("avx512f", std::arch::is_x86_feature_detected!("avx512f")),
+        ("avx512bf16", std::arch::is_x86_feature_detected!("avx512bf16")),
         ("avx512vnni", std::arch::is_x86_feature_detected!("avx512vnni")),
     ];
     found.iter().filter(|(_, has)| *has).map(|(name, _)| (*name).to_owned()).collect()
@@ -201,7 +204,12 @@ fn features() -> Vec<String> {
 
 #[cfg(target_arch = "aarch64")]
 fn features() -> Vec<String> {
-    vec!["neon".into()]
+    let found = [
+        ("neon", true),
+        ("dotprod", std::arch::is_aarch64_feature_detected!("dotprod")),
+        ("i8mm", std::arch::is_aarch64_feature_detected!("i8mm")),
+    ];
+    found.iter().filter(|(_, has)| *has).map(|(name, _)| (*name).to_owned()).collect()
 }
 
 #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]

@@ -173,6 +173,7 @@ impl CudaDevice {
     pub fn stores(&self, dtype: Dtype) -> bool {
         match dtype {
             Dtype::F32 | Dtype::F16 => true,
+            Dtype::Bf16 => false,
             Dtype::Int8 => {
                 let facts = self.driver().facts();
                 facts.emulated || facts.capability >= DOT_PRODUCTS

@@ -178,6 +178,7 @@ impl GpuDevice {
         match dtype {
             Dtype::F32 => true,
             Dtype::F16 => self.shared.halves,
+            Dtype::Bf16 => false,
             Dtype::Int8 => self.shared.packed_dot,
         }
     }
@@ -190,6 +191,7 @@ impl GpuDevice {
         }
         let why = match dtype {
             Dtype::F16 => "its adapter has no `shader-f16`; ask for f32, or auto",
+            Dtype::Bf16 => "no GPU has kernels for it; ask for f16, or for a CPU with AVX512-BF16",
             _ => "this browser's WGSL has no `packed_4x8_integer_dot_product`; ask for f32, or for the CPU",
         };
         Err(self.faults().unsupported(format!("{} storage", dtype.name()), why.to_owned()))

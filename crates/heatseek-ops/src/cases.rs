@@ -73,6 +73,18 @@ pub fn halved() -> Vec<Case> {
         .collect()
 }
 
+/// The cases of the ops that have a bf16 of their own, for plans of [`Dtype::Bf16`]: against a reference that rounds in the
+/// same way.
+pub fn rounded() -> Vec<Case> {
+    let mut cases = gemms();
+    // Depths that are not whole pairs.
+    for (rows, k, n) in [(3, 1, 5), (5, 7, 3), (33, 67, 19)] {
+        cases.push(linear(&format!("{rows}x{n}x{k}"), rows, k, n));
+    }
+    let rounded = |case: Case| Case { name: format!("{}, bf16", case.name), dtype: Dtype::Bf16, ..case };
+    cases.into_iter().map(rounded).collect()
+}
+
 /// The cases of the ops that have an int8 of their own, for plans of [`Dtype::Int8`]: against a reference that quantises
 /// in the same way, each row by its own range.
 pub fn quantized() -> Vec<Case> {
@@ -274,7 +286,7 @@ impl Case {
         [rows.count(&self.batch()), width]
     }
 
-    /// What the reference computes, for cases of [`quantized`] and [`quantized_in_blocks`] in int8.
+    /// What the reference computes, in the dtype of the case.
     pub fn expected(&self) -> Vec<Vec<f32>> {
         self.expected_in(RowBits::Eight)
     }

@@ -33,6 +33,9 @@ pub enum Dtype {
     F32,
     /// Two bytes: IEEE half precision. Sums are kept in f32.
     F16,
+    /// Two bytes for the weights of GEMMs: bfloat16 ([`crate::bf16`]). The rows they are multiplied with are rounded to it
+    /// while running, and products are summed in f32. Everything else, activations between ops included, is f32.
+    Bf16,
     /// One byte for the weights of GEMMs, with one scale per output column ([`crate::int8`]). The rows they are
     /// multiplied with are quantised while running, each by its own range, and the sums of products are exact in i32.
     /// Everything else, activations between ops included, is f32.
@@ -45,6 +48,7 @@ impl Dtype {
         match self {
             Self::F32 => "f32",
             Self::F16 => "f16",
+            Self::Bf16 => "bf16",
             Self::Int8 => "int8",
         }
     }
@@ -53,7 +57,7 @@ impl Dtype {
     pub fn size_bytes(self) -> usize {
         match self {
             Self::F32 => 4,
-            Self::F16 => 2,
+            Self::F16 | Self::Bf16 => 2,
             Self::Int8 => 1,
         }
     }

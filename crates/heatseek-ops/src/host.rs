@@ -152,6 +152,7 @@ impl<K: HostKernels + Clone> HostExecutor<K> {
                 what: format!("{} storage", options.dtype.name()),
                 why: match options.dtype {
                     Dtype::F16 => "these kernels have none; ask for f32 or int8, or for a GPU that has f16",
+                    Dtype::Bf16 => "it takes a CPU with AVX512-BF16; ask for f32 or int8",
                     Dtype::F32 | Dtype::Int8 => "these kernels do not store it; ask for f32",
                 }
                 .into(),

@@ -11,6 +11,7 @@
 
 mod activations;
 mod batch;
+pub mod bf16;
 mod buffer;
 mod capacity;
 mod executor;

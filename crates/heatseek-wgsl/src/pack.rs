@@ -54,8 +54,8 @@ pub fn pack<'a>(op: &Op, binding: &str, tensor: &'a Tensor, dtype: Dtype) -> Pac
         _ => tensor.values(),
     };
     match dtype {
-        // Nothing but weights of GEMMs is int8.
-        Dtype::F32 | Dtype::Int8 => Packed::F32(values),
+        // Nothing but weights of GEMMs is int8, and no GPU stores bf16.
+        Dtype::F32 | Dtype::Bf16 | Dtype::Int8 => Packed::F32(values),
         Dtype::F16 => Packed::F16(values.iter().map(|&value| to_half(value)).collect()),
     }
 }
@@ -68,7 +68,7 @@ fn to_half(value: f32) -> f16 {
 /// Depth to which a weight is padded: what is staged at a time, of f16 on matrix units.
 fn depth_step(dtype: Dtype) -> usize {
     match dtype {
-        Dtype::F32 => 16,
+        Dtype::F32 | Dtype::Bf16 => 16,
         Dtype::F16 | Dtype::Int8 => 32,
     }
 }

@@ -45,7 +45,7 @@ fn selected_steps() -> Vec<(String, Step, Result<Selection, String>)> {
             let program = case.program();
             let targets = match dtype {
                 Dtype::F16 => vec![plain, matrix, large],
-                Dtype::F32 | Dtype::Int8 => vec![plain, software],
+                Dtype::F32 | Dtype::Bf16 | Dtype::Int8 => vec![plain, software],
             };
             for target in &targets {
                 let storage = Storage::new(&program, target);

@@ -14,7 +14,7 @@ use heatseek_ops::{
 };
 
 use crate::self_check::{self, Truth, Verdict};
-use crate::{Control, DeviceChoice, DeviceReport, DtypeChoice, Error, LoadOptions, Progress, Stage};
+use crate::{Control, DeviceChoice, DeviceReport, Error, LoadOptions, Progress, Stage};
 
 /// Makes a device fail.
 pub(crate) type Lose = Rc<dyn Fn()>;
@@ -138,14 +138,16 @@ async fn chosen_host(
     prepare(model, executor, (Norm::Plain, dtype), options, fallback).await
 }
 
-/// The CPU kernels instead of what was chosen, which `why` is about: in int8 where that was asked for, otherwise in f32,
-/// as they have no f16.
+/// The CPU kernels instead of what was chosen, which `why` is about: in what was asked for if they have it, otherwise in
+/// f32.
 pub(crate) async fn fallback(
     model: &dyn Encoder,
     options: &LoadOptions,
     why: String,
 ) -> Result<Active, Error> {
-    let dtype = if options.dtype == DtypeChoice::Int8 { Dtype::Int8 } else { Dtype::F32 };
+    let executor = heatseek_cpu::executor();
+    let wanted = options.dtype.on(&executor)[0];
+    let dtype = if executor.stores(wanted) { wanted } else { Dtype::F32 };
     cpu(model, options, dtype, Some(why)).await
 }
 
@@ -170,7 +172,7 @@ async fn truth(
     let exact = self_check::run(&cpu(model, options, Dtype::F32, None).await?, probe).await?;
     let int8 = match dtype {
         Dtype::Int8 => Some(self_check::run(&cpu(model, options, dtype, None).await?, probe).await?),
-        Dtype::F32 | Dtype::F16 => None,
+        Dtype::F32 | Dtype::F16 | Dtype::Bf16 => None,
     };
     Ok(Truth { exact, int8 })
 }

@@ -70,6 +70,9 @@ pub enum DtypeChoice {
     F32,
     /// f16: half the memory and traffic, with sums in f32; an error where the device does not have it.
     F16,
+    /// bf16: weights of GEMMs in half the memory, rounded to eight bits of precision as the rows they meet
+    /// ([`Dtype::Bf16`]); an error where the device is not a CPU with AVX512-BF16. Never chosen by itself.
+    Bf16,
     /// int8: weights of GEMMs in a quarter of the memory, multiplied in 8 bits and summed exactly
     /// ([`Dtype::Int8`]); an error where the device does not have it. Never chosen by itself.
     Int8,
@@ -85,12 +88,13 @@ impl DtypeChoice {
             "auto" => Self::Auto,
             "f32" | "fp32" => Self::F32,
             "f16" | "fp16" => Self::F16,
+            "bf16" => Self::Bf16,
             "int8" | "q8" => Self::Int8,
             other => {
                 return Err(Error::InvalidInput {
                     what: "dtype".into(),
                     got: format!("`{other}`"),
-                    expected: "auto, f32, f16 or int8".into(),
+                    expected: "auto, f32, f16, bf16 or int8".into(),
                 });
             }
         })
@@ -102,6 +106,7 @@ impl DtypeChoice {
             Self::Auto if executor.stores(Dtype::F16) => &[Dtype::F16, Dtype::F32],
             Self::Auto | Self::F32 => &[Dtype::F32],
             Self::F16 => &[Dtype::F16],
+            Self::Bf16 => &[Dtype::Bf16],
             Self::Int8 => &[Dtype::Int8],
         }
     }

@@ -90,7 +90,7 @@ pub(crate) fn judge(actual: &Values, truth: &Truth, (norm, dtype): (Norm, Dtype)
     let scale = truth.exact.hidden.iter().fold(1.0f32, |m, v| m.max(v.abs()));
     let most = scale
         * match (dtype, norm) {
-            (Dtype::F16, _) => MAX_HALF_ERROR,
+            (Dtype::F16 | Dtype::Bf16, _) => MAX_HALF_ERROR,
             (Dtype::F32, Norm::Folded) => MAX_FOLDING_ERROR,
             (Dtype::F32 | Dtype::Int8, _) => MAX_PLAIN_ERROR,
         };

@@ -6,7 +6,8 @@ cargo xtask COMMAND, the one door for contributors and CI
 
 Make and run it:
   setup [--tests]          install what is missing: wasm target, npm packages, the model
-                           (--tests: also a vision model, pictures, Chromium and a software Vulkan driver)
+                           (--tests: also a vision model, pictures, Chromium, a software Vulkan driver
+                           and an emulator of 64-bit ARM)
   wasm [--suites]          compile the browser core into pkg/wasm and check its size
                            (--suites: the conformance suites for browser tests instead)
   build                    setup, wasm, the npm package, the page (web/dist)
@@ -16,7 +17,7 @@ Make and run it:
 Check it:
   test [--quick] [--list]
                            every test, native and browser (check is the same; it is what CI runs)
-                           --quick leaves out what needs a browser, --list prints the steps
+                           --quick leaves out what needs a browser or an emulator, --list prints the steps
   sizes                    lines a file, failing above the limit; budget of the browser build
   layers                   do the crates depend on each other in one direction only?
   docs                     do the commands that the documents name exist?
@@ -38,6 +39,7 @@ mod commands {
     pub mod wasm;
 }
 mod args;
+mod arm64;
 mod budget;
 mod chromium;
 mod console;

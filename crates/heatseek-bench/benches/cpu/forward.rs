@@ -76,7 +76,7 @@ fn cases(
         let (actual, expected) = (plan.run_now(&batch, &pooled)?, reference.run_now(&first, &pooled)?);
         let (actual, expected) = (&actual[0][..expected[0].len().min(actual[0].len())], &expected[0]);
         match dtype {
-            Dtype::Int8 => point_alike(&name, actual, expected, first.sequences().len())?,
+            Dtype::Bf16 | Dtype::Int8 => point_alike(&name, actual, expected, first.sequences().len())?,
             Dtype::F32 | Dtype::F16 => compare(&name, actual, expected, CLOSE)?,
         }
         let (plan, flops) = (plan.clone(), program.flops(&batch));

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use heatseek_cpu::{CpuKernels, Packed};
 use heatseek_ops::int8::{QuantizedWeight, RowBits};
-use heatseek_ops::{Activation, Dtype, Gemm, HostKernels, Op, Operand, Operands, Tensor, reference};
+use heatseek_ops::{Activation, Dtype, Gemm, HostKernels, Op, Operand, Operands, Tensor, bf16, reference};
 
 use crate::{Case, Outcome, compare};
 
@@ -53,6 +53,10 @@ fn product((kernels, dtype): (CpuKernels, Dtype), op: Gemm, rows: usize) -> Case
                 Dtype::Int8 => {
                     let weight = QuantizedWeight::new(&weight, op.k);
                     reference::gemm_int8(&op, rows, &weight, RowBits::Eight, &mut operands);
+                }
+                Dtype::Bf16 => {
+                    let weight: Vec<f32> = weight.iter().map(|&value| bf16::rounded(value)).collect();
+                    reference::gemm_bf16(&op, rows, &weight, &mut operands);
                 }
                 Dtype::F32 | Dtype::F16 => reference::gemm(&op, rows, &mut operands),
             }

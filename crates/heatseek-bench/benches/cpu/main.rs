@@ -60,10 +60,10 @@ struct Args {
 }
 
 fn dtype(name: &str) -> Result<Dtype, String> {
-    [Dtype::F32, Dtype::Int8]
+    [Dtype::F32, Dtype::Bf16, Dtype::Int8]
         .into_iter()
         .find(|dtype| dtype.name() == name)
-        .ok_or_else(|| "expected f32 or int8".into())
+        .ok_or_else(|| "expected f32, bf16 or int8".into())
 }
 
 fn main() -> ExitCode {

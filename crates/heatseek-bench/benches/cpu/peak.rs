@@ -40,6 +40,9 @@ fn once((isa, dtype): (Isa, Dtype)) -> Option<f64> {
             Int8Isa::AvxVnni => unsafe { avxvnni() },
             _ => return None,
         },
+        // SAFETY: the caller has made plans of it, so the machine has it.
+        #[cfg(target_arch = "x86_64")]
+        Isa::Avx512 if dtype == Dtype::Bf16 => unsafe { avx512bf16() },
         // SAFETY: the caller has made kernels of this instruction set, so the machine has it.
         #[cfg(target_arch = "x86_64")]
         Isa::Avx512 => unsafe { avx512() },
@@ -83,6 +86,21 @@ fn avx2() -> usize {
     }
     std::hint::black_box(sums);
     SUMS * 16
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx512f,avx512bf16")]
+fn avx512bf16() -> usize {
+    use std::arch::x86_64::*;
+    let mut sums = [_mm512_set1_ps(1.0); SUMS];
+    let factor = std::hint::black_box(_mm512_cvtne2ps_pbh(sums[0], sums[0]));
+    for _ in 0..STEPS {
+        for sum in &mut sums {
+            *sum = _mm512_dpbf16_ps(*sum, factor, factor);
+        }
+    }
+    std::hint::black_box(sums);
+    SUMS * 64
 }
 
 #[cfg(target_arch = "x86_64")]

@@ -24,7 +24,7 @@ pub struct BenchArgs {
     /// Devices, with commas between them: reference, cpu, gpu or cuda [default: all but the reference].
     #[arg(long, value_delimiter = ',', value_name = "LIST", value_parser = device)]
     pub devices: Option<Vec<DeviceChoice>>,
-    /// What weights and activations are stored as, with commas between: f32, f16 or int8.
+    /// What weights and activations are stored as, with commas between: f32, f16, bf16 or int8.
     #[arg(long, value_delimiter = ',', value_name = "LIST", default_value = "f32", value_parser = Dtype::from_name)]
     pub dtype: Vec<Dtype>,
     /// Cases, with commas between them: 32x128 is 32 texts of exactly 128 tokens, mixed:256 is 256 texts of 8 to

@@ -10,6 +10,7 @@ use serde::Serialize;
 pub enum Dtype {
     F32,
     F16,
+    Bf16,
     Int8,
 }
 
@@ -18,8 +19,9 @@ impl Dtype {
         match name {
             "f32" => Ok(Self::F32),
             "f16" => Ok(Self::F16),
+            "bf16" => Ok(Self::Bf16),
             "int8" => Ok(Self::Int8),
-            _ => Err("expected f32, f16 or int8".into()),
+            _ => Err("expected f32, f16, bf16 or int8".into()),
         }
     }
 
@@ -27,6 +29,7 @@ impl Dtype {
         match self {
             Self::F32 => "f32",
             Self::F16 => "f16",
+            Self::Bf16 => "bf16",
             Self::Int8 => "int8",
         }
     }
@@ -36,6 +39,7 @@ impl Dtype {
         match self {
             Self::F32 => [4, 4],
             Self::F16 => [2, 2],
+            Self::Bf16 => [2, 4],
             Self::Int8 => [1, 4],
         }
     }
@@ -44,7 +48,7 @@ impl Dtype {
     pub fn least_cosine(self) -> f64 {
         match self {
             Self::F32 => 0.999_99,
-            Self::F16 => 0.9999,
+            Self::F16 | Self::Bf16 => 0.9999,
             Self::Int8 => 0.99,
         }
     }
@@ -53,7 +57,7 @@ impl Dtype {
     /// with one scale for a matrix, turn vectors of MiniLM to cosines of 0.87. The report says what each has.
     pub fn least_cosine_of_peers(self) -> f64 {
         match self {
-            Self::F32 | Self::F16 => 0.999,
+            Self::F32 | Self::F16 | Self::Bf16 => 0.999,
             Self::Int8 => 0.8,
         }
     }
@@ -63,6 +67,7 @@ impl Dtype {
         let dtype = match self {
             Self::F32 => DtypeChoice::F32,
             Self::F16 => DtypeChoice::F16,
+            Self::Bf16 => DtypeChoice::Bf16,
             Self::Int8 => DtypeChoice::Int8,
         };
         LoadOptions { dtype, ..options }
@@ -73,6 +78,7 @@ impl Dtype {
         let dtype = match self {
             Self::F32 => heatseek_ops::Dtype::F32,
             Self::F16 => heatseek_ops::Dtype::F16,
+            Self::Bf16 => heatseek_ops::Dtype::Bf16,
             Self::Int8 => heatseek_ops::Dtype::Int8,
         };
         PlanOptions { expected_rows, dtype, ..PlanOptions::default() }

@@ -12,6 +12,10 @@ const TILE_ELEMS: usize = 8 * 48;
 
 pub(super) struct Block<'a> {
     pub(super) x: &'a [f32],
+    /// Its rows as pairs of bf16, if these are to be multiplied.
+    pub(super) pairs: Option<&'a [f32]>,
+    /// Elements of a row of `x`.
+    pub(super) k: usize,
     pub(super) rows: Range<usize>,
     pub(super) weight: &'a PackedWeight,
     pub(super) panels: Range<usize>,
@@ -30,8 +34,9 @@ impl Kernel for Block<'_> {
     #[inline(always)]
     fn run<V: F32s>(self) {
         const { assert!(V::TILE_ROWS * V::TILE_VECTORS * V::LANES <= TILE_ELEMS) };
-        let Self { x, rows, weight, panels, epilogue, y, stats } = self;
-        let (n, k, width) = (weight.n, weight.k, weight.width);
+        let Self { x, pairs, k, rows, weight, panels, epilogue, y, stats } = self;
+        let (n, depth, width) = (weight.n, weight.k, weight.width);
+        let a = pairs.unwrap_or(x);
         let mut moments = [(0.0f32, 0.0f32); MAX_ROWS];
         if let Some(eps) = epilogue.norm_in {
             for (row, moments) in rows.clone().zip(&mut moments) {
@@ -51,18 +56,23 @@ impl Kernel for Block<'_> {
             for (first, count) in evenly(rows.len(), V::TILE_ROWS) {
                 let row = rows.start + first;
                 let product = Product {
-                    a: x[row * k..].as_ptr(),
-                    a_stride: k,
+                    a: a[row * depth..].as_ptr(),
+                    a_stride: depth,
                     a_step: 1,
                     b,
                     b_stride,
-                    depth: k,
+                    depth,
                     out: sums.0.as_mut_ptr(),
                     out_stride: b_stride,
                     accumulate: false,
                 };
                 // SAFETY: `count` rows of `x` and all of the panel are there, and `sums` holds any tile.
-                unsafe { V::product(&product, count, vectors) };
+                unsafe {
+                    match pairs {
+                        None => V::product(&product, count, vectors),
+                        Some(_) => crate::simd::bf16::product(&product, count, vectors),
+                    }
+                }
                 let tile = Tile { row, rows: count, column, columns, stride: b_stride };
                 // SAFETY: these rows and columns of `y` are this task's.
                 unsafe { epilogue.apply::<V>(&tile, &sums.0, &moments[first..], y) };

@@ -1,5 +1,6 @@
 //! See [`Gemm`]: a matrix product with everything around it done while a tile of it is still in the nearest cache.
 
+pub(crate) mod bf16;
 mod block;
 mod epilogue;
 pub(crate) mod int8;
@@ -29,6 +30,8 @@ const TASKS_OF_THREAD: usize = 4;
 pub enum Packed {
     /// In f32.
     F32(PackedWeight),
+    /// In bf16.
+    Bf16(PackedWeight),
     /// In int8.
     Int8(PackedInt8),
 }
@@ -37,7 +40,7 @@ impl Packed {
     /// Bytes it holds.
     pub(crate) fn size_bytes(&self) -> usize {
         match self {
-            Self::F32(weight) => weight.size_bytes(),
+            Self::F32(weight) | Self::Bf16(weight) => weight.size_bytes(),
             Self::Int8(weight) => weight.size_bytes(),
         }
     }
@@ -50,6 +53,7 @@ pub(crate) fn pack((isa, int8): (Isa, Int8Isa), op: &Gemm, weight: &Tensor, dtyp
         Dtype::Int8 if op.k <= MAX_DEPTH => {
             Packed::Int8(PackedInt8::new(int8, op.n, op.k, &QuantizedWeight::new(&values, op.k)))
         }
+        Dtype::Bf16 => Packed::Bf16(bf16::pack(isa, op, &values)),
         Dtype::F32 | Dtype::F16 | Dtype::Int8 => Packed::F32(PackedWeight::new(isa, op.n, op.k, &values)),
     }
 }
@@ -63,34 +67,39 @@ pub(crate) fn gemm(
     operands: &mut Operands<'_>,
 ) -> Result<(), ExecutorError> {
     match packed.iter().find(|(name, _)| *name == "weight").map(|(_, weight)| &**weight) {
-        Some(Packed::F32(weight)) => gemm_f32(isa, op, rows, weight, operands),
+        Some(Packed::F32(weight)) => gemm_floats(isa, op, rows, (weight, None), operands),
+        Some(Packed::Bf16(weight)) => bf16::gemm(isa, op, rows, weight, operands),
         Some(Packed::Int8(weight)) => int8::gemm(int8, op, rows, weight, operands),
         None => Err(internal("the weight of a gemm was not packed".into())),
     }
 }
 
-fn gemm_f32(
+/// In f32; or, given the rows of `x` as pairs of bf16, over these.
+fn gemm_floats(
     isa: Isa,
     op: &Gemm,
     rows: usize,
-    weight: &PackedWeight,
+    (weight, pairs): (&PackedWeight, Option<&[f32]>),
     operands: &mut Operands<'_>,
 ) -> Result<(), ExecutorError> {
     let (y, stats) = (operands.output("y"), operands.output("stats"));
     let (x, epilogue) = (operands.input("x"), Epilogue::new(op, operands));
-    let expected = [rows * op.k, rows * op.n, op.n, op.k];
-    let got = [x.len(), y.len(), weight.n, weight.k];
+    let depth = if pairs.is_some() { op.k.div_ceil(2) } else { op.k };
+    let expected = [rows * op.k, rows * depth, rows * op.n, op.n, depth];
+    let got = [x.len(), pairs.unwrap_or(x).len(), y.len(), weight.n, weight.k];
     if got != expected {
-        return Err(internal(format!("a gemm's x, y, n and k have {got:?} elements, not {expected:?}")));
+        return Err(internal(format!(
+            "a gemm's x, its pairs, y, n and k have {got:?} elements, not {expected:?}"
+        )));
     }
     epilogue.check(rows).map_err(internal)?;
-    let split = Split::new(isa.tile_rows(), 4 * op.k, op, rows, weight.panels());
+    let split = Split::new(isa.tile_rows(), 4 * depth, op, rows, weight.panels());
     let (y, stats) = (Output::new(y), Output::new(stats));
     parallel::run(split.tasks(), |task| {
         let (rows, panels) = split.task(task);
         // SAFETY: `run` gives each task once; tasks of the same rows differ in their panels, whose columns are
         // disjoint, and only one of them has the first panel and writes statistics.
-        isa.run(Block { x, rows, weight, panels, epilogue, y: &y, stats: &stats });
+        isa.run(Block { x, pairs, k: op.k, rows, weight, panels, epilogue, y: &y, stats: &stats });
     });
     Ok(())
 }

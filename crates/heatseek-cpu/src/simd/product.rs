@@ -24,6 +24,22 @@ pub(crate) struct Product {
     pub(crate) accumulate: bool,
 }
 
+/// How a tile multiplies a value of a row with those of some columns.
+pub(crate) trait Multiply<V> {
+    /// `sums` and the products.
+    fn add_product(sums: V, value: V, columns: V) -> V;
+}
+
+/// As floats.
+pub(crate) struct Floats;
+
+impl<V: F32s> Multiply<V> for Floats {
+    #[inline(always)]
+    fn add_product(sums: V, value: V, columns: V) -> V {
+        value.mul_add(columns, sums)
+    }
+}
+
 /// [`Product`] of `ROWS` rows and `VECTORS` vectors, all sums in registers. Each is summed in the same order whatever
 /// tile it is of, so that a text's vector does not depend on what else is in its batch: with one row, several sums for each
 /// element would be faster, and would round otherwise.
@@ -31,7 +47,9 @@ pub(crate) struct Product {
 /// # Safety
 /// `product`'s pointers cover what it describes.
 #[inline(always)]
-pub(crate) unsafe fn tile<V: F32s, const ROWS: usize, const VECTORS: usize>(product: &Product) {
+pub(crate) unsafe fn tile<V: F32s, M: Multiply<V>, const ROWS: usize, const VECTORS: usize>(
+    product: &Product,
+) {
     let Product { a_stride, a_step, b_stride, depth, out, out_stride, accumulate, .. } = *product;
     let mut sums = [[V::splat(0.0); VECTORS]; ROWS];
     let (mut a, mut b) = (product.a, product.b);
@@ -45,7 +63,7 @@ pub(crate) unsafe fn tile<V: F32s, const ROWS: usize, const VECTORS: usize>(prod
             for (i, sums) in sums.iter_mut().enumerate() {
                 let value = V::splat(*a.add(i * a_stride));
                 for (sum, column) in sums.iter_mut().zip(&columns) {
-                    *sum = value.mul_add(*column, *sum);
+                    *sum = M::add_product(*sum, value, *column);
                 }
             }
             a = a.add(a_step);
@@ -92,21 +110,26 @@ pub(crate) unsafe fn tiled<V: F32s>(product: &Product, rows: usize, vectors: usi
     }
 }
 
-/// All tiles of an instruction set: a tile function for each of the listed rows and vectors.
+/// All tiles of an instruction set, of floats unless it is said: a tile function for each of the listed rows and vectors.
 macro_rules! tiles {
-    ($V:ty, $product:expr, $rows:expr, $vectors:expr; $all_rows:tt x [$($of_vectors:literal),+]) => {
+    ([$V:ty, $M:ty], $product:expr, $rows:expr, $vectors:expr; $all_rows:tt x [$($of_vectors:literal),+]) => {
         match $vectors {
-            $($of_vectors => $crate::simd::product::tiles!(@rows $V, $product, $rows; $all_rows, $of_vectors),)+
+            $($of_vectors => $crate::simd::product::tiles!(
+                @rows [$V, $M], $product, $rows; $all_rows, $of_vectors
+            ),)+
             // A tile has as many vectors as it may.
             _ => unreachable!(),
         }
     };
-    (@rows $V:ty, $product:expr, $rows:expr; [$($of_rows:literal),+], $of_vectors:literal) => {
+    (@rows [$V:ty, $M:ty], $product:expr, $rows:expr; [$($of_rows:literal),+], $of_vectors:literal) => {
         match $rows {
-            $($of_rows => $crate::simd::product::tile::<$V, $of_rows, $of_vectors>($product),)+
+            $($of_rows => $crate::simd::product::tile::<$V, $M, $of_rows, $of_vectors>($product),)+
             // A tile has as many rows as it may.
             _ => unreachable!(),
         }
+    };
+    ($V:ty, $($rest:tt)+) => {
+        $crate::simd::product::tiles!([$V, $crate::simd::product::Floats], $($rest)+)
     };
 }
 pub(crate) use tiles;

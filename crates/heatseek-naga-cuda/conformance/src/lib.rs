@@ -21,6 +21,7 @@ pub fn kernels() -> Result<Vec<(String, CudaKernel)>, (String, TranslateError)> 
         let cases = match target.dtype {
             Dtype::F32 => all(),
             Dtype::F16 => halved(),
+            Dtype::Bf16 => unreachable!("no target has it"),
             Dtype::Int8 => quantized_in_blocks(),
         };
         for program in cases.iter().map(|case| case.program()) {

@@ -41,6 +41,9 @@ pub enum Residual {
 /// then `y = activation(rstd · (x · weightᵀ − mean · colsum) + bias)` equals the linear layer of the
 /// normalised rows, and the rows' statistics are written for a later [`Residual::AddNormalized`].
 ///
+/// In plans of [`Dtype::Bf16`](crate::Dtype::Bf16) `weight` and the rows of `x` are rounded as [`crate::bf16`] says; means
+/// and `colsum` are those of what they were.
+///
 /// In plans of [`Dtype::Int8`](crate::Dtype::Int8) `weight` and the rows of `x` are quantised as [`crate::int8`] says,
 /// and `colsum` is not read: what takes its place is the sum of the quantised weight, so that the fold stays exact.
 ///

@@ -1,4 +1,5 @@
 use super::mean_and_variance;
+use crate::bf16;
 use crate::int8::{BLOCK, QuantizedWeight, RowBits, quantize_block, quantize_row};
 use crate::{Activation, Gemm, Operands, Residual};
 
@@ -9,6 +10,19 @@ pub fn gemm(op: &Gemm, rows: usize, operands: &mut Operands<'_>) {
         for (j, out) in out.iter_mut().enumerate() {
             let folded = if op.norm_in.is_some() { mean * f64::from(colsum[j]) } else { 0.0 };
             *out = dot(row, &weight[j * op.k..][..op.k]) - folded;
+        }
+    });
+}
+
+/// The same with the rows of `x` rounded to bf16 as they are met, as `weight [n, k]` has been: see [`crate::bf16`].
+pub fn gemm_bf16(op: &Gemm, rows: usize, weight: &[f32], operands: &mut Operands<'_>) {
+    let colsum = operands.input("colsum");
+    let mut rounded = vec![0.0; op.k];
+    with_products(op, rows, operands, |row, mean, out| {
+        rounded.iter_mut().zip(row).for_each(|(to, &from)| *to = bf16::rounded(from));
+        for (j, out) in out.iter_mut().enumerate() {
+            let folded = if op.norm_in.is_some() { mean * f64::from(colsum[j]) } else { 0.0 };
+            *out = dot(&rounded, &weight[j * op.k..][..op.k]) - folded;
         }
     });
 }

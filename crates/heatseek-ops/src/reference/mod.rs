@@ -17,12 +17,13 @@ pub use attention_map::attention_map;
 pub use attention_pool::attention_pool;
 pub use copy::copy;
 pub use embed::embed;
-pub use gemm::{activation, gemm, gemm_int8, gemm_int8_blocks};
+pub use gemm::{activation, gemm, gemm_bf16, gemm_int8, gemm_int8_blocks};
 pub use l2_normalize::l2_normalize;
 pub use layer_norm::layer_norm;
 pub use pool::pool;
 pub use rollout::rollout;
 
+use crate::bf16;
 use crate::int8::{QuantizedWeight, RowBits};
 use crate::{DeviceInfo, DeviceKind, Dtype, ExecutorError, HostKernels, Op, Operands, PackedOperand, Tensor};
 
@@ -30,9 +31,17 @@ use crate::{DeviceInfo, DeviceKind, Dtype, ExecutorError, HostKernels, Op, Opera
 #[derive(Clone, Copy, Debug, Default)]
 pub struct ReferenceExecutor;
 
+/// A weight of a GEMM that is not f32.
+pub enum ReferenceWeight {
+    /// In plans of int8.
+    Int8(QuantizedWeight),
+    /// In plans of bf16: values that have been rounded to it.
+    Bf16(Vec<f32>),
+}
+
 impl HostKernels for ReferenceExecutor {
-    /// Of a plan of int8; in f32 nothing is packed.
-    type Packed = QuantizedWeight;
+    /// In f32 nothing is packed.
+    type Packed = ReferenceWeight;
 
     fn device(&self) -> DeviceInfo {
         DeviceInfo {
@@ -46,31 +55,42 @@ impl HostKernels for ReferenceExecutor {
     }
 
     fn stores(&self, dtype: Dtype) -> bool {
-        matches!(dtype, Dtype::F32 | Dtype::Int8)
+        matches!(dtype, Dtype::F32 | Dtype::Bf16 | Dtype::Int8)
     }
 
-    fn pack(&self, op: &Op, binding: &'static str, tensor: &Tensor, dtype: Dtype) -> Option<QuantizedWeight> {
-        match op {
-            Op::Gemm(op) if binding == "weight" && dtype == Dtype::Int8 => {
-                Some(QuantizedWeight::new(&tensor.values(), op.k))
+    fn pack(&self, op: &Op, binding: &'static str, tensor: &Tensor, dtype: Dtype) -> Option<ReferenceWeight> {
+        match (op, dtype) {
+            (Op::Gemm(op), Dtype::Int8) if binding == "weight" => {
+                Some(ReferenceWeight::Int8(QuantizedWeight::new(&tensor.values(), op.k)))
             }
+            (Op::Gemm(_), Dtype::Bf16) if binding == "weight" => Some(ReferenceWeight::Bf16(
+                tensor.values().iter().map(|&value| bf16::rounded(value)).collect(),
+            )),
             _ => None,
         }
     }
 
-    fn packed_bytes(&self, packed: &QuantizedWeight) -> usize {
-        size_of_val(&packed.values[..]) + size_of_val(&packed.scales[..]) + size_of_val(&packed.sums[..])
+    fn packed_bytes(&self, packed: &ReferenceWeight) -> usize {
+        match packed {
+            ReferenceWeight::Int8(QuantizedWeight { values, scales, sums }) => {
+                size_of_val(&values[..]) + size_of_val(&scales[..]) + size_of_val(&sums[..])
+            }
+            ReferenceWeight::Bf16(values) => size_of_val(&values[..]),
+        }
     }
 
     fn run(
         &self,
         op: &Op,
         rows: usize,
-        packed: &[PackedOperand<QuantizedWeight>],
+        packed: &[PackedOperand<ReferenceWeight>],
         operands: &mut Operands<'_>,
     ) -> Result<(), ExecutorError> {
         match (op, packed) {
-            (Op::Gemm(op), [(_, weight)]) => gemm_int8(op, rows, weight, RowBits::Eight, operands),
+            (Op::Gemm(op), [(_, weight)]) => match &**weight {
+                ReferenceWeight::Int8(weight) => gemm_int8(op, rows, weight, RowBits::Eight, operands),
+                ReferenceWeight::Bf16(weight) => gemm_bf16(op, rows, weight, operands),
+            },
             _ => crate::ops::run_reference(op, rows, operands),
         }
         Ok(())
@@ -91,7 +111,7 @@ pub enum Int8Reference {
 }
 
 impl HostKernels for Int8Reference {
-    type Packed = QuantizedWeight;
+    type Packed = ReferenceWeight;
 
     fn device(&self) -> DeviceInfo {
         ReferenceExecutor.device()
@@ -101,11 +121,11 @@ impl HostKernels for Int8Reference {
         ReferenceExecutor.stores(dtype)
     }
 
-    fn pack(&self, op: &Op, binding: &'static str, tensor: &Tensor, dtype: Dtype) -> Option<QuantizedWeight> {
+    fn pack(&self, op: &Op, binding: &'static str, tensor: &Tensor, dtype: Dtype) -> Option<ReferenceWeight> {
         ReferenceExecutor.pack(op, binding, tensor, dtype)
     }
 
-    fn packed_bytes(&self, packed: &QuantizedWeight) -> usize {
+    fn packed_bytes(&self, packed: &ReferenceWeight) -> usize {
         ReferenceExecutor.packed_bytes(packed)
     }
 
@@ -113,14 +133,17 @@ impl HostKernels for Int8Reference {
         &self,
         op: &Op,
         rows: usize,
-        packed: &[PackedOperand<QuantizedWeight>],
+        packed: &[PackedOperand<ReferenceWeight>],
         operands: &mut Operands<'_>,
     ) -> Result<(), ExecutorError> {
-        match (self, op, packed) {
-            (Self::SevenBits, Op::Gemm(op), [(_, weight)]) => {
-                gemm_int8(op, rows, weight, RowBits::Seven, operands);
-            }
-            (Self::Blocks, Op::Gemm(op), [(_, weight)]) => gemm_int8_blocks(op, rows, weight, operands),
+        match (op, packed) {
+            (Op::Gemm(op), [(_, weight)]) => match (self, &**weight) {
+                (Self::SevenBits, ReferenceWeight::Int8(weight)) => {
+                    gemm_int8(op, rows, weight, RowBits::Seven, operands);
+                }
+                (Self::Blocks, ReferenceWeight::Int8(weight)) => gemm_int8_blocks(op, rows, weight, operands),
+                (_, ReferenceWeight::Bf16(weight)) => gemm_bf16(op, rows, weight, operands),
+            },
             _ => crate::ops::run_reference(op, rows, operands),
         }
         Ok(())

@@ -7,7 +7,7 @@ use heatseek_hub::{ALL_MINILM_L6_V2, DINOV2_SMALL, Fetcher, KnownModel, Outcome,
 
 use crate::args::Args;
 use crate::pictures::TEST_PICTURES;
-use crate::{chromium, console, npm, nvrtc, run, vulkan, workspace};
+use crate::{arm64, chromium, console, npm, nvrtc, run, vulkan, workspace};
 
 const WASM_TARGET: &str = "wasm32-unknown-unknown";
 
@@ -24,17 +24,21 @@ pub fn run(mut args: Args) -> Result<()> {
 /// What building and running the page needs.
 pub fn needed() -> Result<()> {
     console::heading("setup");
-    wasm_target().context("installing the wasm target")?;
+    target(WASM_TARGET).context("installing the wasm target")?;
     npm::install().context("installing the npm packages")?;
     fetch(&ALL_MINILM_L6_V2).context("fetching the model")?;
     fetch(&DINOV2_SMALL).context("fetching the vision model")?;
     fetch(&TEST_PICTURES).context("fetching the pictures")
 }
 
-/// What the tests need on top: a browser, a GPU that is software, and compilers for what is translated to CUDA.
+/// What the tests need on top: a browser, a GPU that is software, compilers for what is translated to CUDA, and a
+/// processor that is emulated.
 pub fn for_tests() -> Result<()> {
     if cfg!(target_os = "linux") {
         nvrtc::fetch().context("fetching NVRTC")?;
+    }
+    if arm64::foreign() {
+        emulator();
     }
     let mut missing = Vec::new();
     if chromium::find().is_none() {
@@ -60,14 +64,32 @@ pub fn for_tests() -> Result<()> {
     apt_install(&missing).with_context(|| format!("installing {}", missing.join(", ")))
 }
 
-fn wasm_target() -> Result<()> {
-    let libdir =
-        run::read(run::command("rustc").args(["--print", "target-libdir", "--target", WASM_TARGET]))?;
-    if Path::new(libdir.trim()).is_dir() {
-        console::note(&format!("{WASM_TARGET}: already installed"));
+/// Whether Rust can compile for `target`.
+pub fn has_target(target: &str) -> Result<bool> {
+    let libdir = run::read(run::command("rustc").args(["--print", "target-libdir", "--target", target]))?;
+    Ok(Path::new(libdir.trim()).is_dir())
+}
+
+fn target(target: &str) -> Result<()> {
+    if has_target(target)? {
+        console::note(&format!("{target}: already installed"));
         return Ok(());
     }
-    run::run(run::command("rustup").args(["target", "add", WASM_TARGET]))
+    run::run(run::command("rustup").args(["target", "add", target]))
+}
+
+/// What runs the kernels for 64-bit ARM. Nothing else needs it, so that it cannot be had is a remark: the step that wants
+/// it decides what that means.
+fn emulator() {
+    let result = target(arm64::TARGET).and_then(|()| match arm64::emulator() {
+        Some(_) => Ok(()),
+        None if run::which("apt-get").is_some() => apt_install(&["qemu-user"]),
+        None => bail!("install QEMU's user mode with your package manager"),
+    });
+    match result {
+        Ok(()) => console::note("an emulator of 64-bit ARM: installed"),
+        Err(error) => console::note(&format!("no emulator of 64-bit ARM: {error:#}")),
+    }
 }
 
 fn fetch(model: &KnownModel) -> Result<()> {

@@ -13,7 +13,7 @@ use anyhow::{Context, Result, anyhow, bail};
 use crate::args::Args;
 use crate::commands::{build, docs, layers, setup, sizes, wasm};
 use crate::tally::Tally;
-use crate::{budget, console, npm, nvrtc, run, vulkan, workspace};
+use crate::{arm64, budget, console, npm, nvrtc, run, vulkan, workspace};
 
 /// What a test run was asked for.
 struct Options {
@@ -24,20 +24,21 @@ struct Options {
 struct Step {
     name: &'static str,
     needs: Option<&'static str>,
-    browser: bool,
+    /// Left out of `--quick`: it needs what takes time to install.
+    thorough: bool,
     work: fn(&Options) -> Result<Tally>,
 }
 
 const fn step(name: &'static str, needs: Option<&'static str>, work: fn(&Options) -> Result<Tally>) -> Step {
-    Step { name, needs, browser: false, work }
+    Step { name, needs, thorough: false, work }
 }
 
-const fn browser(
+const fn thorough(
     name: &'static str,
     needs: Option<&'static str>,
     work: fn(&Options) -> Result<Tally>,
 ) -> Step {
-    Step { name, needs, browser: true, work }
+    Step { name, needs, thorough: true, work }
 }
 
 /// Cheap ones first, so that most mistakes show within a minute.
@@ -50,22 +51,23 @@ const STEPS: &[Step] = &[
     step("xtask", None, |_| counted(run::cargo().args(["test", "--package", "xtask"]))),
     step("clippy", None, |_| plain(clippy())),
     step("native", None, native),
-    browser("wasm", Some("setup"), |_| plain(wasm::build())),
-    browser("npm package", Some("wasm"), |_| plain(build::package())),
-    browser("size", Some("npm package"), |_| plain(budget::check())),
-    browser("npm package tests", Some("npm package"), |_| npm_tests("pkg")),
-    browser("page", Some("npm package"), |_| plain(build::page())),
-    browser("page tests", Some("page"), |_| npm_tests("web")),
-    browser("suites", Some("setup"), |_| plain(wasm::build_suites())),
-    browser("browser tests", Some("suites"), |_| node_tests("tests/browser")),
-    browser("packaging tests", Some("npm package"), |_| node_tests("tests/packaging")),
+    thorough("arm64", None, |_| emulated()),
+    thorough("wasm", Some("setup"), |_| plain(wasm::build())),
+    thorough("npm package", Some("wasm"), |_| plain(build::package())),
+    thorough("size", Some("npm package"), |_| plain(budget::check())),
+    thorough("npm package tests", Some("npm package"), |_| npm_tests("pkg")),
+    thorough("page", Some("npm package"), |_| plain(build::page())),
+    thorough("page tests", Some("page"), |_| npm_tests("web")),
+    thorough("suites", Some("setup"), |_| plain(wasm::build_suites())),
+    thorough("browser tests", Some("suites"), |_| node_tests("tests/browser")),
+    thorough("packaging tests", Some("npm package"), |_| node_tests("tests/packaging")),
 ];
 
 pub fn run(mut args: Args) -> Result<()> {
     let list = args.flag("--list");
     let options = Options { quick: args.flag("--quick") };
     args.finish()?;
-    let steps = STEPS.iter().filter(|step| !(step.browser && options.quick));
+    let steps = STEPS.iter().filter(|step| !(step.thorough && options.quick));
     if list {
         steps.for_each(|step| println!("{}", step.name));
         return Ok(());
@@ -157,6 +159,30 @@ fn native(_: &Options) -> Result<Tally> {
         command.env("VK_DRIVER_FILES", &drivers).env("VK_ICD_FILENAMES", &drivers);
     }
     counted(&mut command)
+}
+
+/// The CPU kernels on an emulated 64-bit ARM.
+fn emulated() -> Result<Tally> {
+    if cfg!(target_arch = "aarch64") {
+        console::note("this machine is one: its native tests were these");
+        return Ok(Tally::default());
+    }
+    let emulator = match (arm64::emulator(), setup::has_target(arm64::TARGET)?) {
+        (Some(emulator), true) => emulator,
+        (emulator, _) => {
+            let lacking = if emulator.is_some() { arm64::TARGET } else { "qemu-aarch64" };
+            if std::env::var_os("CI").is_some_and(|value| value == "true") {
+                bail!("{lacking} is missing in CI");
+            }
+            console::note(&format!("NOT RUN: {lacking} is not installed, see `cargo xtask setup --tests`"));
+            return Ok(Tally::default());
+        }
+    };
+    let mut tally = Tally::default();
+    for processor in &arm64::PROCESSORS {
+        tally.add(counted(&mut arm64::tests(&emulator, processor))?);
+    }
+    Ok(tally)
 }
 
 fn npm_tests(workspace_folder: &str) -> Result<Tally> {

@@ -82,18 +82,22 @@ pub(crate) trait Bytes {
     const TILE_VECTORS: usize;
     /// Integers that a step takes of a row.
     const GROUP: usize;
+    /// Rows that a step takes at once, one or two.
+    const STEP_ROWS: usize = 1;
     /// Bytes of an integer of a row: 2 with [`Encoding::Halves`], otherwise 1. Those of a weight are bytes always.
     const ROW_BYTES: usize = 1;
 
-    /// One sum a lane.
+    /// One sum a lane, of each row of a step.
     type Sums: Copy;
     /// `GROUP` integers of each lane's column.
     type Columns: Copy;
-    /// `GROUP` integers of a row, for each lane.
+    /// `GROUP` integers of each row of a step, for each lane.
     type Group: Copy;
     /// What every step takes, to be kept in a register.
     type Kept: Copy;
 
+    /// The same for each row of a step.
+    ///
     /// # Safety
     /// As many sums as there are lanes can be read.
     unsafe fn load(from: *const i32) -> Self::Sums;
@@ -102,9 +106,21 @@ pub(crate) trait Bytes {
     /// `GROUP` bytes can be read for each lane.
     unsafe fn columns(from: *const i8) -> Self::Columns;
 
+    /// The same for each row of a step.
+    ///
     /// # Safety
     /// `GROUP` integers of a row can be read.
     unsafe fn group(from: *const u8) -> Self::Group;
+
+    /// Those of a row and of the one that begins `next` bytes behind it, where steps take two.
+    ///
+    /// # Safety
+    /// `GROUP` integers of each row can be read.
+    #[inline(always)]
+    unsafe fn groups(from: *const u8, _next: usize) -> Self::Group {
+        // SAFETY: as the caller promises.
+        unsafe { Self::group(from) }
+    }
 
     /// What [`dot`](Self::dot) is to be given.
     fn kept() -> Self::Kept;
@@ -112,8 +128,14 @@ pub(crate) trait Bytes {
     /// `sums` and the products of `group` with `columns`, exactly.
     fn dot(kept: Self::Kept, sums: Self::Sums, group: Self::Group, columns: Self::Columns) -> Self::Sums;
 
-    /// The nearest floats.
+    /// The nearest floats, of the first row.
     fn floats(sums: Self::Sums) -> Self::Floats;
+
+    /// The same of any row of a step.
+    #[inline(always)]
+    fn floats_of(sums: Self::Sums, _row: usize) -> Self::Floats {
+        Self::floats(sums)
+    }
 
     /// Writes the integers that `1.5 · 2²³ + n` stand for, with whole `n` of 0 to 255: bytes `n ^ flip`, or halves
     /// `n − 128`.

@@ -46,13 +46,17 @@ pub(crate) unsafe fn tile<B: Bytes, const ROWS: usize, const VECTORS: usize>(pro
     // SAFETY: all within what the caller promises.
     unsafe {
         let starts: [B::Sums; VECTORS] = std::array::from_fn(|j| B::load(columns.starts.add(j * lanes)));
+        // Where steps take two rows, the first half of these is used. A last row without another is paired with itself.
         let mut sums = [starts; ROWS];
         let kept = B::kept();
+        let steps = ROWS.div_ceil(B::STEP_ROWS);
         for _ in 0..groups {
             let columns: [B::Columns; VECTORS] =
                 std::array::from_fn(|j| B::columns(b.add(j * lanes * B::GROUP)));
-            for (i, sums) in sums.iter_mut().enumerate() {
-                let group = B::group(a.add(i * a_stride));
+            for (step, sums) in sums.iter_mut().enumerate().take(steps) {
+                let row = step * B::STEP_ROWS;
+                let next = if row + 1 < ROWS { a_stride } else { 0 };
+                let group = B::groups(a.add(row * a_stride), next);
                 for (sum, columns) in sums.iter_mut().zip(columns) {
                     *sum = B::dot(kept, *sum, group, columns);
                 }
@@ -63,10 +67,11 @@ pub(crate) unsafe fn tile<B: Bytes, const ROWS: usize, const VECTORS: usize>(pro
         for j in 0..VECTORS {
             let scale = B::Floats::load(columns.scales.add(j * lanes));
             let column_sum = B::Floats::load(columns.sums.add(j * lanes));
-            for (i, sums) in sums.iter().enumerate() {
+            for i in 0..ROWS {
                 let row = &*rows.add(i);
                 let moved = column_sum.mul(B::Floats::splat(row.middle));
-                let value = B::floats(sums[j]).mul_add(B::Floats::splat(row.scale), moved).mul(scale);
+                let sums = B::floats_of(sums[i / B::STEP_ROWS][j], i % B::STEP_ROWS);
+                let value = sums.mul_add(B::Floats::splat(row.scale), moved).mul(scale);
                 value.store(out.add(i * out_stride + j * lanes));
             }
         }
