@@ -34,7 +34,7 @@ pub enum Int8Isa {
 
 impl Int8Isa {
     /// All, best first.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Avx512Vnni,
         Self::Avx512,
         Self::AvxVnni,
