@@ -5,6 +5,8 @@ mod epilogue;
 pub(crate) mod int8;
 mod packed;
 
+use std::ops::Range;
+
 use heatseek_ops::int8::{MAX_DEPTH, QuantizedWeight};
 use heatseek_ops::{Dtype, ExecutorError, Gemm, Operands, PackedOperand, Tensor};
 
@@ -20,6 +22,8 @@ const MAX_ROWS: usize = 256;
 /// What the rows of `x` that a task works on may take: with the panel of weights that meets them they stay in a
 /// second-level cache.
 const ROWS_BYTES: usize = 384 << 10;
+/// What the panels take that are laid out and met at once, of a weight that is not laid out ahead: they stay there too.
+const PANELS_BYTES: usize = 256 << 10;
 /// Below about this much a task costs more to hand out than to do.
 const MIN_TASK_FLOPS: usize = 2_000_000;
 /// Tasks for each thread, so that one that is held up does not keep the others waiting for long.
@@ -63,35 +67,62 @@ pub(crate) fn gemm(
     operands: &mut Operands<'_>,
 ) -> Result<(), ExecutorError> {
     match packed.iter().find(|(name, _)| *name == "weight").map(|(_, weight)| &**weight) {
-        Some(Packed::F32(weight)) => gemm_f32(isa, op, rows, weight, operands),
+        Some(Packed::F32(weight)) => gemm_f32(isa, op, rows, Weight::Packed(weight), operands),
         Some(Packed::Int8(weight)) => int8::gemm(int8, op, rows, weight, operands),
-        None => Err(internal("the weight of a gemm was not packed".into())),
+        None => gemm_f32(isa, op, rows, Weight::Plain(operands.input("weight")), operands),
     }
+}
+
+/// A weight in f32.
+enum Weight<'a> {
+    /// Laid out.
+    Packed(&'a PackedWeight),
+    /// As it lies in the checkpoint, `[n, k]`: laid out some panels at a time.
+    Plain(&'a [f32]),
 }
 
 fn gemm_f32(
     isa: Isa,
     op: &Gemm,
     rows: usize,
-    weight: &PackedWeight,
+    weight: Weight<'_>,
     operands: &mut Operands<'_>,
 ) -> Result<(), ExecutorError> {
     let (y, stats) = (operands.output("y"), operands.output("stats"));
     let (x, epilogue) = (operands.input("x"), Epilogue::new(op, operands));
     let expected = [rows * op.k, rows * op.n, op.n, op.k];
-    let got = [x.len(), y.len(), weight.n, weight.k];
+    let got = match weight {
+        Weight::Packed(weight) => [x.len(), y.len(), weight.n, weight.k],
+        Weight::Plain(weight) => [x.len(), y.len(), weight.len() / op.k.max(1), op.k],
+    };
     if got != expected {
         return Err(internal(format!("a gemm's x, y, n and k have {got:?} elements, not {expected:?}")));
     }
     epilogue.check(rows).map_err(internal)?;
-    let split = Split::new(isa.tile_rows(), 4 * op.k, op, rows, weight.panels());
     let (y, stats) = (Output::new(y), Output::new(stats));
-    parallel::run(split.tasks(), |task| {
-        let (rows, panels) = split.task(task);
-        // SAFETY: `run` gives each task once; tasks of the same rows differ in their panels, whose columns are
-        // disjoint, and only one of them has the first panel and writes statistics.
-        isa.run(Block { x, rows, weight, panels, epilogue, y: &y, stats: &stats });
-    });
+    let meet = |weight: &PackedWeight, panels: Range<usize>| {
+        let split = Split::new(isa.tile_rows(), 4 * op.k, op, rows, panels.len());
+        parallel::run(split.tasks(), |task| {
+            let (rows, of_task) = split.task(task);
+            let panels = panels.start + of_task.start..panels.start + of_task.end;
+            // SAFETY: `run` gives each task once; tasks of the same rows differ in their panels, whose columns are
+            // disjoint, and only one of them has the first panel and writes statistics.
+            isa.run(Block { x, rows, weight, panels, epilogue, y: &y, stats: &stats });
+        });
+    };
+    match weight {
+        Weight::Packed(weight) => meet(weight, 0..weight.panels()),
+        Weight::Plain(values) => {
+            let mut some = PackedWeight::room(isa, op.n, op.k, 0);
+            let at_once = (PANELS_BYTES / (4 * some.width * op.k).max(1)).max(1);
+            some = PackedWeight::room(isa, op.n, op.k, at_once);
+            for first in (0..some.panels()).step_by(at_once) {
+                let panels = first..(first + at_once).min(some.panels());
+                some.lay_out(isa, values, panels.clone());
+                meet(&some, panels);
+            }
+        }
+    }
     Ok(())
 }
 
@@ -123,7 +154,7 @@ impl Split {
     }
 
     /// Rows and panels of a task. Those of the same panels come one after the other, so that weights are read once.
-    fn task(&self, index: usize) -> (std::ops::Range<usize>, std::ops::Range<usize>) {
+    fn task(&self, index: usize) -> (Range<usize>, Range<usize>) {
         let row_tasks = self.rows.div_ceil(self.rows_of_task);
         let (row, panel) = (index % row_tasks * self.rows_of_task, index / row_tasks * self.panels_of_task);
         let rows = row..(row + self.rows_of_task).min(self.rows);
