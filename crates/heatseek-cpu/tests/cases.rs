@@ -66,7 +66,9 @@ fn weights_that_are_laid_out_when_they_are_met_give_the_same_bits() {
             let kernels = CpuKernels::with_isa(isa).unwrap();
             let [ahead, met] = [kernels, kernels.for_one_run()].map(|kernels| {
                 let executor = HostExecutor::new(kernels);
-                executor.plan(program.clone(), PlanOptions { checked: true, ..PlanOptions::default() }).unwrap()
+                executor
+                    .plan(program.clone(), PlanOptions { checked: true, ..PlanOptions::default() })
+                    .unwrap()
             });
             assert_eq!((ahead.packed_bytes() > 0, met.packed_bytes()), (true, 0));
             let [ahead, met] = [ahead, met].map(|plan| plan.run_now(&batch, &[OutputId(0)]).unwrap());

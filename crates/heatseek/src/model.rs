@@ -182,11 +182,13 @@ impl Model {
 
 #[cfg(test)]
 mod tests {
+    use futures_lite::future::block_on;
     use heatseek_model::synthetic::SyntheticBert;
     use heatseek_ops::{Dtype, Op};
     use heatseek_wgsl::{AdapterClass, Storage, Target};
 
     use super::*;
+    use crate::{EmbedOptions, NoControl};
 
     /// Every op with the operands that are narrower than f32: what decides which kernel it is.
     fn kernels(program: &Program, dtype: Dtype) -> Vec<(Op, Vec<(&'static str, Dtype)>)> {
@@ -207,5 +209,28 @@ mod tests {
                 assert_eq!(narrow > 0, dtype != Dtype::F32);
             }
         }
+    }
+
+    fn load(files: &ModelFiles, ahead: bool) -> Result<Vec<f32>, Error> {
+        block_on(async {
+            let options = LoadOptions { device: DeviceChoice::Cpu, ..LoadOptions::default() };
+            let mut loader = Loader::begin(files, options).await;
+            if ahead {
+                loader.read_tokenizer(files);
+            }
+            let model = loader.finish(files.clone(), &NoControl).await?;
+            Ok(model.embed(&["the bees find honey"], &EmbedOptions::default(), &NoControl).await?.data)
+        })
+    }
+
+    #[test]
+    fn a_tokenizer_that_is_read_ahead_is_the_same_and_so_is_what_is_wrong_with_it() {
+        let sound = SyntheticBert::default().files();
+        assert_eq!(load(&sound, true).unwrap(), load(&sound, false).unwrap());
+        let mut broken = sound.clone();
+        broken.insert("tokenizer.json", b"{}".to_vec());
+        let [ahead, later] = [true, false].map(|ahead| load(&broken, ahead).unwrap_err().to_string());
+        assert!(ahead.contains("tokenizer"), "{ahead}");
+        assert_eq!(ahead, later);
     }
 }
