@@ -4,6 +4,7 @@ import { cp, copyFile, readdir, rm } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { build } from 'esbuild';
 
 const pkg = fileURLToPath(new URL('..', import.meta.url));
 const dist = join(pkg, 'dist');
@@ -23,6 +24,18 @@ if (status !== 0) process.exit(status ?? 1);
 
 // The same place relative to the modules in src/ as in dist/: tsconfig's rootDirs lays pkg/ over pkg/src/.
 await cp(join(pkg, 'wasm'), join(dist, 'wasm'), { recursive: true });
+
+// One file for each door: a page without a bundler would wait for some twenty modules, level by level, and its worker again.
+// The page's own thread is seldom where the engine runs: `import('./serve.js')` stays what it is. The modules stay too: tests
+// import some of them.
+const bundle = (entry, external = []) => build({
+  entryPoints: [join(dist, entry)], outdir: dist, allowOverwrite: true, bundle: true, external, format: 'esm', target: 'es2022', sourcemap: true, logLevel: 'warning',
+});
+// A bundle is made of modules, so it must not come before another that reads them.
+await bundle('worker.js');
+await bundle('index.js', ['./serve.js']);
+await bundle('serve.js');
+
 for (const licence of ['LICENSE-APACHE', 'LICENSE-MIT']) {
   await copyFile(join(pkg, '..', licence), join(pkg, licence));
 }

@@ -8,9 +8,10 @@ import type { ModelSource } from './protocol.js';
 export interface Sink {
   /** A file of `length` bytes begins, or begins anew; undefined if nobody knows how long it is. */
   begin(length: number | undefined): void;
-  append(chunk: Uint8Array<ArrayBuffer>): void;
+  /** The next bytes; a promise has the download wait. */
+  append(chunk: Uint8Array<ArrayBuffer>): void | Promise<void>;
   /** The SHA-256 of what has been appended, in lower-case hexadecimal. */
-  sha256(): string;
+  sha256(): string | Promise<string>;
 }
 
 /** What a downloader needs. */
@@ -126,7 +127,8 @@ export class Downloader {
         const { done, value } = (await reader?.read()) ?? { done: true };
         if (done) break;
         this.#stopIfAborted();
-        sink.append(value);
+        const full = sink.append(value);
+        if (full) await full;
         if (this.#options.cache) parts.push(new Blob([value]));
         size.loaded += value.byteLength;
         size.total = Math.max(size.total, size.loaded);
@@ -140,17 +142,17 @@ export class Downloader {
     if (length !== undefined && size.loaded < length) {
       throw new Transient('network', `${url} was cut off: ${size.loaded} of ${length} bytes arrived`);
     }
-    this.#verify(response, path, url, sink);
+    await this.#verify(response, path, url, sink);
     this.#tell(path, true);
     return new Blob(parts);
   }
 
-  #verify(response: Response, path: string, url: string, sink: Sink): void {
+  async #verify(response: Response, path: string, url: string, sink: Sink): Promise<void> {
     // Hugging Face's name for the SHA-256 of a large file, where the server lets scripts see it.
     const linked = response.headers.get('x-linked-etag')?.replaceAll('"', '');
     const expected = this.#options.sha256[path] ?? (linked && /^[0-9a-f]{64}$/.test(linked) ? linked : undefined);
     if (expected === undefined) return;
-    const actual = sink.sha256();
+    const actual = await sink.sha256();
     if (actual !== expected) {
       throw new HeatseekError('model_invalid', `${url} has SHA-256 ${actual}, not ${expected}: it is another file`);
     }

@@ -3,6 +3,7 @@ import type { Analysis } from './analysis.js';
 import { Control } from './control.js';
 import { FileCache } from './cache.js';
 import { Downloader, type Sink } from './download.js';
+import { Early } from './early.js';
 import { HeatseekError, abortedError } from './errors.js';
 import { rawPicture } from './pictures.js';
 import type { PoolerInfo } from './pooling.js';
@@ -21,16 +22,15 @@ import { Files, ImageModel, Index, Loader, Model } from './wasm/heatseek.js';
 export class Engine {
   readonly #model: Model | ImageModel;
   readonly #indexes = new Map<number, Index>();
-  /** Why fewer threads compute than were asked for. */
-  readonly #fewer: string | undefined;
+  readonly #threads: Threads;
   #next = 1;
 
   /** What loading did when, by the clock of timing.ts. */
   readonly timeline: readonly LoadSpan[];
 
-  private constructor(model: Model | ImageModel, fewer: string | undefined, timeline: readonly LoadSpan[]) {
+  private constructor(model: Model | ImageModel, threads: Threads, timeline: readonly LoadSpan[]) {
     this.#model = model;
-    this.#fewer = fewer;
+    this.#threads = threads;
     this.timeline = timeline;
   }
 
@@ -40,44 +40,62 @@ export class Engine {
     control: Control,
   ): Promise<Engine> {
     const timeline = new Timeline();
-    timeline.start('runtime');
-    await start(wasm, control.signal);
-    timeline.end('runtime');
+    const stop = new AbortController();
+    const abort = (): void => stop.abort(control.signal.reason);
+    control.signal.addEventListener('abort', abort, { once: true });
+    if (control.signal.aborted) abort();
     const watched = new Control(control.signal, (progress) => {
       timeline.progress(progress);
       control.progress(progress);
     });
-    const files = new Files();
-    let taken = false;
-    let fewer: string | undefined;
+    const kernels = new Threads(threads);
+    let files: Files | undefined;
     try {
+      timeline.start('runtime');
+      const running = start(wasm, control.signal);
       const downloader = new Downloader({
         source,
         sha256,
         cache: cache ? new FileCache() : undefined,
-        signal: control.signal,
+        signal: stop.signal,
         progress: control.progress,
       });
-      const images = (): boolean => (input ? input === 'image' : !files.has_text());
+      timeline.start('configuration');
+      timeline.start('weights');
+      const early = new Early(downloader);
+      await running;
+      timeline.end('runtime');
+      const arriving = (files = new Files());
+      const images = (): boolean => (input ? input === 'image' : !arriving.has_text());
       const begin = async (): Promise<Loader> => {
-        if (!(images() ? files.has_vision() : files.has_text())) {
+        if (!(images() ? arriving.has_vision() : arriving.has_text())) {
           throw new HeatseekError('invalid_input', `input is '${input}', which this model does not read; leave it out`);
         }
-        const loader = await opened(timeline, (tell) => guard<Loader>(() => Loader.begin(files, device, dtype, images(), tell)));
-        if (loader.on_cpu()) fewer = await useThreads(threads);
+        const loader = await opened(timeline, (tell) =>
+          guard<Loader>(() => Loader.begin(arriving, device, dtype, images(), tell, () => kernels.start())),
+        );
+        if (!images()) {
+          timeline.start('tokenizer');
+          loader.read_tokenizer(arriving);
+          timeline.end('tokenizer');
+        }
+        if (loader.on_cpu()) await kernels.start();
         return loader;
       };
-      const loader = await fetchAll(source, files, downloader, begin, timeline);
+      const loader = await fetchAll(source, arriving, { downloader, early }, begin, timeline);
       if (control.signal.aborted) throw abortedError(control.signal.reason);
       // `finish` takes the files and the loader with it: the weights exist once.
-      taken = true;
+      files = undefined;
       const model = await guard<Model | ImageModel>(() =>
-        images() ? loader.finish_images(files, watched) : loader.finish(files, watched),
+        images() ? loader.finish_images(arriving, watched) : loader.finish(arriving, watched),
       );
       timeline.end('prepare');
-      return new Engine(model, fewer, timeline.spans);
+      return new Engine(model, kernels, timeline.spans);
     } finally {
-      if (!taken) files.free();
+      // What was guessed and not wanted, and all of it when something went wrong.
+      stop.abort();
+      control.signal.removeEventListener('abort', abort);
+      files?.free();
     }
   }
 
@@ -86,8 +104,9 @@ export class Engine {
     const entries = Object.entries(this.#model.info() as Record<string, unknown>).filter(([, value]) => value !== null);
     const named = Object.fromEntries(entries.map(([name, value]) => [camelCase(name), value]));
     const info = { ...named, input: this.#model instanceof Model ? 'text' : 'image' } as unknown as ModelInfo;
-    if (this.#fewer === undefined || info.device.kind !== 'cpu') return info;
-    const fallback = info.device.fallback === undefined ? this.#fewer : `${info.device.fallback}; ${this.#fewer}`;
+    const { fewer } = this.#threads;
+    if (fewer === undefined || info.device.kind !== 'cpu') return info;
+    const fallback = info.device.fallback === undefined ? fewer : `${info.device.fallback}; ${fewer}`;
     return { ...info, device: { ...info.device, fallback } };
   }
 
@@ -243,12 +262,11 @@ export class Engine {
 async function fetchAll(
   source: ModelSource,
   files: Files,
-  downloader: Downloader,
+  { downloader, early }: { downloader: Downloader; early: Early },
   begin: () => Promise<Loader>,
   timeline: Timeline,
 ): Promise<Loader> {
   let loader: Promise<Loader> | undefined;
-  timeline.start('configuration');
   for (;;) {
     const wanted = files.wanted() as { path: string; required: boolean }[];
     if (wanted.length === 0) {
@@ -257,7 +275,6 @@ async function fetchAll(
     }
     if (wanted.some(({ path }) => path.endsWith('.safetensors'))) {
       timeline.end('configuration');
-      timeline.start('weights');
       loader ??= begin();
       // What is wrong is told when the weights are here; until then it is not unhandled.
       loader.catch(() => {});
@@ -268,7 +285,8 @@ async function fetchAll(
   }
 
   async function fetchOne(path: string, required: boolean): Promise<void> {
-    if (await downloader.file(path, sinkFor(files, path))) {
+    const sink = sinkFor(files, path);
+    if (await (early.take(path, sink) ?? downloader.file(path, sink))) {
       files.finish(path);
     } else if (required) {
       const url = new URL(path, source.base).href;
@@ -276,6 +294,21 @@ async function fetchAll(
     } else {
       files.mark_absent(path);
     }
+  }
+}
+
+/** The threads of the CPU kernels, which are started when these are to compute. */
+class Threads {
+  readonly #wanted: number | undefined;
+  /** Why there are fewer than were asked for, once they were to start. */
+  fewer: string | undefined;
+
+  constructor(wanted: number | undefined) {
+    this.#wanted = wanted;
+  }
+
+  async start(): Promise<void> {
+    this.fewer = await useThreads(this.#wanted);
   }
 }
 

@@ -20,15 +20,17 @@ export type LoadStep =
   | 'worker'
   /** The engine's WebAssembly is fetched and compiled. */
   | 'runtime'
-  /** Configuration and tokenizer are fetched. */
+  /** Configuration and tokenizer are fetched, which does not wait for the engine. */
   | 'configuration'
-  /** Weights are fetched. */
+  /** Weights are fetched, from the same moment on. */
   | 'weights'
+  /** The tokenizer is read, while weights are fetched. */
+  | 'tokenizer'
   /** A GPU is asked for and opened. */
   | 'device'
   /** Its kernels are compiled, while weights are fetched. */
   | 'compile'
-  /** Files are read and checked. */
+  /** All other files are read and checked. */
   | 'read'
   /** Weights are laid out for the device; on a GPU it is then waited for until all is there. */
   | 'prepare'

@@ -20,9 +20,10 @@ const PAGE = `<!doctype html><meta charset=utf-8><link rel=icon href=data:,><tit
 <script type=module>
   import { load } from '/pkg/index.js';
   /** Vectors of texts by a model that is loaded with these options, and the device it ran on. */
-  window.vectors = async (texts, { baseline, own, ...options }) => {
+  window.vectors = async (texts, { baseline, own, faulty, ...options }) => {
     if (baseline) options.wasm = new URL('/pkg/wasm/heatseek_bg.wasm', location.href);
     if (own) options.worker = new Worker('/pkg/worker.js', { type: 'module' });
+    if (faulty) options.worker = new URL('/faulty.js', location.href);
     const results = [];
     // A worker of the page's own serves one model after the other.
     for (let model = 0; model < (own ? 2 : 1); model++) {
@@ -35,6 +36,16 @@ const PAGE = `<!doctype html><meta charset=utf-8><link rel=icon href=data:,><tit
   };
   window.ready = true;
 </script>`;
+
+/** The library's worker, on a WebGPU that gets zeros for weights: what it computes is wrong. */
+const FAULTY = {
+  '/faulty.js': "import '/fault.js'; import '/pkg/worker.js';",
+  '/fault.js': `const { writeBuffer } = GPUQueue.prototype;
+    GPUQueue.prototype.writeBuffer = function (buffer, offset, data, from, size) {
+      const bytes = size ?? data.byteLength;
+      return bytes < 1e5 ? writeBuffer.call(this, buffer, offset, data, from, size) : writeBuffer.call(this, buffer, offset, new Uint8Array(bytes));
+    };`,
+};
 
 let browser;
 const servers = {};
@@ -52,6 +63,10 @@ beforeAll(async () => {
   })) {
     servers[name] = await serve({ '/pkg/': join(ROOT, 'pkg/dist'), '/models/': MODELS }, (request, response) => {
       for (const header of Object.entries(headers)) response.setHeader(...header);
+      if (FAULTY[request.url]) {
+        response.writeHead(200, { 'content-type': 'text/javascript' }).end(FAULTY[request.url]);
+        return true;
+      }
       if (request.url !== '/') return false;
       response.writeHead(200, { 'content-type': 'text/html' }).end(PAGE);
       return true;
@@ -125,4 +140,15 @@ test("the page's own thread and the baseline build have no threads, and say so",
 test("a worker of the page's own keeps its threads from one model to the next", async () => {
   const { device } = await computed('isolated', { own: true, threads: 2 });
   expect(device).toMatchObject({ name: 'CPU, 2 threads', backend: 'wasm-relaxed-simd' });
+});
+
+test('a GPU that computes wrong numbers leaves the CPU the threads that the page allows', async () => {
+  const cpu = await computed('isolated', { threads: 2 });
+  const { device, data } = await computed('isolated', { device: 'gpu', threads: 2, faulty: true });
+  expect(device).toMatchObject({ kind: 'cpu', name: 'CPU, 2 threads', backend: 'wasm-relaxed-simd' });
+  expect(device.fallback).toMatch(/computes wrong numbers \(.*\); using the CPU instead$/);
+  expect(furthest(data, cpu.data)).toBeLessThanOrEqual(CLOSE);
+  const alone = await computed('ordinary', { device: 'gpu', threads: 2, faulty: true });
+  expect(alone.device).toMatchObject({ kind: 'cpu', name: 'CPU, 1 thread' });
+  expect(alone.device.fallback).toMatch(/computes wrong numbers .*; one thread, not 2: .*Cross-Origin-Embedder-Policy/);
 });

@@ -1,8 +1,9 @@
 //! What a model does when its device computes wrong numbers, is lost, or folds LayerNorm badly.
 
+use std::cell::Cell;
 use std::rc::Rc;
 
-use heatseek::{DtypeChoice, EmbedOptions, LoadOptions, Model, ModelFiles, NoControl};
+use heatseek::{DtypeChoice, EmbedOptions, Hook, LoadOptions, Model, ModelFiles, NoControl};
 use heatseek_ops::Dtype;
 use heatseek_testkit::{Tolerance, compare, cosine};
 
@@ -63,11 +64,18 @@ pub async fn check_wrong_gpu(
 pub async fn check_lost_device(files: ModelFiles, options: LoadOptions) -> Result<Report, heatseek::Error> {
     let mut report = Report::default();
     let first = kind(&options);
+    let asked = Rc::new(Cell::new(0));
+    let asking = asked.clone();
+    let before_fallback: Hook = Rc::new(move || {
+        asking.set(asking.get() + 1);
+        Box::pin(std::future::ready(()))
+    });
+    let options = LoadOptions { before_fallback: Some(before_fallback), ..options };
     let model = Model::load(files, options, &NoControl).await?;
     let texts: Vec<String> =
         (0..40).map(|i| format!("text number {i} of a batch that loses its device")).collect();
     let expected = model.embed(&texts, &EmbedOptions::default(), &NoControl).await?;
-    for (name, kind) in [("first loss recovers", first), ("second loss falls back", "cpu")] {
+    for (name, kind, threads) in [("first loss recovers", first, 0), ("second loss falls back", "cpu", 1)] {
         model.lose_device();
         let actual = model.embed(&texts, &EmbedOptions::default(), &NoControl).await?;
         let same = compare(&actual.data, &expected.data, &actual.shape, Tolerance::BACKENDS);
@@ -78,6 +86,13 @@ pub async fn check_lost_device(files: ModelFiles, options: LoadOptions) -> Resul
             match device.kind == kind {
                 true => Ok(()),
                 false => Err(format!("runs on {} instead of {kind}: {:?}", device.kind, device.fallback)),
+            },
+        );
+        report.check(
+            &format!("{name}: threads"),
+            match asked.get() == threads {
+                true => Ok(()),
+                false => Err(format!("they were asked for {} times, not {threads}", asked.get())),
             },
         );
     }

@@ -39,6 +39,8 @@ pub use simd::bytes::Encoding;
 pub struct CpuKernels {
     isa: Isa,
     int8: Int8Isa,
+    /// Whether weights in f32 are laid out when a plan is made, not each time they are met.
+    ahead: bool,
 }
 
 /// An executor over the CPU kernels.
@@ -71,7 +73,7 @@ impl CpuKernels {
 
 impl CpuKernels {
     fn of(isa: Isa) -> Self {
-        Self { isa, int8: Int8Isa::best_with(isa) }
+        Self { isa, int8: Int8Isa::best_with(isa), ahead: true }
     }
 
     /// Kernels of this instruction for int8, and of the instruction set it goes with for all else.
@@ -80,7 +82,7 @@ impl CpuKernels {
     /// [`ExecutorError::Unsupported`] if this machine lacks it.
     pub fn with_int8(int8: Int8Isa) -> Result<Self, ExecutorError> {
         if int8.is_available() {
-            return Ok(Self { isa: int8.isa(), int8 });
+            return Ok(Self { isa: int8.isa(), int8, ahead: true });
         }
         let available: Vec<&str> = Int8Isa::available().map(Int8Isa::name).collect();
         Err(ExecutorError::Unsupported {
@@ -88,6 +90,15 @@ impl CpuKernels {
             what: format!("int8 {int8} kernels"),
             why: format!("it lacks that instruction; it has {}", available.join(", ")),
         })
+    }
+}
+
+impl CpuKernels {
+    /// The same for plans that run once: weights in f32 are not laid out ahead, which would take longer than the run and
+    /// as much memory as they do, but piece by piece when they are met. The same numbers come of it.
+    #[must_use]
+    pub fn for_one_run(self) -> Self {
+        Self { ahead: false, ..self }
     }
 }
 
@@ -137,6 +148,7 @@ impl HostKernels for CpuKernels {
 
     fn pack(&self, op: &Op, binding: &'static str, tensor: &Tensor, dtype: Dtype) -> Option<Packed> {
         match op {
+            Op::Gemm(_) if !self.ahead && dtype != Dtype::Int8 => None,
             Op::Gemm(op) if binding == "weight" => Some(gemm::pack((self.isa, self.int8), op, tensor, dtype)),
             _ => None,
         }

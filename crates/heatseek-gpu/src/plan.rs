@@ -112,8 +112,11 @@ impl GpuPlan {
     /// # Errors
     /// As [`Plan::run`].
     pub async fn warm(&self, rows: usize) -> Result<(), ExecutorError> {
+        let class = self.target.row_class(rows);
+        // All are made before the first is waited for: each answer of a browser's is a round trip.
+        self.eager().try_for_each(|(index, _)| self.stage(index, class).map(|_| ()))?;
         for (index, _) in self.eager() {
-            self.stage(index, self.target.row_class(rows))?.pipeline.ready(&self.device).await?;
+            self.stage(index, class)?.pipeline.ready(&self.device).await?;
         }
         Ok(())
     }

@@ -10,8 +10,9 @@ use crate::buffer::DeviceBuffer;
 use crate::device::GpuDevice;
 use crate::faults::Scopes;
 
-/// Bytes written between submits, and between waits for the device's verdict. wgpu stages what is written
-/// until the next submit, so this bounds the copy; waiting for every weight would cost a round trip each.
+/// Bytes written between submits, and between waits for the device's verdict on those before: it takes one chunk in while
+/// the next is laid out. wgpu stages what is written until the next submit, so this bounds the copy; waiting for every
+/// weight would cost a round trip each.
 const CHUNK_BYTES: usize = 16 << 20;
 
 /// What decides how a weight is laid out: the op that binds it, and as what.
@@ -33,7 +34,7 @@ impl Weights {
         already: &Self,
     ) -> Result<Self, ExecutorError> {
         let mut buffers = already.buffers.clone();
-        let (mut verdicts, mut unseen_bytes) = (Vec::new(), 0);
+        let (mut before, mut verdicts, mut unseen_bytes) = (Vec::new(), Vec::new(), 0);
         for step in program.steps() {
             for (binding, id) in step.op.bindings().iter().zip(&step.buffers) {
                 let (name, Buffer::Weight(tensor)) = &program.buffers()[id.0] else { continue };
@@ -51,15 +52,12 @@ impl Weights {
                 unseen_bytes += bytes.len();
                 if unseen_bytes >= CHUNK_BYTES {
                     unseen_bytes = 0;
-                    for (name, caught) in verdicts.drain(..) {
-                        device.faults().explain(caught.await, &format!("uploading weight `{name}`"))?;
-                    }
+                    heard(device, std::mem::replace(&mut before, std::mem::take(&mut verdicts))).await?;
                 }
             }
         }
-        for (name, caught) in verdicts {
-            device.faults().explain(caught.await, &format!("uploading weight `{name}`"))?;
-        }
+        heard(device, before).await?;
+        heard(device, verdicts).await?;
         Ok(Self { buffers })
     }
 
@@ -73,6 +71,17 @@ impl Weights {
     ) -> Option<&DeviceBuffer> {
         self.buffers.get(&(id, op, binding, dtype)).map(|buffer| &**buffer)
     }
+}
+
+/// Waits for what the device says of uploads, by the names of the weights.
+async fn heard(
+    device: &GpuDevice,
+    verdicts: Vec<(&String, impl Future<Output = Option<wgpu::Error>>)>,
+) -> Result<(), ExecutorError> {
+    for (name, caught) in verdicts {
+        device.faults().explain(caught.await, &format!("uploading weight `{name}`"))?;
+    }
+    Ok(())
 }
 
 fn fits(device: &GpuDevice, name: &str, needed: u64) -> Result<(), ExecutorError> {

@@ -19,12 +19,16 @@ pub(crate) fn stack(parts: &[Linear]) -> Linear {
     let (n, k) = extents(parts);
     let weights: Vec<Tensor> = parts.iter().map(|p| p.weight.clone()).collect();
     let biases: Vec<Tensor> = parts.iter().map(|p| p.bias.clone()).collect();
-    let concat = |tensors: Vec<Tensor>| {
-        move || tensors.iter().flat_map(|t| t.values().into_owned()).collect::<Vec<f32>>()
+    let concat = |len: usize, tensors: Vec<Tensor>| {
+        move || {
+            let mut all = Vec::with_capacity(len);
+            tensors.iter().for_each(|tensor| all.extend_from_slice(&tensor.values()));
+            all
+        }
     };
     Linear {
-        weight: Tensor::computed(&[n, k], concat(weights)),
-        bias: Tensor::computed(&[n], concat(biases)),
+        weight: Tensor::computed(&[n, k], concat(n * k, weights)),
+        bias: Tensor::computed(&[n], concat(n, biases)),
     }
 }
 
@@ -55,14 +59,18 @@ pub(crate) struct Folded {
 /// Folds `norm` into the stacked `parts`, in f64, rounded once.
 pub(crate) fn fold(norm: &NormWeights, parts: &[Linear]) -> Folded {
     let (n, k) = extents(parts);
-    let source = move |make: fn(&[f32], &Linear, &NormWeights) -> Vec<f32>| {
+    let source = move |len: usize, make: fn(&mut Vec<f32>, &[f32], &Linear, &NormWeights)| {
         let (norm, parts) = (norm.clone(), parts.to_vec());
-        move || parts.iter().flat_map(|p| make(&p.weight.values(), p, &norm)).collect::<Vec<f32>>()
+        move || {
+            let mut all = Vec::with_capacity(len);
+            parts.iter().for_each(|part| make(&mut all, &part.weight.values(), part, &norm));
+            all
+        }
     };
     Folded {
-        weight: Tensor::computed(&[n, k], source(scaled)),
-        bias: Tensor::computed(&[n], source(shifted)),
-        colsum: Tensor::computed(&[n], source(sums)),
+        weight: Tensor::computed(&[n, k], source(n * k, scaled)),
+        bias: Tensor::computed(&[n], source(n, shifted)),
+        colsum: Tensor::computed(&[n], source(n, sums)),
     }
 }
 
@@ -71,25 +79,36 @@ fn extents(parts: &[Linear]) -> (usize, usize) {
     (parts.iter().map(|p| p.bias.len()).sum(), k)
 }
 
-fn scaled(weight: &[f32], _: &Linear, norm: &NormWeights) -> Vec<f32> {
+fn scaled(to: &mut Vec<f32>, weight: &[f32], _: &Linear, norm: &NormWeights) {
     let gamma = norm.gamma.values();
     // A product of two f32 is exact in f64, so the product in f32 is that rounded once.
-    weight.chunks_exact(gamma.len()).flat_map(|row| row.iter().zip(&*gamma).map(|(w, g)| w * g)).collect()
+    weight.chunks_exact(gamma.len()).for_each(|row| to.extend(row.iter().zip(&*gamma).map(|(w, g)| w * g)));
 }
 
-fn shifted(weight: &[f32], linear: &Linear, norm: &NormWeights) -> Vec<f32> {
+fn shifted(to: &mut Vec<f32>, weight: &[f32], linear: &Linear, norm: &NormWeights) {
     let (bias, beta) = (linear.bias.values(), norm.beta.values());
     let rows = weight.chunks_exact(beta.len()).zip(&*bias);
-    rows.map(|(row, &b)| {
-        let dot: f64 = row.iter().zip(&*beta).map(|(&w, &s)| f64::from(w) * f64::from(s)).sum();
-        (f64::from(b) + dot) as f32
-    })
-    .collect()
+    let product = |w: f32, s: f32| f64::from(w) * f64::from(s);
+    to.extend(rows.map(|(row, &b)| (f64::from(b) + summed(row, &beta, product)) as f32));
 }
 
 /// Sums of the rounded `gamma ⊙ W`: what the GEMM multiplies the mean with must be what it summed up.
-fn sums(weight: &[f32], linear: &Linear, norm: &NormWeights) -> Vec<f32> {
-    let scaled = scaled(weight, linear, norm);
-    let rows = scaled.chunks_exact(norm.gamma.len());
-    rows.map(|row| row.iter().map(|&w| f64::from(w)).sum::<f64>() as f32).collect()
+fn sums(to: &mut Vec<f32>, weight: &[f32], _: &Linear, norm: &NormWeights) {
+    let gamma = norm.gamma.values();
+    let rows = weight.chunks_exact(gamma.len());
+    to.extend(rows.map(|row| summed(row, &gamma, |w, g| f64::from(w * g)) as f32));
+}
+
+/// The sum of what `term` makes of elements of the same place, in four sums: none waits for the one before it.
+fn summed(a: &[f32], b: &[f32], term: impl Fn(f32, f32) -> f64) -> f64 {
+    let (a_fours, a_left) = a.as_chunks::<4>();
+    let (b_fours, b_left) = b.as_chunks::<4>();
+    let mut sums = [0.0; 4];
+    for (a, b) in a_fours.iter().zip(b_fours) {
+        for (sum, (&a, &b)) in sums.iter_mut().zip(a.iter().zip(b)) {
+            *sum += term(a, b);
+        }
+    }
+    let left: f64 = a_left.iter().zip(b_left).map(|(&a, &b)| term(a, b)).sum();
+    (sums[0] + sums[1]) + (sums[2] + sums[3]) + left
 }

@@ -2,7 +2,8 @@
 
 use std::rc::Rc;
 
-use heatseek::{Cancelled, Control, LocalFuture, Mark, Milestone, Progress, Watch};
+use heatseek::{Cancelled, Control, Hook, LocalFuture, Mark, Milestone, Progress, Watch};
+use js_sys::Promise;
 use wasm_bindgen::prelude::*;
 
 #[wasm_bindgen]
@@ -64,5 +65,18 @@ pub fn watch(tell: js_sys::Function) -> Watch {
         };
         // A listener that fails must not stop the work it listens to.
         let _ = tell.call1(&JsValue::NULL, &name.into());
+    })
+}
+
+/// Calls a JavaScript function and awaits its promise.
+pub fn hook(call: js_sys::Function) -> Hook {
+    Rc::new(move || {
+        let called = call.call0(&JsValue::NULL);
+        Box::pin(async move {
+            // Whoever waits goes on without what could not be made ready.
+            if let Ok(made) = called {
+                let _ = wasm_bindgen_futures::JsFuture::from(Promise::resolve(&made)).await;
+            }
+        })
     })
 }

@@ -64,10 +64,11 @@ impl Files {
     /// More of a file that has begun.
     pub fn append(&mut self, path: &str, chunk: &Uint8Array) -> Result<(), JsValue> {
         let bytes = self.arriving.entry(path.to_owned()).or_default();
-        let (start, end) = (bytes.len(), bytes.len() + chunk.length() as usize);
-        bytes.try_reserve(chunk.length() as usize).map_err(|_| no_room(path, end))?;
-        bytes.resize(end, 0);
-        chunk.copy_to(&mut bytes[start..]);
+        let (length, end) = (chunk.length() as usize, bytes.len() + chunk.length() as usize);
+        bytes.try_reserve(length).map_err(|_| no_room(path, end))?;
+        chunk.copy_to_uninit(&mut bytes.spare_capacity_mut()[..length]);
+        // SAFETY: as many are written behind the old end.
+        unsafe { bytes.set_len(end) };
         Ok(())
     }
 

@@ -24,26 +24,33 @@ pub struct Loader(heatseek::Loader);
 #[wasm_bindgen]
 impl Loader {
     /// Opens the device, for pictures or for texts. `files` holds all but the weights; more may be put into it
-    /// meanwhile. `tell` hears what the device has done while it is made ready.
+    /// meanwhile. `tell` hears what the device has done while it is made ready. `start_threads` is called, and its
+    /// promise awaited, before the CPU takes over from a GPU, now or later.
     pub fn begin(
         files: &Files,
         device: &str,
         dtype: &str,
         images: bool,
         tell: js_sys::Function,
+        start_threads: js_sys::Function,
     ) -> js_sys::Promise {
         let files = files.arrived.clone();
         let (device, dtype) = (DeviceChoice::from_name(device), DtypeChoice::from_name(dtype));
         wasm_bindgen_futures::future_to_promise(async move {
             let (device, dtype) = (device.map_err(Thrown::from)?, dtype.map_err(Thrown::from)?);
-            let watch = Some(control::watch(tell));
-            let options = LoadOptions { device, dtype, watch, ..LoadOptions::default() };
+            let (watch, before_fallback) = (Some(control::watch(tell)), Some(control::hook(start_threads)));
+            let options = LoadOptions { device, dtype, watch, before_fallback, ..LoadOptions::default() };
             let loader = match images {
                 true => heatseek::Loader::begin_images(&files, options).await,
                 false => heatseek::Loader::begin(&files, options).await,
             };
             Ok(Self(loader).into())
         })
+    }
+
+    /// See `heatseek::Loader::read_tokenizer`.
+    pub fn read_tokenizer(&mut self, files: &Files) {
+        self.0.read_tokenizer(&files.arrived);
     }
 
     /// See `heatseek::Loader::on_cpu`.

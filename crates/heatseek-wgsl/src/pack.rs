@@ -77,9 +77,19 @@ fn column_tiles(weight: &[f32], n: usize, k: usize, step: usize) -> Vec<f32> {
     let depth = k.next_multiple_of(step);
     let mut packed = vec![0.0; n.next_multiple_of(COLUMN_TILE) * depth];
     for (tile, rows) in packed.chunks_exact_mut(depth * COLUMN_TILE).zip(weight.chunks(COLUMN_TILE * k)) {
-        for (column, row) in rows.chunks_exact(k).enumerate() {
+        // Four columns at a time: what is written together is a vector, and a cache line is met a quarter as often.
+        let fours = rows.chunks_exact(4 * k);
+        let (left, done) = (fours.remainder(), COLUMN_TILE.min(rows.len() / k) / 4 * 4);
+        for (column, four) in fours.enumerate().map(|(at, four)| (4 * at, four)) {
+            let [a, b, c, d] = [0, 1, 2, 3].map(|at| &four[at * k..][..k]);
+            let values = a.iter().zip(b).zip(c).zip(d);
+            for (depth_row, (((&a, &b), &c), &d)) in tile.chunks_exact_mut(COLUMN_TILE).zip(values) {
+                depth_row[column..column + 4].copy_from_slice(&[a, b, c, d]);
+            }
+        }
+        for (column, row) in left.chunks_exact(k).enumerate() {
             for (depth_row, &value) in tile.chunks_exact_mut(COLUMN_TILE).zip(row) {
-                depth_row[column] = value;
+                depth_row[done + column] = value;
             }
         }
     }

@@ -4,6 +4,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use futures_lite::future;
+use heatseek_cpu::CpuKernels;
 #[cfg(not(target_arch = "wasm32"))]
 use heatseek_cuda::{CudaDevice, CudaExecutor, CudaOptions};
 use heatseek_gpu::{AdapterChoice, GpuDevice, GpuExecutor, GpuOptions};
@@ -145,6 +146,9 @@ pub(crate) async fn fallback(
     options: &LoadOptions,
     why: String,
 ) -> Result<Active, Error> {
+    if let Some(ready) = &options.before_fallback {
+        ready().await;
+    }
     let executor = heatseek_cpu::executor();
     let wanted = options.dtype.on(&executor)[0];
     let dtype = if executor.stores(wanted) { wanted } else { Dtype::F32 };
@@ -169,7 +173,9 @@ async fn truth(
     probe: &Batch,
     dtype: Dtype,
 ) -> Result<Truth, Error> {
-    let exact = self_check::run(&cpu(model, options, Dtype::F32, None).await?, probe).await?;
+    let once = HostExecutor::new(CpuKernels::new().for_one_run());
+    let exact = prepare(model, &once, (Norm::Plain, Dtype::F32), options, None).await?;
+    let exact = self_check::run(&exact, probe).await?;
     let int8 = match dtype {
         Dtype::Int8 => Some(self_check::run(&cpu(model, options, dtype, None).await?, probe).await?),
         Dtype::F32 | Dtype::F16 | Dtype::Bf16 => None,

@@ -67,7 +67,9 @@ pub use info::{DeviceReport, ModelInfo};
 pub use model::{Loader, Model};
 pub use neuron::{NeuronOptions, NeuronView};
 pub use occlusion::Occlusion;
-pub use options::{DeviceChoice, DtypeChoice, EmbedOptions, LoadOptions, SourceTransform, pooling_from_name};
+pub use options::{
+    DeviceChoice, DtypeChoice, EmbedOptions, Hook, LoadOptions, SourceTransform, pooling_from_name,
+};
 pub use rank::RankCurves;
 
 #[doc(hidden)]

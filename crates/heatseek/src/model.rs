@@ -3,7 +3,7 @@
 use heatseek_gpu::GpuExecutor;
 use heatseek_model::{Kept, ModelError, ModelFiles, Norm, Tail, TextModel, VisionModel};
 use heatseek_ops::{Batch, ExecutorError, Pooling, Program};
-use heatseek_text::Tokenizer;
+use heatseek_text::{TextError, Tokenizer};
 
 use crate::device::{self, Encoder};
 use crate::runner::Runner;
@@ -14,6 +14,8 @@ use crate::{Control, DeviceChoice, Error, LoadOptions, ModelInfo, Progress, Stag
 pub struct Loader {
     pub(crate) options: LoadOptions,
     pub(crate) gpu: Option<Result<GpuExecutor, ExecutorError>>,
+    /// If it was read ahead.
+    tokenizer: Option<Result<Tokenizer, TextError>>,
 }
 
 /// Rows that a query has about.
@@ -85,7 +87,15 @@ impl Loader {
             // What is tried first. What this device cannot run is told when the plan is made.
             let _ = gpu.compile(&outline, options.dtype.on(gpu)[0], rows);
         }
-        Self { options, gpu }
+        Self { options, gpu, tokenizer: None }
+    }
+
+    /// Reads the tokenizer, if the model has one and `files` hold it: work that need not wait for the weights. What is
+    /// wrong with it is told by [`Loader::finish`].
+    pub fn read_tokenizer(&mut self, files: &ModelFiles) {
+        if let Ok(json) = files.tokenizer() {
+            self.tokenizer = Some(Tokenizer::from_json(json));
+        }
     }
 
     /// Whether the CPU kernels will run the model, so that their threads are wanted. A GPU that opened may still prove
@@ -108,7 +118,10 @@ impl Loader {
         }
         let steps = 2;
         control.progress(Progress { stage: Stage::Read, loaded: 0, total: steps });
-        let tokenizer = Tokenizer::from_json(files.tokenizer()?)?;
+        let tokenizer = match self.tokenizer {
+            Some(read) => read?,
+            None => Tokenizer::from_json(files.tokenizer()?)?,
+        };
         control.progress(Progress { stage: Stage::Read, loaded: 1, total: steps });
         control.checkpoint().await?;
         let text_model = TextModel::load(&files)?;
@@ -169,11 +182,13 @@ impl Model {
 
 #[cfg(test)]
 mod tests {
+    use futures_lite::future::block_on;
     use heatseek_model::synthetic::SyntheticBert;
     use heatseek_ops::{Dtype, Op};
     use heatseek_wgsl::{AdapterClass, Storage, Target};
 
     use super::*;
+    use crate::{EmbedOptions, NoControl};
 
     /// Every op with the operands that are narrower than f32: what decides which kernel it is.
     fn kernels(program: &Program, dtype: Dtype) -> Vec<(Op, Vec<(&'static str, Dtype)>)> {
@@ -194,5 +209,28 @@ mod tests {
                 assert_eq!(narrow > 0, dtype != Dtype::F32);
             }
         }
+    }
+
+    fn load(files: &ModelFiles, ahead: bool) -> Result<Vec<f32>, Error> {
+        block_on(async {
+            let options = LoadOptions { device: DeviceChoice::Cpu, ..LoadOptions::default() };
+            let mut loader = Loader::begin(files, options).await;
+            if ahead {
+                loader.read_tokenizer(files);
+            }
+            let model = loader.finish(files.clone(), &NoControl).await?;
+            Ok(model.embed(&["the bees find honey"], &EmbedOptions::default(), &NoControl).await?.data)
+        })
+    }
+
+    #[test]
+    fn a_tokenizer_that_is_read_ahead_is_the_same_and_so_is_what_is_wrong_with_it() {
+        let sound = SyntheticBert::default().files();
+        assert_eq!(load(&sound, true).unwrap(), load(&sound, false).unwrap());
+        let mut broken = sound.clone();
+        broken.insert("tokenizer.json", b"{}".to_vec());
+        let [ahead, later] = [true, false].map(|ahead| load(&broken, ahead).unwrap_err().to_string());
+        assert!(ahead.contains("tokenizer"), "{ahead}");
+        assert_eq!(ahead, later);
     }
 }

@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use heatseek_gpu::Watch;
-use heatseek_ops::{Dtype, Executor};
+use heatseek_ops::{Dtype, Executor, LocalFuture};
 use heatseek_pool::{Params, PoolError, PoolerSpec, rows};
 use heatseek_wgsl::Kernel;
 use serde::{Deserialize, Serialize};
@@ -115,6 +115,9 @@ impl DtypeChoice {
 /// For tests: rewrites the source of a kernel before it is compiled.
 pub type SourceTransform = Rc<dyn Fn(&Kernel, &str) -> String>;
 
+/// Makes something ready, and is awaited.
+pub type Hook = Rc<dyn Fn() -> LocalFuture<'static, ()>>;
+
 /// How to load a model.
 #[derive(Clone, Default)]
 pub struct LoadOptions {
@@ -126,6 +129,9 @@ pub struct LoadOptions {
     pub dtype: DtypeChoice,
     /// For measurements: told what a GPU has done while it is made ready.
     pub watch: Option<Watch>,
+    /// Awaited before the CPU takes over from a GPU that fails: starts the threads of its kernels, where they are not
+    /// started by themselves.
+    pub before_fallback: Option<Hook>,
     /// For tests: checked runs (see [`heatseek_ops::PlanOptions::checked`]).
     pub checked: bool,
     /// For tests: a software adapter takes the kernels that GPUs take.

@@ -59,17 +59,19 @@ fn print_row(raw: u64, gzip: u64, brotli: u64, name: &str) {
     println!("{raw:>12} {gzip:>12} {brotli:>12}  {name}");
 }
 
-/// The wasm, its JavaScript, and the package's own JavaScript where that has been built. The copy of the
-/// wasm that the package carries is not counted again, and may be of yesterday.
+/// The modules, and the package's bundles where they have been built: they hold the wasm's JavaScript, and what they are made
+/// of lies beside them. The copy of the wasm that the package carries is not counted again, and may be of yesterday.
 fn shipped() -> Result<Vec<PathBuf>> {
-    let (wasm, package) = (workspace::wasm_dir(), workspace::root().join("pkg/dist"));
     let mut files = Vec::new();
-    for folder in [&wasm, &package] {
-        if folder.is_dir() {
-            collect(folder, &mut files)?;
-        }
+    let wasm = workspace::wasm_dir();
+    if wasm.is_dir() {
+        collect(&wasm, &mut files)?;
     }
-    files.retain(|file| !file.starts_with(package.join("wasm")));
+    let bundles = ["index.js", "worker.js"].map(|name| workspace::root().join("pkg/dist").join(name));
+    if bundles.iter().all(|bundle| bundle.is_file()) {
+        files.retain(|file| file.extension().is_some_and(|kind| kind == "wasm"));
+        files.extend(bundles);
+    }
     files.sort();
     Ok(files)
 }

@@ -5,7 +5,7 @@ use std::cell::Cell;
 
 use heatseek_ops::{ExecutorError, Gemm, Operands, bf16};
 
-use super::{PackedWeight, gemm_floats, internal};
+use super::{PackedWeight, Weight, gemm_floats, internal};
 use crate::parallel::{self, Parts};
 use crate::{Isa, simd};
 
@@ -59,7 +59,7 @@ pub(super) fn gemm(
             unsafe { simd::bf16::round_row(row, pairs) };
         }
     });
-    let result = gemm_floats(isa, op, rows, (weight, Some(&pairs)), operands);
+    let result = gemm_floats(isa, op, rows, (Weight::Packed(weight), Some(&pairs)), operands);
     KEPT.set(pairs);
     result
 }

@@ -6,6 +6,8 @@ mod epilogue;
 pub(crate) mod int8;
 mod packed;
 
+use std::ops::Range;
+
 use heatseek_ops::int8::{MAX_DEPTH, QuantizedWeight};
 use heatseek_ops::{Dtype, ExecutorError, Gemm, Operands, PackedOperand, Tensor};
 
@@ -21,6 +23,8 @@ const MAX_ROWS: usize = 256;
 /// What the rows of `x` that a task works on may take: with the panel of weights that meets them they stay in a
 /// second-level cache.
 const ROWS_BYTES: usize = 384 << 10;
+/// What the panels take that are laid out and met at once, of a weight that is not laid out ahead: they stay there too.
+const PANELS_BYTES: usize = 256 << 10;
 /// Below about this much a task costs more to hand out than to do.
 const MIN_TASK_FLOPS: usize = 2_000_000;
 /// Tasks for each thread, so that one that is held up does not keep the others waiting for long.
@@ -67,11 +71,24 @@ pub(crate) fn gemm(
     operands: &mut Operands<'_>,
 ) -> Result<(), ExecutorError> {
     match packed.iter().find(|(name, _)| *name == "weight").map(|(_, weight)| &**weight) {
-        Some(Packed::F32(weight)) => gemm_floats(isa, op, rows, (weight, None), operands),
+        Some(Packed::F32(weight)) => {
+            gemm_floats(isa, op, rows, (Weight::Packed(weight), None), operands)
+        }
         Some(Packed::Bf16(weight)) => bf16::gemm(isa, op, rows, weight, operands),
         Some(Packed::Int8(weight)) => int8::gemm(int8, op, rows, weight, operands),
-        None => Err(internal("the weight of a gemm was not packed".into())),
+        None => {
+            let plain = Weight::Plain(operands.input("weight"));
+            gemm_floats(isa, op, rows, (plain, None), operands)
+        }
     }
+}
+
+/// A weight in f32, or in pairs of bf16.
+enum Weight<'a> {
+    /// Laid out.
+    Packed(&'a PackedWeight),
+    /// As it lies in the checkpoint, `[n, k]`: laid out some panels at a time.
+    Plain(&'a [f32]),
 }
 
 /// In f32; or, given the rows of `x` as pairs of bf16, over these.
@@ -79,28 +96,48 @@ fn gemm_floats(
     isa: Isa,
     op: &Gemm,
     rows: usize,
-    (weight, pairs): (&PackedWeight, Option<&[f32]>),
+    (weight, pairs): (Weight<'_>, Option<&[f32]>),
     operands: &mut Operands<'_>,
 ) -> Result<(), ExecutorError> {
     let (y, stats) = (operands.output("y"), operands.output("stats"));
     let (x, epilogue) = (operands.input("x"), Epilogue::new(op, operands));
     let depth = if pairs.is_some() { op.k.div_ceil(2) } else { op.k };
     let expected = [rows * op.k, rows * depth, rows * op.n, op.n, depth];
-    let got = [x.len(), pairs.unwrap_or(x).len(), y.len(), weight.n, weight.k];
+    let (n, k) = match weight {
+        Weight::Packed(weight) => (weight.n, weight.k),
+        Weight::Plain(weight) => (weight.len() / op.k.max(1), op.k),
+    };
+    let got = [x.len(), pairs.unwrap_or(x).len(), y.len(), n, k];
     if got != expected {
         return Err(internal(format!(
             "a gemm's x, its pairs, y, n and k have {got:?} elements, not {expected:?}"
         )));
     }
     epilogue.check(rows).map_err(internal)?;
-    let split = Split::new(isa.tile_rows(), 4 * depth, op, rows, weight.panels());
     let (y, stats) = (Output::new(y), Output::new(stats));
-    parallel::run(split.tasks(), |task| {
-        let (rows, panels) = split.task(task);
-        // SAFETY: `run` gives each task once; tasks of the same rows differ in their panels, whose columns are
-        // disjoint, and only one of them has the first panel and writes statistics.
-        isa.run(Block { x, pairs, k: op.k, rows, weight, panels, epilogue, y: &y, stats: &stats });
-    });
+    let meet = |weight: &PackedWeight, panels: Range<usize>| {
+        let split = Split::new(isa.tile_rows(), 4 * depth, op, rows, panels.len());
+        parallel::run(split.tasks(), |task| {
+            let (rows, of_task) = split.task(task);
+            let panels = panels.start + of_task.start..panels.start + of_task.end;
+            // SAFETY: `run` gives each task once; tasks of the same rows differ in their panels, whose columns are
+            // disjoint, and only one of them has the first panel and writes statistics.
+            isa.run(Block { x, pairs, k: op.k, rows, weight, panels, epilogue, y: &y, stats: &stats });
+        });
+    };
+    match weight {
+        Weight::Packed(weight) => meet(weight, 0..weight.panels()),
+        Weight::Plain(values) => {
+            let mut some = PackedWeight::room(isa, op.n, op.k, 0);
+            let at_once = (PANELS_BYTES / (4 * some.width * op.k).max(1)).max(1);
+            some = PackedWeight::room(isa, op.n, op.k, at_once);
+            for first in (0..some.panels()).step_by(at_once) {
+                let panels = first..(first + at_once).min(some.panels());
+                some.lay_out(isa, values, panels.clone());
+                meet(&some, panels);
+            }
+        }
+    }
     Ok(())
 }
 
@@ -132,7 +169,7 @@ impl Split {
     }
 
     /// Rows and panels of a task. Those of the same panels come one after the other, so that weights are read once.
-    fn task(&self, index: usize) -> (std::ops::Range<usize>, std::ops::Range<usize>) {
+    fn task(&self, index: usize) -> (Range<usize>, Range<usize>) {
         let row_tasks = self.rows.div_ceil(self.rows_of_task);
         let (row, panel) = (index % row_tasks * self.rows_of_task, index / row_tasks * self.panels_of_task);
         let rows = row..(row + self.rows_of_task).min(self.rows);

@@ -1,3 +1,5 @@
+use std::ops::Range;
+
 use crate::Isa;
 use crate::simd::{F32s, Kernel};
 
@@ -23,6 +25,10 @@ impl Lines {
         size_of_val(&self.0[..])
     }
 
+    fn len(&self) -> usize {
+        16 * self.0.len()
+    }
+
     pub(crate) fn as_mut_ptr(&mut self) -> *mut f32 {
         self.0.as_mut_ptr().cast()
     }
@@ -30,20 +36,40 @@ impl Lines {
 
 /// A weight `[n, k]` as the kernels read it: for each panel of as many columns as a tile has, the values of the
 /// panel's columns for each of the `k`, one after the other. The last panel has as many whole vectors as it needs, filled
-/// with zeros.
+/// with zeros. All panels are there, or some that follow each other.
 pub struct PackedWeight {
     pub(super) n: usize,
     pub(super) k: usize,
     /// Columns of a panel.
     pub(super) width: usize,
+    /// The panel that `lines` begin with.
+    first: usize,
     lines: Lines,
 }
 
 impl PackedWeight {
     /// Packs `weight [n, k]` for `isa`.
     pub(crate) fn new(isa: Isa, n: usize, k: usize, weight: &[f32]) -> Self {
+        let mut packed = Self::room(isa, n, k, usize::MAX);
+        packed.lay_out(isa, weight, 0..packed.panels());
+        packed
+    }
+
+    /// Room for `most` panels of a weight `[n, k]`, or for all if there are fewer.
+    pub(super) fn room(isa: Isa, n: usize, k: usize, most: usize) -> Self {
+        let [lanes, width] = isa.run(Extents);
+        let columns = n.next_multiple_of(lanes).min(width.saturating_mul(most));
+        Self { n, k, width, first: 0, lines: Lines::zeros(columns * k) }
+    }
+
+    /// Packs `panels` of `weight [n, k]` in place of what was there.
+    pub(super) fn lay_out(&mut self, isa: Isa, weight: &[f32], panels: Range<usize>) {
+        let Self { n, k, width, .. } = *self;
         assert_eq!(weight.len(), n * k, "a weight is [n, k]");
-        isa.run(Pack { n, k, weight })
+        let columns = panels.start * width..(panels.end * width).min(n);
+        assert!(columns.len() * k <= self.lines.len(), "there is room for the panels");
+        self.first = panels.start;
+        isa.run(Pack { k, width, weight: &weight[columns.start * k..columns.end * k], to: &mut self.lines });
     }
 
     /// Bytes it holds.
@@ -51,7 +77,7 @@ impl PackedWeight {
         self.lines.size_bytes()
     }
 
-    /// How many panels there are.
+    /// How many panels there are of the whole weight.
     pub(super) fn panels(&self) -> usize {
         self.n.div_ceil(self.width)
     }
@@ -59,35 +85,54 @@ impl PackedWeight {
     /// Where panel `index` begins: all before it are whole.
     #[inline(always)]
     pub(super) fn panel(&self, index: usize) -> *const f32 {
-        // SAFETY: `new` has laid out all panels.
-        unsafe { self.lines.as_ptr().add(index * self.width * self.k) }
+        debug_assert!(index >= self.first, "panel {index} is laid out");
+        // SAFETY: `lay_out` has laid out the panels that are asked for.
+        unsafe { self.lines.as_ptr().add((index - self.first) * self.width * self.k) }
     }
 }
 
+/// Elements of a vector, and columns of a panel.
+struct Extents;
+
+impl Kernel for Extents {
+    type Output = [usize; 2];
+
+    #[inline(always)]
+    fn run<V: F32s>(self) -> [usize; 2] {
+        [V::LANES, V::LANES * V::TILE_VECTORS]
+    }
+}
+
+/// Packs whole panels, and the last.
 struct Pack<'a> {
-    n: usize,
     k: usize,
+    width: usize,
+    /// The rows that become these panels.
     weight: &'a [f32],
+    to: &'a mut Lines,
 }
 
 impl Kernel for Pack<'_> {
-    type Output = PackedWeight;
+    type Output = ();
 
     #[inline(always)]
-    fn run<V: F32s>(self) -> PackedWeight {
-        let Self { n, k, weight } = self;
-        let width = V::LANES * V::TILE_VECTORS;
-        let mut lines = Lines::zeros(n.next_multiple_of(V::LANES) * k);
+    fn run<V: F32s>(self) {
+        let Self { k, width, weight, to } = self;
+        let n = weight.len() / k.max(1);
         for first in (0..n).step_by(width) {
             let columns = width.min(n - first);
             let stride = columns.next_multiple_of(V::LANES);
-            // SAFETY: panels before this one are whole, so it begins at `first · k`; the columns are rows of the weight.
+            // SAFETY: there is room for all panels, and those before this one are whole, so it begins at `first · k`; the
+            // columns are rows of the weight.
             unsafe {
-                let to = lines.as_mut_ptr().add(first * k);
+                let to = to.as_mut_ptr().add(first * k);
+                if columns < stride {
+                    // Another panel may have been here.
+                    to.write_bytes(0, stride * k);
+                }
                 transpose::<V>(weight.as_ptr().add(first * k), k, columns, k, to, stride);
             }
         }
-        PackedWeight { n, k, width, lines }
     }
 }
 
