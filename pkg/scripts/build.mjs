@@ -9,7 +9,7 @@ const pkg = fileURLToPath(new URL('..', import.meta.url));
 const dist = join(pkg, 'dist');
 
 const engine = await readdir(join(pkg, 'wasm')).catch(() => []);
-const missing = ['heatseek_bg.wasm', 'heatseek_relaxed_bg.wasm'].find((file) => !engine.includes(file));
+const missing = ['heatseek_bg.wasm', 'heatseek_relaxed_bg.wasm', 'heatseek_extras_bg.wasm'].find((file) => !engine.includes(file));
 if (missing) {
   console.error(`pkg/wasm has no ${missing}; run \`cargo xtask wasm\` first, or \`npm run build\` for everything`);
   process.exit(1);

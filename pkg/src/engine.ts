@@ -10,7 +10,7 @@ import type {
   AnalysisSettings, AttentionSettings, Calls, EmbedSettings, ExplainSettings, IndexedText, IndexSettings, ModelSource,
   NeuronSettings, PostedImage, RawHit, RawPicture,
 } from './protocol.js';
-import { guard, start, useThreads } from './runtime.js';
+import { guard, start, startExtras, useThreads } from './runtime.js';
 import { Timeline, type LoadSpan } from './timing.js';
 import type {
   Attention, ChunkEmbeddings, Embeddings, Explanation, ModelInfo, Neuron, Occlusion, Precision,
@@ -50,6 +50,7 @@ export class Engine {
     const files = new Files();
     let taken = false;
     let fewer: string | undefined;
+    let extras: Promise<void> | undefined;
     try {
       const downloader = new Downloader({
         source,
@@ -63,11 +64,17 @@ export class Engine {
         if (!(images() ? files.has_vision() : files.has_text())) {
           throw new HeatseekError('invalid_input', `input is '${input}', which this model does not read; leave it out`);
         }
+        if (files.needs_extras(images())) {
+          extras = startExtras(wasm.extras, control.signal);
+          // As with the loader: told when the weights are here.
+          extras.catch(() => {});
+        }
         const loader = await opened(timeline, (tell) => guard<Loader>(() => Loader.begin(files, device, dtype, images(), tell)));
         if (loader.on_cpu()) fewer = await useThreads(threads);
         return loader;
       };
       const loader = await fetchAll(source, files, downloader, begin, timeline);
+      await extras;
       if (control.signal.aborted) throw abortedError(control.signal.reason);
       // `finish` takes the files and the loader with it: the weights exist once.
       taken = true;
