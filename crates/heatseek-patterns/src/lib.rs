@@ -11,6 +11,8 @@ mod engine;
 mod fancy;
 mod linked;
 mod plain;
+#[cfg(any(test, target_arch = "wasm32"))]
+mod remote;
 #[cfg(test)]
 mod tests;
 
@@ -34,4 +36,4 @@ pub mod as_regex {
 #[cfg(not(target_arch = "wasm32"))]
 type Pattern = linked::Pattern;
 #[cfg(target_arch = "wasm32")]
-type Pattern = engine::Pattern;
+type Pattern = remote::Pattern;

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use heatseek_testkit::random;
 use regex_automata::meta;
 
-use crate::{Engine, Linked, PatternError, as_fancy_regex, as_regex, engine, install, linked};
+use crate::{Engine, Linked, PatternError, as_fancy_regex, as_regex, install, linked, remote};
 
 /// What tokenizers split texts by: GPT-2 and all byte-level ones, CLIP, cl100k (Qwen, Llama 3), o200k, and what
 /// SigLIP and T5 replace.
@@ -69,7 +69,7 @@ fn texts() -> Vec<String> {
 fn another_module_finds_what_this_one_finds() {
     install(Rc::new(Linked::default()));
     for pattern in SPLITS.iter().chain(PLAIN) {
-        let (here, there) = (linked::Pattern::new(pattern).unwrap(), engine::Pattern::new(pattern).unwrap());
+        let (here, there) = (linked::Pattern::new(pattern).unwrap(), remote::Pattern::new(pattern).unwrap());
         for text in texts() {
             for most in [0, 1, usize::MAX] {
                 assert_eq!(here.find(&text, most), there.find(&text, most), "{pattern} in {text:?}");
@@ -115,11 +115,11 @@ fn patterns_come_and_go() {
     linked.release(99);
     assert!(linked.compile("(").unwrap_err().contains("parenthesis"));
 
-    assert_eq!(engine::Pattern::new("a").unwrap_err(), PatternError::NoEngine);
+    assert_eq!(remote::Pattern::new("a").unwrap_err(), PatternError::NoEngine);
     let linked = Rc::new(linked);
     install(linked.clone());
-    let refused = engine::Pattern::new("(").unwrap_err();
+    let refused = remote::Pattern::new("(").unwrap_err();
     assert!(matches!(&refused, PatternError::Refused { why } if why.contains("parenthesis")), "{refused}");
-    drop(engine::Pattern::new("a").unwrap());
+    drop(remote::Pattern::new("a").unwrap());
     assert_eq!(linked.compile("c").unwrap(), 2, "dropping one releases it");
 }
