@@ -1,4 +1,5 @@
-// Builds the package into dist/: the engine that `cargo xtask wasm` left in wasm/, and the TypeScript around it.
+// Builds the package into dist/: the engine that `cargo xtask wasm` left in wasm/, and the TypeScript around it, minified:
+// pages without a bundler download it as it is.
 import { spawnSync } from 'node:child_process';
 import { cp, copyFile, readdir, rm } from 'node:fs/promises';
 import { createRequire } from 'node:module';
@@ -10,7 +11,7 @@ const pkg = fileURLToPath(new URL('..', import.meta.url));
 const dist = join(pkg, 'dist');
 
 const engine = await readdir(join(pkg, 'wasm')).catch(() => []);
-const missing = ['heatseek_bg.wasm', 'heatseek_relaxed_bg.wasm'].find((file) => !engine.includes(file));
+const missing = ['heatseek_bg.wasm', 'heatseek_relaxed_bg.wasm', 'heatseek_extras_bg.wasm'].find((file) => !engine.includes(file));
 if (missing) {
   console.error(`pkg/wasm has no ${missing}; run \`cargo xtask wasm\` first, or \`npm run build\` for everything`);
   process.exit(1);
@@ -26,10 +27,11 @@ if (status !== 0) process.exit(status ?? 1);
 await cp(join(pkg, 'wasm'), join(dist, 'wasm'), { recursive: true });
 
 // One file for each door: a page without a bundler would wait for some twenty modules, level by level, and its worker again.
-// The page's own thread is seldom where the engine runs: `import('./serve.js')` stays what it is. The modules stay too: tests
-// import some of them.
+// Minified, for such a page downloads it as it is; source maps lead to the TypeScript. The page's own thread is seldom where
+// the engine runs: `import('./serve.js')` stays what it is. The modules stay too: tests import some of them.
 const bundle = (entry, external = []) => build({
-  entryPoints: [join(dist, entry)], outdir: dist, allowOverwrite: true, bundle: true, external, format: 'esm', target: 'es2022', sourcemap: true, logLevel: 'warning',
+  entryPoints: [join(dist, entry)], outdir: dist, allowOverwrite: true, bundle: true, external, minify: true, format: 'esm',
+  target: 'es2022', sourcemap: true, logLevel: 'warning',
 });
 // A bundle is made of modules, so it must not come before another that reads them.
 await bundle('worker.js');

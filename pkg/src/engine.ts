@@ -11,7 +11,7 @@ import type {
   AnalysisSettings, AttentionSettings, Calls, EmbedSettings, ExplainSettings, IndexedText, IndexSettings, ModelSource,
   NeuronSettings, PostedImage, RawHit, RawPicture,
 } from './protocol.js';
-import { guard, start, useThreads } from './runtime.js';
+import { guard, start, startExtras, useThreads } from './runtime.js';
 import { Timeline, type LoadSpan } from './timing.js';
 import type {
   Attention, ChunkEmbeddings, Embeddings, Explanation, ModelInfo, Neuron, Occlusion, Precision,
@@ -71,9 +71,13 @@ export class Engine {
         if (!(images() ? arriving.has_vision() : arriving.has_text())) {
           throw new HeatseekError('invalid_input', `input is '${input}', which this model does not read; leave it out`);
         }
+        const extras = arriving.needs_extras(images()) ? startExtras(wasm.extras, control.signal) : undefined;
+        // Told when they are waited for.
+        extras?.catch(() => {});
         const loader = await opened(timeline, (tell) =>
           guard<Loader>(() => Loader.begin(arriving, device, dtype, images(), tell, () => kernels.start())),
         );
+        await extras;
         if (!images()) {
           timeline.start('tokenizer');
           loader.read_tokenizer(arriving);

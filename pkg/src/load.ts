@@ -1,7 +1,7 @@
 import { choice, callback, count, flag, invalid, options as checked, signal as checkedSignal, text } from './coerce.js';
 import { HeatseekError, abortedError } from './errors.js';
 import { Model } from './model.js';
-import type { WasmSource, WasmSources } from './protocol.js';
+import type { AllWasmSources, WasmSource } from './protocol.js';
 import { modelSource } from './source.js';
 import { spawn } from './spawn.js';
 import { now, since } from './timing.js';
@@ -56,18 +56,22 @@ export async function load(model: string | URL, options?: LoadOptions): Promise<
 }
 
 /** What can be posted of what the caller gave. */
-async function wasmSources(given: LoadOptions['wasm']): Promise<WasmSources> {
-  if (given === undefined) {
-    return {
-      baseline: new URL('./wasm/heatseek_bg.wasm', import.meta.url).href,
-      relaxed: new URL('./wasm/heatseek_relaxed_bg.wasm', import.meta.url).href,
-    };
-  }
+async function wasmSources(given: LoadOptions['wasm']): Promise<AllWasmSources> {
+  const beside: AllWasmSources = {
+    baseline: new URL('./wasm/heatseek_bg.wasm', import.meta.url).href,
+    relaxed: new URL('./wasm/heatseek_relaxed_bg.wasm', import.meta.url).href,
+    extras: new URL('./wasm/heatseek_extras_bg.wasm', import.meta.url).href,
+  };
+  if (given === undefined) return beside;
   if (typeof given !== 'object' || given === null || !('relaxed' in given)) {
-    return { baseline: await wasmSource('wasm', given), relaxed: undefined };
+    return { ...beside, baseline: await wasmSource('wasm', given), relaxed: undefined };
   }
-  const { baseline, relaxed } = checked('wasm', given, ['baseline', 'relaxed']);
-  return { baseline: await wasmSource('wasm.baseline', baseline), relaxed: await wasmSource('wasm.relaxed', relaxed) };
+  const { baseline, relaxed, extras } = checked('wasm', given, ['baseline', 'relaxed', 'extras']);
+  return {
+    baseline: await wasmSource('wasm.baseline', baseline),
+    relaxed: await wasmSource('wasm.relaxed', relaxed),
+    extras: extras === undefined ? beside.extras : await wasmSource('wasm.extras', extras),
+  };
 }
 
 async function wasmSource(name: string, given: WasmInput): Promise<WasmSource> {

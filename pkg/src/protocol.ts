@@ -31,6 +31,11 @@ export interface WasmSources {
   readonly relaxed: WasmSource | undefined;
 }
 
+/** The same, and what only some models need: see the crate heatseek-extras. */
+export interface AllWasmSources extends WasmSources {
+  readonly extras: WasmSource;
+}
+
 /** Options of an embed call, coerced. Left out means the model's own, or the default. */
 export interface EmbedSettings {
   readonly pooling: Pooling;
@@ -121,7 +126,7 @@ export interface Calls {
   load: {
     args: {
       source: ModelSource;
-      wasm: WasmSources;
+      wasm: AllWasmSources;
       device: Device;
       dtype: StoredDtype | 'auto';
       threads: number | undefined;

@@ -1,10 +1,11 @@
 /** Starting WebAssembly, and what to do when it breaks. One instance per thread. */
 import { useMemory } from './atomics.js';
 import { HeatseekError, abortedError } from './errors.js';
-import type { WasmSources } from './protocol.js';
+import type { WasmSource, WasmSources } from './protocol.js';
 import { defaultThreads, obstacle, startThreads } from './threads.js';
 import { choose, compile } from './variant.js';
-import init, { install, set_kernel_threads } from './wasm/heatseek.js';
+import init, { install, install_extras, set_kernel_threads } from './wasm/heatseek.js';
+import initExtras, * as extras from './wasm/heatseek_extras.js';
 
 /** The engine's code, running. */
 interface Running {
@@ -13,6 +14,7 @@ interface Running {
 }
 
 let starting: Promise<Running> | undefined;
+let startingExtras: Promise<void> | undefined;
 let broken: HeatseekError | undefined;
 /** Threads that were started, beside this one. */
 let helpers = 0;
@@ -26,6 +28,15 @@ export async function start(sources: WasmSources, signal: AbortSignal): Promise<
     throw error;
   });
   await starting;
+}
+
+/** Starts what only some models need and hands it to the engine, which runs; the second time it is there already. */
+export async function startExtras(source: WasmSource, signal: AbortSignal): Promise<void> {
+  startingExtras ??= instantiateExtras(source, signal).catch((error: unknown) => {
+    startingExtras = undefined;
+    throw error;
+  });
+  await startingExtras;
 }
 
 /**
@@ -62,19 +73,38 @@ export function guard<T>(call: () => Promise<T>): Promise<T> {
 
 async function instantiate(sources: WasmSources, signal: AbortSignal): Promise<Running> {
   const { source, memory } = choose(sources);
-  let module: WebAssembly.Module;
+  const module = await compiled(source, signal, (module_or_path) => init({ module_or_path, memory }));
+  useMemory(memory);
+  install(onPanic);
+  return { module, memory };
+}
+
+async function instantiateExtras(source: WasmSource, signal: AbortSignal): Promise<void> {
+  await compiled(source, signal, (module_or_path) => initExtras({ module_or_path }));
+  extras.install(onPanic);
+  install_extras(extras);
+}
+
+/** The module of `source`, once `begin` has started it. */
+async function compiled(
+  source: WasmSource,
+  signal: AbortSignal,
+  begin: (module: WebAssembly.Module) => Promise<unknown>,
+): Promise<WebAssembly.Module> {
   try {
-    module = await compile(source, signal);
-    await init({ module_or_path: module, memory });
+    const module = await compile(source, signal);
+    await begin(module);
+    return module;
   } catch (error) {
     if (signal.aborted) throw abortedError(signal.reason);
     if (error instanceof HeatseekError) throw error;
     const why = "; if the page has a Content-Security-Policy, it needs script-src 'wasm-unsafe-eval'";
     throw new HeatseekError('unsupported', `the engine's WebAssembly did not start${why}`, { cause: error });
   }
-  useMemory(memory);
-  install((message: string) => fail(new HeatseekError('internal', `internal error: ${message}; please report this`)));
-  return { module, memory };
+}
+
+function onPanic(message: string): void {
+  fail(new HeatseekError('internal', `internal error: ${message}; please report this`));
 }
 
 function fail(error: HeatseekError): void {

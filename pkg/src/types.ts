@@ -81,8 +81,14 @@ export interface LoadOptions extends CallOptions {
    * and has threads where there is relaxed SIMD. Default: the files beside this module, of which one is fetched. Give
    * a `URL` (or a `Response`) of each to serve them from elsewhere, a `WebAssembly.Module` to compile it once for
    * several models, or its bytes. One alone is the baseline.
+   *
+   * `heatseek_extras_bg.wasm`, `extras`, is fetched for models that need it: those of pictures, and those whose
+   * tokenizer matches regular expressions, as CLIP's does and BERT's does not.
    */
-  readonly wasm?: WasmInput | { readonly baseline: WasmInput; readonly relaxed: WasmInput } | undefined;
+  readonly wasm?:
+    | WasmInput
+    | { readonly baseline: WasmInput; readonly relaxed: WasmInput; readonly extras?: WasmInput | undefined }
+    | undefined;
 }
 
 /** The device in use. */

@@ -31,7 +31,7 @@ let modelServer;
 let expected;
 
 before(async () => {
-  for (const built of ['heatseek_bg.wasm', 'heatseek_relaxed_bg.wasm']) {
+  for (const built of ['heatseek_bg.wasm', 'heatseek_relaxed_bg.wasm', 'heatseek_extras_bg.wasm']) {
     await stat(join(pkg, 'dist/wasm', built)).catch(() => {
       throw new Error('pkg/dist is not built: run `npm run build` first');
     });
@@ -88,7 +88,7 @@ async function shows(url, more, { isolated = false, ...options } = {}) {
 
 test('the tarball holds what it should and nothing else', () => {
   const files = packed.files.map(({ path }) => path);
-  for (const needed of ['package.json', 'README.md', 'LICENSE-MIT', 'LICENSE-APACHE', 'dist/index.js', 'dist/index.d.ts', 'dist/worker.js', 'dist/wasm/heatseek_bg.wasm', 'dist/wasm/heatseek_relaxed_bg.wasm']) {
+  for (const needed of ['package.json', 'README.md', 'LICENSE-MIT', 'LICENSE-APACHE', 'dist/index.js', 'dist/index.d.ts', 'dist/worker.js', 'dist/wasm/heatseek_bg.wasm', 'dist/wasm/heatseek_relaxed_bg.wasm', 'dist/wasm/heatseek_extras_bg.wasm']) {
     assert.ok(files.includes(needed), `${needed} is missing`);
   }
   const allowed = /^(package\.json|README\.md|LICENSE-(MIT|APACHE)|dist\/.*\.(js|js\.map|d\.ts|wasm))$/;

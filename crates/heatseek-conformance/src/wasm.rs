@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::collections::HashMap;
+use std::rc::Rc;
 
 use heatseek::ModelFiles;
 use heatseek_model::synthetic::SyntheticBert;
@@ -17,10 +18,11 @@ thread_local! {
     static FILES: RefCell<HashMap<String, Vec<u8>>> = RefCell::default();
 }
 
-/// Makes panics readable.
+/// Makes panics readable, and has tokenizers match patterns in this module.
 #[wasm_bindgen(start)]
 pub fn start() {
     console_error_panic_hook::set_once();
+    heatseek_patterns::install(Rc::new(heatseek_patterns::Linked::default()));
 }
 
 /// Keeps a file of the model that [`golden`] and the others load.

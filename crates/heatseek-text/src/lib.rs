@@ -3,6 +3,7 @@
 mod chunk;
 mod error;
 mod landmarks;
+mod needs;
 mod offsets;
 #[cfg(target_arch = "wasm32")]
 mod randomness;
@@ -10,5 +11,6 @@ mod tokenizer;
 
 pub use chunk::{Chunk, ChunkOptions, chunk};
 pub use error::TextError;
+pub use needs::needs_patterns;
 pub use offsets::utf16_offsets;
 pub use tokenizer::{Encoding, Tokenizer};

@@ -51,6 +51,11 @@ impl Files {
         self.arrived.has_vision()
     }
 
+    /// Whether the model, of pictures or of texts, needs heatseek-extras. Asked once all but the weights is here.
+    pub fn needs_extras(&self, images: bool) -> bool {
+        images || self.arrived.tokenizer().is_ok_and(|json| heatseek::needs_patterns(json))
+    }
+
     /// A file of `length` bytes, if that is known, begins to arrive, maybe not for the first time.
     pub fn begin(&mut self, path: &str, length: Option<f64>) -> Result<(), JsValue> {
         let mut bytes = self.arriving.remove(path).unwrap_or_default();

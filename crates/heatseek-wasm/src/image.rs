@@ -10,6 +10,7 @@ use crate::attention;
 use crate::control::JsControl;
 use crate::error::{Thrown, malformed};
 use crate::explain;
+use crate::extras;
 use crate::model;
 use crate::pooling::{self, Storage, Vectors, Weights};
 
@@ -178,12 +179,11 @@ impl ImageModel {
 /// `RawPicture` of pkg/src/protocol.ts: `{ bytes }` of a file, or `{ width, height, data }` as an `ImageData`.
 fn decode(raw: &JsValue) -> Result<Picture, Error> {
     let field = |name: &str| Reflect::get(raw, &name.into()).unwrap_or(JsValue::UNDEFINED);
-    let options = DecodeOptions::default();
     let bytes = field("bytes");
     if !bytes.is_undefined() {
-        return Ok(Picture::decode(&Uint8Array::new(&bytes).to_vec(), &options)?);
+        return extras::decode(&Uint8Array::new(&bytes));
     }
     let side = |name: &str| field(name).as_f64().unwrap_or(0.0) as u32;
     let rgba = Uint8Array::new(&field("data")).to_vec();
-    Ok(Picture::from_rgba(side("width"), side("height"), &rgba, options.alpha)?)
+    Ok(Picture::from_rgba(side("width"), side("height"), &rgba, DecodeOptions::default().alpha)?)
 }

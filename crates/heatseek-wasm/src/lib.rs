@@ -6,6 +6,7 @@ mod attention;
 mod control;
 mod error;
 mod explain;
+mod extras;
 mod files;
 mod image;
 mod index;

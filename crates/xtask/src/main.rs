@@ -51,6 +51,7 @@ mod pictures;
 mod run;
 mod stamp;
 mod tally;
+mod tls;
 mod variant;
 mod vulkan;
 mod workspace;

@@ -37,10 +37,9 @@ impl Variant {
     /// linker put shared memory under code that was compiled without. What such a program must not do on its other
     /// threads is in heatseek-cpu/src/parallel/.
     pub fn compile(self, package: &str) -> Result<()> {
-        let mut command = run::cargo();
+        let mut command = rustc_for_browsers(package);
         command
-            .args(["rustc", "--profile", "wasm", "--target", "wasm32-unknown-unknown", "--lib"])
-            .args(["--crate-type", "cdylib", "--package", package, "--"])
+            .arg("--")
             // The JavaScript around both is the same, and makes the memory.
             .args(["-C", "link-arg=--import-memory"])
             // LLVM would load everything that a step of a matrix product takes before the first multiplication. Engines
@@ -57,6 +56,22 @@ impl Variant {
         }
         run::run(&mut command)
     }
+}
+
+/// Compiles `package`, which has no variants: as the baseline, but for the memory, which it makes itself.
+pub fn compile_alone(package: &str) -> Result<()> {
+    run::run(&mut rustc_for_browsers(package))
+}
+
+fn rustc_for_browsers(package: &str) -> Command {
+    let mut command = run::cargo();
+    command.args(["rustc", "--profile", "wasm", "--target", "wasm32-unknown-unknown", "--lib"]).args([
+        "--crate-type",
+        "cdylib",
+        "--package",
+        package,
+    ]);
+    command
 }
 
 /// A module over shared memory, with what wasm-bindgen wants to know of it.

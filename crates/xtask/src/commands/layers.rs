@@ -20,11 +20,13 @@ const LAYERS: &[&[&str]] = &[
         "heatseek-attention",
         "heatseek-pool",
         "heatseek-hub",
+        "heatseek-patterns",
+        "heatseek-normal-forms",
     ],
     &["heatseek-model"],
     &["heatseek"],
     &["heatseek-conformance"],
-    &["heatseek-wasm", "heatseek-bench", "xtask"],
+    &["heatseek-wasm", "heatseek-extras", "heatseek-bench", "xtask"],
 ];
 
 /// What may be used for tests alone, whatever its layer: `cargo test` knows no cycle there.

@@ -50,6 +50,7 @@ const STEPS: &[Step] = &[
     step("docs", None, |_| plain(docs::check())),
     step("xtask", None, |_| counted(run::cargo().args(["test", "--package", "xtask"]))),
     step("clippy", None, |_| plain(clippy())),
+    step("normal forms", None, |_| plain(normal_forms())),
     step("native", None, native),
     thorough("arm64", None, |_| emulated()),
     thorough("wasm", Some("setup"), |_| plain(wasm::build())),
@@ -143,6 +144,14 @@ fn tests_need(options: &Options) -> Result<()> {
 
 fn clippy() -> Result<()> {
     run::run(run::cargo().args(["clippy", "--workspace", "--all-targets", "--", "--deny", "warnings"]))
+}
+
+/// Our normal forms against the crate that they are in place of, in a workspace of its own: in ours it is replaced.
+fn normal_forms() -> Result<()> {
+    let manifest = workspace::root().join("crates/heatseek-normal-forms/against/Cargo.toml");
+    let mut command = run::cargo();
+    command.args(["run", "--release", "--locked", "--manifest-path"]).arg(manifest);
+    run::run(command.env("CARGO_TARGET_DIR", workspace::target_dir().join("against")))
 }
 
 /// All of it in one cargo call, so that every dependency is compiled with one set of features. xtask is
