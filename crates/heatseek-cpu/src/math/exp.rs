@@ -42,8 +42,15 @@ impl<V: F32s> Decay<V> {
     #[inline(always)]
     pub(crate) fn new(scale: f32) -> Self {
         let factor = scale * std::f32::consts::LOG2_E;
-        let constants =
-            V::constants(&[ROUND, 1.0, 0.693_147, 0.240_222_41, 0.055_507_35, 9.671_619e-3, 1.326_458_8e-3]);
+        let constants = V::constants(&[
+            ROUND,
+            1.0,
+            std::f32::consts::LN_2,
+            0.240_222_81,
+            0.055_505_59,
+            9.669_793e-3,
+            1.330_053_2e-3,
+        ]);
         let mut kept = [V::splat(0.0); 7];
         for (kept, constant) in kept.iter_mut().zip(constants) {
             *kept = V::splat(*constant);
