@@ -66,7 +66,7 @@ export class Client {
       const forget = () => signal?.removeEventListener('abort', abort);
       this.#pending.set(id, { resolve, reject, onProgress, forget });
       try {
-        this.#port.postMessage({ type, id, ...args } as ToEngine);
+        this.#port.postMessage({ type, id, ...(onProgress ? {} : { quiet: true }), ...args } as ToEngine);
       } catch (cause) {
         // Only a `wasm` of the caller's can be something that structured cloning refuses.
         const error = new HeatseekError('invalid_input', 'an argument cannot be sent to the worker', { cause });

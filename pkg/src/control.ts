@@ -2,6 +2,17 @@
 import type { Progress } from './progress.js';
 import { Stopwatch } from './timing.js';
 
+/** How long events may wait while the engine works, but for the batch that it is at, in milliseconds. */
+const SLICE_MS = 8;
+
+/** When events had their turn last. */
+let turn = -Infinity;
+
+/** Says that an event is being handled: those that came before it had their turn. */
+export function eventHandled(): void {
+  turn = performance.now();
+}
+
 /** Handed to the engine with every long call. */
 export class Control {
   readonly signal: AbortSignal;
@@ -28,9 +39,12 @@ export class Control {
   readonly report = (stage: Progress['stage'], loaded: number, total: number): void =>
     this.progress({ stage, loaded, total });
 
-  /** Awaited by the engine between pieces of work; messages get their turn. True: stop. */
+  /** Awaited by the engine between pieces of work; messages get their turn now and then. True: stop. */
   readonly checkpoint = async (): Promise<boolean> => {
-    await macrotask();
+    if (performance.now() - turn > SLICE_MS) {
+      await macrotask();
+      eventHandled();
+    }
     return this.signal.aborted;
   };
 }

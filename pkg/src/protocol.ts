@@ -182,8 +182,8 @@ export interface Calls {
 /** The name of a call. */
 export type CallName = keyof Calls;
 
-/** A call under way. */
-export type Request = { [Name in CallName]: { type: Name; id: number } & Calls[Name]['args'] }[CallName];
+/** A call under way; with `quiet` nobody listens to its progress. */
+export type Request = { [Name in CallName]: { type: Name; id: number; quiet?: true } & Calls[Name]['args'] }[CallName];
 
 /** From the page. */
 export type ToEngine =

@@ -1,7 +1,8 @@
 /** The engine's end of the protocol: calls run one at a time, in the order they came. */
 import { Engine } from './engine.js';
 import { HeatseekError, errorToData } from './errors.js';
-import { Control } from './control.js';
+import { Control, eventHandled } from './control.js';
+import type { Progress } from './progress.js';
 import type { DeviceInfo } from './types.js';
 import { transfers, type CallName, type Calls, type FromEngine, type Request, type ToEngine } from './protocol.js';
 
@@ -23,19 +24,20 @@ export function serve(port: ServerPort): void {
   let engine: Promise<Engine> | undefined;
   let disposed: Promise<Engine> | undefined;
   /** The device as the page knows it. */
-  let told = '';
+  let told: DeviceInfo | undefined;
 
   const post = (message: FromEngine, transfer: Transferable[] = []) => port.postMessage(message, transfer);
 
   const answer = async ({ request, abort }: Job): Promise<Calls[CallName]['result']> => {
-    const control = new Control(abort.signal, (progress) => post({ type: 'progress', id: request.id, progress }), timed(request));
+    const tell = (progress: Progress) => post({ type: 'progress', id: request.id, progress });
+    const control = new Control(abort.signal, request.quiet ? () => {} : tell, timed(request));
     if (request.type === 'load') {
       if (engine) throw new HeatseekError('invalid_input', 'this worker has a model already; dispose of it first');
       engine = Engine.load(request, control);
       try {
         const loaded = await engine;
         const info = loaded.info();
-        told = JSON.stringify(info.device);
+        told = info.device;
         return { info, timeline: loaded.timeline };
       } catch (error) {
         engine = undefined;
@@ -53,6 +55,8 @@ export function serve(port: ServerPort): void {
 
   /** Tells the page if a device was lost meanwhile and another has taken over. */
   const tellDevice = (loaded: Engine) => {
+    // Asking takes longer than messages do, and nothing takes over from the CPU.
+    if (told?.kind === 'cpu') return;
     let device: DeviceInfo;
     try {
       ({ device } = loaded.info());
@@ -60,9 +64,8 @@ export function serve(port: ServerPort): void {
       // An engine that broke has said so in the call's own answer.
       return;
     }
-    const now = JSON.stringify(device);
-    if (now !== told) post({ type: 'device', device });
-    told = now;
+    if (JSON.stringify(device) !== JSON.stringify(told)) post({ type: 'device', device });
+    told = device;
   };
 
   const drain = async () => {
@@ -90,6 +93,7 @@ export function serve(port: ServerPort): void {
   };
 
   port.addEventListener('message', ({ data: message }) => {
+    eventHandled();
     switch (message.type) {
       case 'abort': {
         const at = queue.findIndex(({ request }) => request.id === message.id);

@@ -43,8 +43,8 @@ test('answers find their calls, in any order', async () => {
   const { worker, client } = setUp();
   const [first, second] = [embed(client, 'a'), embed(client, 'b')];
   expect(worker.sent).toEqual([
-    { type: 'embed', id: 1, texts: ['a'], settings },
-    { type: 'embed', id: 2, texts: ['b'], settings },
+    { type: 'embed', id: 1, quiet: true, texts: ['a'], settings },
+    { type: 'embed', id: 2, quiet: true, texts: ['b'], settings },
   ]);
   const answer = (n: number) => ({ data: new Float32Array([n]), shape: [1, 1] as const, tokens: [n], truncated: [false] });
   worker.say({ type: 'result', id: 2, value: answer(2) });
@@ -71,6 +71,7 @@ test('progress reaches its own call only', () => {
   worker.say({ type: 'progress', id: 2, progress: { stage: 'embed', loaded: 1, total: 2 } });
   expect(first).not.toHaveBeenCalled();
   expect(second).toHaveBeenCalledWith({ stage: 'embed', loaded: 1, total: 2 });
+  expect(worker.sent.every((message) => !('quiet' in message))).toBe(true);
 });
 
 test('an abort rejects at once, tells the engine, and drops what comes after', async () => {

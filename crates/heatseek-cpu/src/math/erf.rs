@@ -12,7 +12,7 @@ pub(crate) fn erf<V: F32s>(x: V) -> V {
     let square = x.mul(x);
     let p = polynomial(
         square,
-        [
+        &[
             std::f32::consts::FRAC_2_SQRT_PI,
             0.189_533_8,
             0.052_649_1,
@@ -22,6 +22,6 @@ pub(crate) fn erf<V: F32s>(x: V) -> V {
         ],
     );
     let q =
-        polynomial(square, [1.0, 0.501_302_8, 0.113_762_73, 0.014_902_161, 1.155_803_6e-3, 3.826_238_6e-5]);
+        polynomial(square, &[1.0, 0.501_302_8, 0.113_762_73, 0.014_902_161, 1.155_803_6e-3, 3.826_238_6e-5]);
     x.mul(p).div(q)
 }

@@ -21,7 +21,7 @@ pub(crate) fn exp<V: F32s>(x: V) -> V {
     let n = rounded.sub(V::splat(ROUND));
     let r = n.mul_add(V::splat(-LN2_HIGH), x);
     let r = n.mul_add(V::splat(-LN2_LOW), r);
-    let p = polynomial(r, [0.499_999_93, 0.166_665_2, 0.041_668_39, 8.368_749e-3, 1.381_450_6e-3]);
+    let p = polynomial(r, &[0.499_999_93, 0.166_665_2, 0.041_668_39, 8.368_749e-3, 1.381_450_6e-3]);
     let p = p.mul(r).mul_add(r, r).add(V::splat(1.0));
     p.mul(rounded.exp2_of_rounded())
 }
@@ -42,19 +42,22 @@ impl<V: F32s> Decay<V> {
     #[inline(always)]
     pub(crate) fn new(scale: f32) -> Self {
         let factor = scale * std::f32::consts::LOG2_E;
-        Self {
-            factor: V::kept(factor),
-            lowest: V::kept(-125.0 / factor),
-            round: V::kept(ROUND),
-            coefficients: [
-                V::kept(1.0),
-                V::kept(0.693_147),
-                V::kept(0.240_222_41),
-                V::kept(0.055_507_35),
-                V::kept(9.671_619e-3),
-                V::kept(1.326_458_8e-3),
-            ],
+        let constants = V::constants(&[
+            ROUND,
+            1.0,
+            std::f32::consts::LN_2,
+            0.240_222_81,
+            0.055_505_59,
+            9.669_793e-3,
+            1.330_053_2e-3,
+        ]);
+        let mut kept = [V::splat(0.0); 7];
+        for (kept, constant) in kept.iter_mut().zip(constants) {
+            *kept = V::splat(*constant);
         }
+        let [round, coefficients @ ..] = kept;
+        let (factor, lowest) = (V::splat(factor), V::splat(-125.0 / factor));
+        Self { factor, lowest, round, coefficients }
     }
 
     /// Of each lane.

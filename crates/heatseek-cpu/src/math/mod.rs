@@ -16,7 +16,8 @@ use crate::simd::F32s;
 
 /// The polynomial of these coefficients, lowest power first, at `x`.
 #[inline(always)]
-fn polynomial<V: F32s, const N: usize>(x: V, coefficients: [f32; N]) -> V {
+fn polynomial<V: F32s, const N: usize>(x: V, coefficients: &'static [f32; N]) -> V {
+    let coefficients = V::constants(coefficients);
     let mut value = V::splat(coefficients[N - 1]);
     for at in (0..N - 1).rev() {
         value = value.mul_add(x, V::splat(coefficients[at]));

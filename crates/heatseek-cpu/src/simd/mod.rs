@@ -46,10 +46,10 @@ pub(crate) trait F32s: Copy {
     /// The same value in each lane.
     fn splat(value: f32) -> Self;
 
-    /// The same, of a constant that a loop is to keep in a register.
+    /// Constants as they are best read.
     #[inline(always)]
-    fn kept(value: f32) -> Self {
-        Self::splat(value)
+    fn constants<const N: usize>(table: &'static [f32; N]) -> &'static [f32; N] {
+        table
     }
 
     /// # Safety
