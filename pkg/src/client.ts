@@ -75,6 +75,11 @@ export class Client {
     });
   }
 
+  /** Whether there will be no more answers. */
+  get ended(): boolean {
+    return this.#ended !== undefined;
+  }
+
   /** Rejects what is under way with `error`, and every later call too; ends the engine. */
   end(error: HeatseekError): void {
     if (this.#ended) return;

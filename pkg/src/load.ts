@@ -1,7 +1,9 @@
+import type { Client } from './client.js';
 import { choice, callback, count, flag, invalid, options as checked, signal as checkedSignal, text } from './coerce.js';
 import { HeatseekError, abortedError } from './errors.js';
+import { Fleet } from './fleet.js';
 import { Model } from './model.js';
-import type { AllWasmSources, WasmSource } from './protocol.js';
+import type { AllWasmSources, Calls, WasmSource } from './protocol.js';
 import { modelSource } from './source.js';
 import { spawn } from './spawn.js';
 import { now, since } from './timing.js';
@@ -47,8 +49,27 @@ export async function load(model: string | URL, options?: LoadOptions): Promise<
   const client = await spawn(given.worker);
   try {
     const args = { source, wasm, device, dtype, threads, cache, sha256, input };
-    const { info, timeline } = await client.call('load', args, { signal, onProgress });
-    return new Model(client, info, since(began, timeline));
+    const { info, timeline, threads: running } = await client.call('load', args, { signal, onProgress });
+    // Where threads cannot share memory, whole engines share texts; never unasked, as each holds the model again.
+    const engines = threads !== undefined && running === 1 && repeatable(given.worker) ? threads : 1;
+    return new Model(new Fleet(client, () => another(given.worker, args), engines), info, since(began, timeline));
+  } catch (error) {
+    client.end(error as HeatseekError);
+    throw error;
+  }
+}
+
+/** Whether more than one worker can be started from what the caller gave. */
+function repeatable(worker: LoadOptions['worker']): boolean {
+  return typeof Worker !== 'undefined' && (worker === undefined || worker instanceof URL);
+}
+
+/** Another engine with the same model, on the CPU. */
+async function another(worker: LoadOptions['worker'], args: Calls['load']['args']): Promise<Client> {
+  const client = await spawn(worker);
+  try {
+    await client.call('load', { ...args, device: 'cpu', threads: 1 });
+    return client;
   } catch (error) {
     client.end(error as HeatseekError);
     throw error;

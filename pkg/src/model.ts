@@ -6,6 +6,7 @@ import { HeatseekError } from './errors.js';
 import { images as coerceImages } from './images.js';
 import type { PoolerInfo } from './pooling.js';
 import type { PostedImage } from './protocol.js';
+import type { Fleet } from './fleet.js';
 import { OF_IMAGES, OF_TEXTS, follow, settings } from './settings.js';
 import type { LoadSpan } from './timing.js';
 import type {
@@ -24,12 +25,14 @@ export class Model {
   readonly timeline: readonly LoadSpan[];
   /** Warnings that the console has. */
   readonly #warned = new Set<string>();
+  readonly #fleet: Fleet;
   /** @internal */
   readonly client: Client;
 
   /** @internal */
-  constructor(client: Client, info: ModelInfo, timeline: readonly LoadSpan[] = []) {
-    this.client = client;
+  constructor(fleet: Fleet, info: ModelInfo, timeline: readonly LoadSpan[] = []) {
+    const client = (this.client = fleet.first);
+    this.#fleet = fleet;
     this.timeline = timeline;
     this.#info = info;
     client.onDevice = (device) => {
@@ -67,7 +70,8 @@ export class Model {
       return this.#told<Embeddings<P>>(this.client.call('embed-images', { images, settings: settings(following) }, given));
     }
     const texts = coerceTexts('texts', input as string | readonly string[]);
-    return this.#told<Embeddings<P>>(this.client.call('embed', { texts, settings: settings(following) }, given));
+    const args = { texts, settings: settings(following) };
+    return this.#told<Embeddings<P>>(this.#fleet.embed(args, given, this.#info.maxLength ?? Infinity));
   }
 
   /**
@@ -259,7 +263,7 @@ export class Model {
    * of its indexes. Doing it twice does nothing.
    */
   dispose(): void {
-    this.client.end(new HeatseekError('disposed', 'the model was disposed of'));
+    this.#fleet.end(new HeatseekError('disposed', 'the model was disposed of'));
   }
 
   /** As {@link Model.dispose}, for `using`. */

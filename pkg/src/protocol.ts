@@ -134,8 +134,8 @@ export interface Calls {
       sha256: Readonly<Record<string, string>>;
       input: 'text' | 'image' | undefined;
     };
-    /** With when what was done, by the clock of timing.ts. */
-    result: { info: ModelInfo; timeline: readonly LoadSpan[] };
+    /** With when what was done, by the clock of timing.ts, and how many threads the CPU kernels have, where they run. */
+    result: { info: ModelInfo; timeline: readonly LoadSpan[]; threads: number | undefined };
   };
   poolers: { args: Record<never, never>; result: readonly PoolerInfo[] };
   embed: { args: { texts: readonly string[]; settings: EmbedSettings }; result: Embeddings<Precision> };

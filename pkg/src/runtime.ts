@@ -18,6 +18,8 @@ let startingExtras: Promise<void> | undefined;
 let broken: HeatseekError | undefined;
 /** Threads that were started, beside this one. */
 let helpers = 0;
+/** Threads that the CPU kernels compute on. */
+let inUse = 1;
 const running = new Set<(error: HeatseekError) => void>();
 
 /** Starts the engine's code; the second time it is there already. A failed start may be tried again. */
@@ -51,8 +53,14 @@ export async function useThreads(wanted: number | undefined): Promise<string | u
   if (most - 1 > helpers) helpers += await startThreads(engine, most - 1 - helpers);
   const threads = Math.min(most, 1 + helpers);
   set_kernel_threads(threads);
+  inUse = threads;
   if (wanted === undefined || threads >= wanted) return undefined;
   return `${threads === 1 ? 'one thread' : `${threads} threads`}, not ${wanted}: ${why ?? 'the browser did not start the others'}`;
+}
+
+/** How many threads the CPU kernels compute on. */
+export function threadsInUse(): number {
+  return inUse;
 }
 
 /**

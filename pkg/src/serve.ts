@@ -3,6 +3,7 @@ import { Engine } from './engine.js';
 import { HeatseekError, errorToData } from './errors.js';
 import { Control, eventHandled } from './control.js';
 import type { Progress } from './progress.js';
+import { threadsInUse } from './runtime.js';
 import type { DeviceInfo } from './types.js';
 import { transfers, type CallName, type Calls, type FromEngine, type Request, type ToEngine } from './protocol.js';
 
@@ -38,7 +39,7 @@ export function serve(port: ServerPort): void {
         const loaded = await engine;
         const info = loaded.info();
         told = info.device;
-        return { info, timeline: loaded.timeline };
+        return { info, timeline: loaded.timeline, threads: info.device.kind === 'cpu' ? threadsInUse() : undefined };
       } catch (error) {
         engine = undefined;
         throw error;

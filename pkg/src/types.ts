@@ -49,7 +49,9 @@ export interface LoadOptions extends CallOptions {
    * processors, 8 at most. More than one need a page that is cross-origin isolated (served with the headers
    * `Cross-Origin-Opener-Policy: same-origin` and `Cross-Origin-Embedder-Policy: require-corp`), a browser with relaxed
    * SIMD, and a worker to work in; where that is lacking one computes, and if you asked for more `device.fallback` says
-   * what is. `device.name` says how many there are. Each is a worker that runs the script of `worker`.
+   * what is. Then `embed` of many texts is spread over as many whole workers instead, started at the first such call,
+   * each of which takes the memory of the model again. `device.name` says how many threads there are. Each is a worker
+   * that runs the script of `worker`.
    */
   readonly threads?: number | undefined;
   /** Which half of a model of texts and pictures, as CLIP, to load. Default: texts, where the model reads them. */

@@ -1,6 +1,7 @@
 import { expect, test, vi } from 'vitest';
 import type { Client } from '../src/client.js';
 import { Model } from '../src/model.js';
+import { alone } from './alone.js';
 import { transfers } from '../src/protocol.js';
 import type { Analysis } from '../src/analysis.js';
 import type { ModelInfo } from '../src/types.js';
@@ -8,7 +9,7 @@ import type { ModelInfo } from '../src/types.js';
 function setUp(input: 'text' | 'image') {
   const call = vi.fn(async () => undefined);
   const client = { call, end: vi.fn() } as unknown as Client;
-  return { call, model: new Model(client, { input } as ModelInfo) };
+  return { call, model: new Model(alone(client), { input } as ModelInfo) };
 }
 
 const bad = (message: RegExp) =>

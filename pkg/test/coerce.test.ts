@@ -3,6 +3,7 @@ import type { Client } from '../src/client.js';
 import { createIndex } from '../src/create-index.js';
 import { load } from '../src/load.js';
 import { Model } from '../src/model.js';
+import { alone } from './alone.js';
 import { modelSource } from '../src/source.js';
 import type { ModelInfo } from '../src/types.js';
 import { version } from '../src/version.js';
@@ -12,7 +13,7 @@ import manifest from '../package.json' with { type: 'json' };
 function setUp(answer: unknown = {}) {
   const call = vi.fn(async () => answer);
   const client = { call, end: vi.fn() } as unknown as Client;
-  return { call, client, model: new Model(client, { input: 'text', maxLength: 256 } as ModelInfo) };
+  return { call, client, model: new Model(alone(client), { input: 'text', maxLength: 256 } as ModelInfo) };
 }
 
 const bad = (code: string, message: string | RegExp) =>

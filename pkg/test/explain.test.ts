@@ -1,12 +1,13 @@
 import { expect, test, vi } from 'vitest';
 import type { Client } from '../src/client.js';
 import { Model } from '../src/model.js';
+import { alone } from './alone.js';
 import { transfers } from '../src/protocol.js';
 import type { Explanation, ExplainOptions, ModelInfo, OcclusionOptions } from '../src/types.js';
 
 function setUp(input: 'text' | 'image') {
   const call = vi.fn(async () => undefined);
-  return { call, model: new Model({ call } as unknown as Client, { input } as ModelInfo) };
+  return { call, model: new Model(alone({ call } as unknown as Client), { input } as ModelInfo) };
 }
 
 const bad = (message: RegExp) =>

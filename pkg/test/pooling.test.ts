@@ -3,13 +3,14 @@ import type { Client } from '../src/client.js';
 import { createIndex } from '../src/create-index.js';
 import { maxSim } from '../src/max-sim.js';
 import { Model } from '../src/model.js';
+import { alone } from './alone.js';
 import type { Pooling } from '../src/pooling.js';
 import { transfers } from '../src/protocol.js';
 import type { EmbedChunksOptions, Embeddings, EmbedOptions, IndexOptions, ModelInfo, Precision, Vectors } from '../src/types.js';
 
 function setUp(answer: unknown = {}, input: 'text' | 'image' = 'text') {
   const call = vi.fn(async () => answer);
-  return { call, model: new Model({ call } as unknown as Client, { input, maxLength: 64 } as ModelInfo) };
+  return { call, model: new Model(alone({ call } as unknown as Client), { input, maxLength: 64 } as ModelInfo) };
 }
 
 const bad = (message: RegExp) =>

@@ -19,6 +19,7 @@ const TEXTS = [
 const PAGE = `<!doctype html><meta charset=utf-8><link rel=icon href=data:,><title>threads</title>
 <script type=module>
   import { load } from '/pkg/index.js';
+  window.load = load;
   /** Vectors of texts by a model that is loaded with these options, and the device it ran on. */
   window.vectors = async (texts, { baseline, own, faulty, ...options }) => {
     if (baseline) options.wasm = new URL('/pkg/wasm/heatseek_bg.wasm', location.href);
@@ -126,6 +127,36 @@ test('a page without isolation gets the faster build and one thread, and hears w
   const { device } = await computed('ordinary', { threads: 4 });
   expect(device.name).toBe('CPU, 1 thread');
   expect(device.fallback).toMatch(/one thread, not 4: .*Cross-Origin-Embedder-Policy: require-corp/);
+});
+
+test('a page without isolation may spread many texts over whole workers, which give the same vectors and end with the model', async () => {
+  const texts = Array.from({ length: 100 }, (_, at) => `${TEXTS[at % 2]} ${'on and on '.repeat(at % 13)}${at}`);
+  const { page, errors, context } = await open(browser);
+  try {
+    await page.goto(servers.ordinary.origin);
+    await page.waitForFunction(() => window.ready);
+    const embed = (threads) =>
+      page.evaluate(async ([texts, threads]) => {
+        window.model = await window.load('/models/all-MiniLM-L6-v2/', { device: 'cpu', cache: false, threads });
+        const few = await window.model.embed(texts.slice(0, 2));
+        // The second call finds every worker started.
+        for (let call = 0; call < 2; call++) window.many = await window.model.embed(texts);
+        return { few: [...few.data], many: [...window.many.data], tokens: window.many.tokens };
+      }, [texts, threads]);
+    const alone = await embed(1);
+    expect(page.workers()).toHaveLength(1);
+    await page.evaluate(() => window.model.dispose());
+    const shared = await embed(3);
+    await expect.poll(() => page.workers().length).toBe(3);
+    expect(shared.tokens).toEqual(alone.tokens);
+    expect(furthest(shared.many, alone.many)).toBeLessThanOrEqual(CLOSE);
+    expect(furthest(shared.few, alone.few)).toBeLessThanOrEqual(CLOSE);
+    await page.evaluate(() => window.model.dispose());
+    await expect.poll(() => page.workers().length).toBe(0);
+    expect(errors).toEqual([]);
+  } finally {
+    await context.close();
+  }
 });
 
 test("the page's own thread and the baseline build have no threads, and say so", async () => {
