@@ -16,6 +16,7 @@ use crate::files::Files;
 use crate::image::ImageModel;
 use crate::index::{Chunking, RawChunk};
 use crate::pooling::{self, Storage, Vectors, Weights};
+use crate::tuning;
 
 /// A model whose device is open and compiles while its weights arrive.
 #[wasm_bindgen]
@@ -24,12 +25,14 @@ pub struct Loader(heatseek::Loader);
 #[wasm_bindgen]
 impl Loader {
     /// Opens the device, for pictures or for texts. `files` holds all but the weights; more may be put into it
-    /// meanwhile. `tell` hears what the device has done while it is made ready.
+    /// meanwhile. `tell` hears what the device has done while it is made ready. A GPU follows the choices in `tuned`,
+    /// which is what `Model::tuned` said in an earlier session.
     pub fn begin(
         files: &Files,
         device: &str,
         dtype: &str,
         images: bool,
+        tuned: Option<String>,
         tell: js_sys::Function,
     ) -> js_sys::Promise {
         let files = files.arrived.clone();
@@ -37,7 +40,7 @@ impl Loader {
         wasm_bindgen_futures::future_to_promise(async move {
             let (device, dtype) = (device.map_err(Thrown::from)?, dtype.map_err(Thrown::from)?);
             let watch = Some(control::watch(tell));
-            let options = LoadOptions { device, dtype, watch, ..LoadOptions::default() };
+            let options = LoadOptions { device, dtype, tuned, watch, ..LoadOptions::default() };
             let loader = match images {
                 true => heatseek::Loader::begin_images(&files, options).await,
                 false => heatseek::Loader::begin(&files, options).await,
@@ -109,6 +112,16 @@ impl Model {
         let (options, storage) = (self.options(&settings)?, Storage::of(&settings)?);
         let found = self.model.embed(&texts, &options, &control).await.map_err(Thrown::from)?;
         Ok(to_js(&found, &storage)?.into())
+    }
+
+    /// See `heatseek::Tuner::step`: `more`, `waiting`, `chosen` or `done`.
+    pub async fn tune(&self, usual: bool) -> Result<String, JsValue> {
+        Ok(tuning::step(&self.model.tuner(), usual).await?)
+    }
+
+    /// See `heatseek::Tuner::table`.
+    pub fn tuned(&self, kept: Option<String>) -> Option<String> {
+        self.model.tuner().table(kept.as_deref())
     }
 
     /// `ChunkEmbeddings` of pkg/src/types.ts; `chunk` is `{ tokens, overlap }`.
