@@ -8,7 +8,7 @@ import { now, since } from './timing.js';
 import type { Device, Dtype, LoadOptions, Tune, WasmInput } from './types.js';
 
 const DEVICES: readonly Device[] = ['auto', 'gpu', 'cpu', 'reference'];
-const TUNES: readonly Tune[] = ['idle', 'now', 'never'];
+const TUNES: readonly Tune[] = ['never', 'idle', 'now'];
 const INPUTS: readonly ('text' | 'image')[] = ['text', 'image'];
 /** Every spelling, and the engine's. */
 const DTYPES = { auto: 'auto', f32: 'f32', f16: 'f16', int8: 'int8', fp32: 'f32', fp16: 'f16', q8: 'int8' } as const;
@@ -36,7 +36,7 @@ export async function load(model: string | URL, options?: LoadOptions): Promise<
   const dtype = DTYPES[choice('dtype', given.dtype, Object.keys(DTYPES) as Dtype[], 'f32')];
   const threads = count('threads', given.threads, 1, undefined);
   const input = given.input && choice('input', given.input, INPUTS, 'text');
-  const tune = choice('tune', given.tune, TUNES, 'idle');
+  const tune = choice('tune', given.tune, TUNES, 'never');
   const cache = flag('cache', given.cache, true);
   const sha256 = checkSums(given.sha256);
   const onProgress = callback('onProgress', given.onProgress);

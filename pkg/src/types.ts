@@ -52,7 +52,10 @@ export interface LoadOptions extends CallOptions {
    * what is. `device.name` says how many there are. Each is a worker that runs the script of `worker`.
    */
   readonly threads?: number | undefined;
-  /** Whether a GPU's kernels are chosen by measuring them. Default `idle`. Nothing is on the CPU. */
+  /**
+   * Whether a GPU's kernels are chosen by measuring them. Default `never`: on software adapters the usual kernels won all
+   * that was measured, and on others nobody has measured what it gains. Nothing is to choose on the CPU.
+   */
   readonly tune?: Tune | undefined;
   /** Which half of a model of texts and pictures, as CLIP, to load. Default: texts, where the model reads them. */
   readonly input?: 'text' | 'image' | undefined;

@@ -200,9 +200,8 @@ pub(crate) fn chosen(
     storage: &Storage,
 ) -> Result<Selection, ExecutorError> {
     let (class, narrow) = (target.row_class(rows), storage.narrow(step));
-    let unsupported = |why: heatseek_wgsl::Unsupported| {
-        device.faults().unsupported(step.op.name(), why.to_string())
-    };
+    let unsupported =
+        |why: heatseek_wgsl::Unsupported| device.faults().unsupported(step.op.name(), why.to_string());
     let choices = device.choices_now();
     let band = RowBand::of(rows);
     let choice = shape(&step.op, &narrow).and_then(|shape| choices.get(&shape, band));

@@ -127,12 +127,7 @@ impl Trial {
     }
 
     /// None if there is one kernel, or one was chosen already.
-    fn new(
-        plan: &GpuPlan,
-        step: &Step,
-        band: RowBand,
-        (rows, sequences): (usize, usize),
-    ) -> Option<Self> {
+    fn new(plan: &GpuPlan, step: &Step, band: RowBand, (rows, sequences): (usize, usize)) -> Option<Self> {
         let narrow = plan.storage.narrow(step);
         let shape = shape(&step.op, &narrow)?;
         let class = plan.target.row_class(rows);
@@ -205,7 +200,8 @@ impl Trial {
         let arena = plan.arena(&self.batch).await?;
         arena.write_batch(plan.device.queue(), &plan.program, &self.batch);
         let steps = self.steps.iter().cycle().take(repeats);
-        let dispatches = steps.map(|&index| self.dispatch(plan, index, which)).collect::<Result<Vec<_>, _>>()?;
+        let dispatches =
+            steps.map(|&index| self.dispatch(plan, index, which)).collect::<Result<Vec<_>, _>>()?;
         let captures = Captures::default();
         let encode = |pass: &mut wgpu::ComputePass<'_>| {
             dispatches.iter().try_for_each(|dispatch| dispatch.encode(plan, (&arena, &captures), pass))
@@ -220,7 +216,8 @@ impl Trial {
         which: usize,
     ) -> Result<Dispatch<'a>, ExecutorError> {
         let stage = self.stages.get(which).cloned().flatten();
-        let stage = stage.ok_or_else(|| plan.device.faults().internal("a kernel is tried too soon".into()))?;
+        let stage =
+            stage.ok_or_else(|| plan.device.faults().internal("a kernel is tried too soon".into()))?;
         let grid = stage.selection.grid(self.batch.rows(), &self.batch);
         let most = plan.device.limits().max_compute_workgroups_per_dimension;
         if grid.into_iter().any(|count| count > most) {
@@ -343,9 +340,7 @@ impl Part {
         let (own, others) = rest.split_at(self.bytes as usize);
         *rest = others;
         match self.dtype {
-            Dtype::F16 => {
-                own.chunks_exact(2).map(|b| f16::from_le_bytes([b[0], b[1]]).to_f32()).collect()
-            }
+            Dtype::F16 => own.chunks_exact(2).map(|b| f16::from_le_bytes([b[0], b[1]]).to_f32()).collect(),
             Dtype::F32 | Dtype::Int8 => bytemuck::pod_collect_to_vec(own),
         }
     }

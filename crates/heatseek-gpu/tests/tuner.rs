@@ -200,7 +200,10 @@ fn choices_of_another_day_are_followed_from_the_first_run_and_foreign_ones_are_n
         let of = |shape: &str| found.iter().find(|(known, ..)| known == shape).unwrap();
         assert_eq!(of("gemm_f32 64x192").2, "gemm_f32_m32", "what is decided is not measured again");
         assert!(of("gemm_f32_add 64x64").2.starts_with("gemm_"));
-        assert!(of("attention_f32 2x32").2.starts_with("attention_") && !of("attention_f32 2x32").2.contains("tomorrow"));
+        assert!(
+            of("attention_f32 2x32").2.starts_with("attention_")
+                && !of("attention_f32 2x32").2.contains("tomorrow")
+        );
         assert!(device.forget_choices());
         assert_right(&plan, &batch(&[ROWS]), Tolerance::OP_F32);
     }

@@ -209,7 +209,8 @@ pub fn candidates(
         for matrix_units in [target.matrix_units, false] {
             for workgroup_bytes in [target.workgroup_bytes, least] {
                 let other = Target { direct, matrix_units, workgroup_bytes, ..*target };
-                for selection in RowClass::ALL.into_iter().filter_map(|c| select(op, c, &other, narrow).ok()) {
+                for selection in RowClass::ALL.into_iter().filter_map(|c| select(op, c, &other, narrow).ok())
+                {
                     let fits = selection.kernel.workgroup_bytes <= target.workgroup_bytes;
                     if fits && all.iter().all(|known| known.kernel.name != selection.kernel.name) {
                         all.push(selection);

@@ -160,9 +160,10 @@ fn every_row_limit_of_the_tables_ends_a_band() {
     let bands: Vec<_> = RowBand::all().collect();
     assert_eq!((bands.len(), bands[0].rows(), bands[11].rows()), (RowBand::COUNT, 8, 16384));
     let of = |rows| RowBand::of(rows).rows();
-    assert_eq!([0, 1, 8, 9, 16, 17, 128, 129, 8192, 8193, 1 << 30].map(of), [
-        8, 8, 8, 16, 16, 32, 128, 256, 8192, 16384, 16384
-    ]);
+    assert_eq!(
+        [0, 1, 8, 9, 16, 17, 128, 129, 8192, 8193, 1 << 30].map(of),
+        [8, 8, 8, 16, 16, 32, 128, 256, 8192, 16384, 16384]
+    );
     assert!(bands.iter().enumerate().all(|(index, band)| band.index() == index));
     for adapter in [AdapterClass::Software, AdapterClass::Integrated, AdapterClass::Discrete] {
         for (dtype, matrix_units) in [(Dtype::F32, false), (Dtype::F16, true), (Dtype::Int8, false)] {
@@ -207,10 +208,10 @@ fn candidates_begin_with_what_the_tables_say_and_have_every_tile_once() {
     assert_eq!(large.iter().filter(|name| name.contains("m128")).count(), 1);
     assert!(large.contains(&"gemm_f16_matrix_m64_add"), "what a larger tile hides is there too");
     assert_eq!(names(&gemm, &with(Dtype::Int8, AdapterClass::Discrete), &[("weight", Dtype::Int8)]).len(), 3);
-    assert_eq!(names(&heads, &with(Dtype::F32, AdapterClass::Software), &[]), [
-        "attention_direct_f32_d32",
-        "attention_f32_d32"
-    ]);
+    assert_eq!(
+        names(&heads, &with(Dtype::F32, AdapterClass::Software), &[]),
+        ["attention_direct_f32_d32", "attention_f32_d32"]
+    );
     assert_eq!(names(&norm, &with(Dtype::F32, AdapterClass::Software), &[]).len(), 1);
     assert_eq!(shape(&gemm, &[]).unwrap(), "gemm_f32_add 64x64");
     assert_eq!(shape(&gemm, &[("weight", Dtype::F16), ("x", Dtype::F16)]).unwrap(), "gemm_f16_x16_add 64x64");

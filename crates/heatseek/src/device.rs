@@ -14,12 +14,12 @@ use heatseek_ops::{
     ReferenceExecutor,
 };
 
+#[cfg(not(target_arch = "wasm32"))]
+use crate::Tuner;
 use crate::self_check::{self, Truth, Verdict};
 use crate::{
     Control, DeviceChoice, DeviceReport, DtypeChoice, Error, LoadOptions, Progress, Stage, Tune, tuning,
 };
-#[cfg(not(target_arch = "wasm32"))]
-use crate::Tuner;
 
 /// What [`Tune::Now`] may take, but for the choice that is under way then.
 #[cfg(not(target_arch = "wasm32"))]

@@ -34,7 +34,9 @@ impl Table {
     }
 
     fn is_of(&self, other: &Self) -> bool {
-        let key = |table: &Self| [&table.heatseek, &table.adapter, &table.backend, &table.driver].map(String::clone);
+        let key = |table: &Self| {
+            [&table.heatseek, &table.adapter, &table.backend, &table.driver].map(String::clone)
+        };
         key(self) == key(other)
     }
 }
