@@ -93,7 +93,7 @@ export interface LoadOptions extends CallOptions {
 /**
  * Whether a GPU's kernels are chosen by measuring them.
  * - `idle`: when nobody has asked for anything for half a second, kernels are measured for the sizes that calls had, in
- *   steps of some milliseconds that end with the next call, for a second and a half in all.
+ *   steps of some milliseconds that end with the next call, for a second and a half in all and until the choice under way is made.
  * - `now`: while the model loads, for a query and for a full batch, for ten seconds at most. The batch takes memory.
  * - `never`: kernels are those that suit most GPUs of the kind, and vectors the same to the last bit on every visit.
  *
