@@ -33,11 +33,12 @@ impl Table {
         }
     }
 
+    fn key(&self) -> [&str; 4] {
+        [&self.heatseek, &self.adapter, &self.backend, &self.driver]
+    }
+
     fn is_of(&self, other: &Self) -> bool {
-        let key = |table: &Self| {
-            [&table.heatseek, &table.adapter, &table.backend, &table.driver].map(String::clone)
-        };
-        key(self) == key(other)
+        self.key() == other.key()
     }
 }
 
