@@ -50,7 +50,7 @@ export class Control {
 }
 
 /** Lets every event that has arrived be handled. A timer would be clamped to 4 ms; a message is not. */
-function macrotask(): Promise<void> {
+export function macrotask(): Promise<void> {
   return new Promise((resolve) => {
     const { port1, port2 } = new MessageChannel();
     port1.onmessage = () => {

@@ -1,6 +1,6 @@
 /** The engine: a model in WebAssembly, and everything that is done with it. Runs in the worker. */
 import type { Analysis } from './analysis.js';
-import { Control } from './control.js';
+import { Control, macrotask } from './control.js';
 import { FileCache } from './cache.js';
 import { Downloader, type Sink } from './download.js';
 import { Early } from './early.js';
@@ -12,9 +12,10 @@ import type {
   NeuronSettings, PostedImage, RawHit, RawPicture,
 } from './protocol.js';
 import { guard, start, startExtras, useThreads } from './runtime.js';
-import { Timeline, type LoadSpan } from './timing.js';
+import { Timeline, now, type LoadSpan } from './timing.js';
+import { TUNING_MS, Tunings } from './tuning.js';
 import type {
-  Attention, ChunkEmbeddings, Embeddings, Explanation, ModelInfo, Neuron, Occlusion, Precision,
+  Attention, ChunkEmbeddings, Embeddings, Explanation, ModelInfo, Neuron, Occlusion, Precision, Tune,
 } from './types.js';
 import { Files, ImageModel, Index, Loader, Model } from './wasm/heatseek.js';
 
@@ -23,23 +24,28 @@ export class Engine {
   readonly #model: Model | ImageModel;
   readonly #indexes = new Map<number, Index>();
   readonly #threads: Threads;
+  readonly #tune: Tune;
+  /** What may still be spent on measuring, in milliseconds. */
+  #tuningLeft: number;
   #next = 1;
 
-  /** What loading did when, by the clock of timing.ts. */
-  readonly timeline: readonly LoadSpan[];
+  readonly #timeline: Timeline;
 
-  private constructor(model: Model | ImageModel, threads: Threads, timeline: readonly LoadSpan[]) {
+  private constructor(model: Model | ImageModel, threads: Threads, tune: Tune, timeline: Timeline) {
     this.#model = model;
     this.#threads = threads;
-    this.timeline = timeline;
+    this.#tune = tune;
+    this.#tuningLeft = tune === 'never' ? 0 : TUNING_MS[tune];
+    this.#timeline = timeline;
   }
 
   /** Fetches a model's files and makes it ready. */
   static async load(
-    { source, wasm, device, dtype, threads, cache, sha256, input }: Calls['load']['args'],
+    { source, wasm, device, dtype, threads, cache, sha256, input, tune }: Calls['load']['args'],
     control: Control,
   ): Promise<Engine> {
     const timeline = new Timeline();
+    const tuned = tune === 'never' ? undefined : new Tunings().find();
     const stop = new AbortController();
     const abort = (): void => stop.abort(control.signal.reason);
     control.signal.addEventListener('abort', abort, { once: true });
@@ -74,8 +80,9 @@ export class Engine {
         const extras = arriving.needs_extras(images()) ? startExtras(wasm.extras, control.signal) : undefined;
         // Told when they are waited for.
         extras?.catch(() => {});
+        const choices = await tuned;
         const loader = await opened(timeline, (tell) =>
-          guard<Loader>(() => Loader.begin(arriving, device, dtype, images(), tell, () => kernels.start())),
+          guard<Loader>(() => Loader.begin(arriving, device, dtype, images(), choices, tell, () => kernels.start())),
         );
         await extras;
         if (!images()) {
@@ -94,7 +101,17 @@ export class Engine {
         images() ? loader.finish_images(arriving, watched) : loader.finish(arriving, watched),
       );
       timeline.end('prepare');
-      return new Engine(model, kernels, timeline.spans);
+      const engine = new Engine(model, kernels, tune, timeline);
+      if (tune === 'now') {
+        timeline.start('tune');
+        await engine.tune(() => !control.signal.aborted);
+        timeline.end('tune');
+      }
+      if (control.signal.aborted) {
+        engine.free();
+        throw abortedError(control.signal.reason);
+      }
+      return engine;
     } finally {
       // What was guessed and not wanted, and all of it when something went wrong.
       stop.abort();
@@ -112,6 +129,44 @@ export class Engine {
     if (fewer === undefined || info.device.kind !== 'cpu') return info;
     const fallback = info.device.fallback === undefined ? fewer : `${info.device.fallback}; ${fewer}`;
     return { ...info, device: { ...info.device, fallback } };
+  }
+
+  /** What loading did when, by the clock of timing.ts. */
+  get timeline(): readonly LoadSpan[] {
+    return this.#timeline.spans;
+  }
+
+  /** Whether there is something to measure, and time left for it. */
+  get wantsTuning(): boolean {
+    return this.#tuningLeft > 0 && this.info().device.kind === 'gpu';
+  }
+
+  /**
+   * Chooses kernels by measuring them, until there is nothing left to choose, the time is up, or `proceed` says no. Keeps
+   * what was chosen.
+   * @returns whether `proceed` ended it, so that there may be more to choose
+   */
+  async tune(proceed: () => boolean): Promise<boolean> {
+    let chosen = false;
+    let stopped = false;
+    while (this.wantsTuning) {
+      stopped = !proceed();
+      if (stopped) break;
+      const began = now();
+      const step = await guard(() => this.#model.tune(this.#tune === 'now'));
+      const left = this.#tuningLeft - (now() - began);
+      // What was measured for half a choice would be lost.
+      this.#tuningLeft = step === 'more' ? Math.max(left, 1) : left;
+      chosen ||= step === 'chosen';
+      if (step === 'done') break;
+      await macrotask();
+    }
+    if (chosen) {
+      const tunings = new Tunings();
+      const table = this.#model.tuned(await tunings.find());
+      if (table !== undefined) await tunings.keep(table);
+    }
+    return stopped;
   }
 
   poolers(): readonly PoolerInfo[] {

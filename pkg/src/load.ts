@@ -7,9 +7,10 @@ import type { AllWasmSources, Calls, WasmSource } from './protocol.js';
 import { modelSource } from './source.js';
 import { spawn } from './spawn.js';
 import { now, since } from './timing.js';
-import type { Device, Dtype, LoadOptions, WasmInput } from './types.js';
+import type { Device, Dtype, LoadOptions, Tune, WasmInput } from './types.js';
 
 const DEVICES: readonly Device[] = ['auto', 'gpu', 'cpu', 'reference'];
+const TUNES: readonly Tune[] = ['never', 'idle', 'now'];
 const INPUTS: readonly ('text' | 'image')[] = ['text', 'image'];
 /** Every spelling, and the engine's. */
 const DTYPES = { auto: 'auto', f32: 'f32', f16: 'f16', int8: 'int8', fp32: 'f32', fp16: 'f16', q8: 'int8' } as const;
@@ -31,12 +32,13 @@ const DTYPES = { auto: 'auto', f32: 'f32', f16: 'f16', int8: 'int8', fp32: 'f32'
  */
 export async function load(model: string | URL, options?: LoadOptions): Promise<Model> {
   const given = checked('load', options, [
-    'device', 'threads', 'dtype', 'input', 'revision', 'cache', 'sha256', 'worker', 'wasm', 'signal', 'onProgress',
+    'device', 'threads', 'dtype', 'input', 'tune', 'revision', 'cache', 'sha256', 'worker', 'wasm', 'signal', 'onProgress',
   ]);
   const device = choice('device', given.device, DEVICES, 'auto');
   const dtype = DTYPES[choice('dtype', given.dtype, Object.keys(DTYPES) as Dtype[], 'f32')];
   const threads = count('threads', given.threads, 1, undefined);
   const input = given.input && choice('input', given.input, INPUTS, 'text');
+  const tune = choice('tune', given.tune, TUNES, 'never');
   const cache = flag('cache', given.cache, true);
   const sha256 = checkSums(given.sha256);
   const onProgress = callback('onProgress', given.onProgress);
@@ -48,7 +50,7 @@ export async function load(model: string | URL, options?: LoadOptions): Promise<
   const wasm = await wasmSources(given.wasm);
   const client = await spawn(given.worker);
   try {
-    const args = { source, wasm, device, dtype, threads, cache, sha256, input };
+    const args = { source, wasm, device, dtype, threads, cache, sha256, input, tune };
     const { info, timeline, threads: running } = await client.call('load', args, { signal, onProgress });
     // Where threads cannot share memory, whole engines share texts; never unasked, as each holds the model again.
     const engines = threads !== undefined && running === 1 && repeatable(given.worker) ? threads : 1;

@@ -9,7 +9,7 @@ import type { Progress } from './progress.js';
 import type { LoadSpan } from './timing.js';
 import type {
   Attention, ChunkEmbeddings, Device, DeviceInfo, Embeddings, Explanation, HeadFusion, Metric, ModelInfo, Neuron, Occlusion,
-  Precision, Ranges, Reduce,
+  Precision, Ranges, Reduce, Tune,
 } from './types.js';
 
 /** Where the files of a model are: `base` ends in a slash, and is absolute. */
@@ -133,6 +133,7 @@ export interface Calls {
       cache: boolean;
       sha256: Readonly<Record<string, string>>;
       input: 'text' | 'image' | undefined;
+      tune: Tune;
     };
     /** With when what was done, by the clock of timing.ts, and how many threads the CPU kernels have, where they run. */
     result: { info: ModelInfo; timeline: readonly LoadSpan[]; threads: number | undefined };
@@ -197,7 +198,10 @@ export type ToEngine =
 export type FromEngine =
   /** The worker's script runs. */
   | { type: 'ready' }
-  /** The model runs on another device now, for its own was lost. Comes before the answer of the call that saw it. */
+  /**
+   * The model runs on another device now, for its own was lost, or with other kernels. Comes before the answer of the
+   * call that saw it.
+   */
   | { type: 'device'; device: DeviceInfo }
   | { type: 'progress'; id: number; progress: Progress }
   | { type: 'result'; id: number; value: Calls[CallName]['result'] }

@@ -4,6 +4,7 @@ import { HeatseekError, errorToData } from './errors.js';
 import { Control, eventHandled } from './control.js';
 import type { Progress } from './progress.js';
 import { threadsInUse } from './runtime.js';
+import { IDLE_MS } from './tuning.js';
 import type { DeviceInfo } from './types.js';
 import { transfers, type CallName, type Calls, type FromEngine, type Request, type ToEngine } from './protocol.js';
 
@@ -23,7 +24,10 @@ export function serve(port: ServerPort): void {
   const queue: Job[] = [];
   let running = false;
   let engine: Promise<Engine> | undefined;
-  let disposed: Promise<Engine> | undefined;
+  const disposed: Promise<Engine>[] = [];
+  /** Kernels are measured, until the next call. */
+  let tuning: Promise<void> | undefined;
+  let idle: ReturnType<typeof setTimeout> | undefined;
   /** The device as the page knows it. */
   let told: DeviceInfo | undefined;
 
@@ -54,7 +58,7 @@ export function serve(port: ServerPort): void {
     }
   };
 
-  /** Tells the page if a device was lost meanwhile and another has taken over. */
+  /** Tells the page if a device was lost meanwhile and another has taken over, or if it chose other kernels. */
   const tellDevice = (loaded: Engine) => {
     // Asking takes longer than messages do, and nothing takes over from the CPU.
     if (told?.kind === 'cpu') return;
@@ -72,6 +76,7 @@ export function serve(port: ServerPort): void {
   const drain = async () => {
     if (running) return;
     running = true;
+    clearTimeout(idle);
     for (let job = queue[0]; job; job = queue[0]) {
       const { id } = job.request;
       try {
@@ -84,13 +89,36 @@ export function serve(port: ServerPort): void {
     }
     running = false;
     free();
+    rest();
   };
 
-  /** Frees the model disposed of, once no call uses it. */
+  /** Tunes the model once nobody has asked for anything for a while. The next call ends that. */
+  const rest = () => {
+    clearTimeout(idle);
+    const loaded = engine;
+    if (loaded && !tuning) idle = setTimeout(() => (tuning = tune(loaded)), IDLE_MS);
+  };
+
+  const tune = async (loading: Promise<Engine>): Promise<void> => {
+    let stopped = false;
+    try {
+      const loaded = await loading;
+      stopped = await loaded.tune(() => !running && engine === loading);
+      if (engine === loading) tellDevice(loaded);
+    } catch {
+      // An engine that broke says so in the next call's answer; a model that is not tuned is as right as ever.
+    } finally {
+      tuning = undefined;
+      free();
+      // The call that stopped it may be over.
+      if (stopped && !running) rest();
+    }
+  };
+
+  /** Frees models disposed of, once no call uses them. */
   const free = () => {
-    const ended = disposed;
-    disposed = undefined;
-    ended?.then((loaded) => loaded.free(), () => {});
+    if (running || tuning) return;
+    for (const ended of disposed.splice(0)) ended.then((loaded) => loaded.free(), () => {});
   };
 
   port.addEventListener('message', ({ data: message }) => {
@@ -106,9 +134,10 @@ export function serve(port: ServerPort): void {
       case 'dispose':
         for (const { abort } of queue) abort.abort();
         queue.length = Math.min(queue.length, 1);
-        disposed = engine;
+        if (engine) disposed.push(engine);
         engine = undefined;
-        if (!running) free();
+        clearTimeout(idle);
+        free();
         return;
       default:
         queue.push({ request: message, abort: new AbortController() });

@@ -37,7 +37,9 @@ export type LoadStep =
   /** Weights are handed to a GPU. */
   | 'upload'
   /** A GPU runs a first batch, and the CPU the same beside it. */
-  | 'self-check';
+  | 'self-check'
+  /** Kernels are measured, if that was asked for with `tune: 'now'`. */
+  | 'tune';
 
 /** A step of a `load`, in milliseconds since the call. */
 export interface LoadSpan {

@@ -54,6 +54,11 @@ export interface LoadOptions extends CallOptions {
    * that runs the script of `worker`.
    */
   readonly threads?: number | undefined;
+  /**
+   * Whether a GPU's kernels are chosen by measuring them. Default `never`: on software adapters the usual kernels won all
+   * that was measured, and on others nobody has measured what it gains. Nothing is to choose on the CPU.
+   */
+  readonly tune?: Tune | undefined;
   /** Which half of a model of texts and pictures, as CLIP, to load. Default: texts, where the model reads them. */
   readonly input?: 'text' | 'image' | undefined;
   /**
@@ -93,6 +98,32 @@ export interface LoadOptions extends CallOptions {
     | undefined;
 }
 
+/**
+ * Whether a GPU's kernels are chosen by measuring them.
+ * - `idle`: when nobody has asked for anything for half a second, kernels are measured for the sizes that calls had, in
+ *   steps of some milliseconds that end with the next call, for a second and a half in all and until the choice under way is made.
+ * - `now`: while the model loads, for a query and for a full batch, for ten seconds at most. The batch takes memory.
+ * - `never`: kernels are those that suit most GPUs of the kind, and vectors the same to the last bit on every visit.
+ *
+ * What is chosen is kept in IndexedDB and used from the beginning on the next visit. A kernel is chosen only if it answers
+ * as the others do, but for rounding: vectors change in the last bits, within what the self-check of `load` allows.
+ */
+export type Tune = 'idle' | 'now' | 'never';
+
+/** A kernel that was chosen by measuring. */
+export interface KernelChoice {
+  /** The op it runs, with the type that weights are stored as and its widths: `gemm_f32_norm_in 384x1152`. */
+  readonly shape: string;
+  /** The most rows (tokens of a batch) it was chosen for; the least are half of them and one. */
+  readonly rows: number;
+  /** The kernel's name. */
+  readonly kernel: string;
+  /** The time it took, in percent of what the usual kernel took; 100 if it is that one. */
+  readonly percent: number;
+  /** Whether it was chosen on an earlier visit. */
+  readonly cached: boolean;
+}
+
 /** The device in use. */
 export interface DeviceInfo {
   readonly kind: 'gpu' | 'cpu' | 'reference';
@@ -106,6 +137,8 @@ export interface DeviceInfo {
   readonly kernels: string;
   /** Why this is not the first choice: no GPU, one that computes wrong numbers, or fewer threads than asked for. */
   readonly fallback?: string;
+  /** The kernels that were chosen by measuring, if any were. Grows while a model is tuned. */
+  readonly tuned?: readonly KernelChoice[];
 }
 
 /** Patches of a picture, from left to right and then down. */

@@ -30,3 +30,13 @@ test.each<[LoadOptions['dtype'], string]>([
 ])('dtype %s is asked for as %s', async (dtype, name) => {
   expect(await asked({ dtype })).toMatchObject({ dtype: name });
 });
+
+test.each<[LoadOptions['tune'], string]>([[undefined, 'never'], ['idle', 'idle'], ['now', 'now'], ['never', 'never']])(
+  'tune %s is asked for as %s', async (tune, name) => expect(await asked({ tune })).toMatchObject({ tune: name }),
+);
+
+test('another way to tune is refused with the ways there are', async () => {
+  await expect(load('https://models.test/a/', { tune: 'always' as never })).rejects.toMatchObject({
+    code: 'invalid_input', message: expect.stringMatching(/tune.*never.*idle.*now/s),
+  });
+});

@@ -1,5 +1,5 @@
-//! Compiled kernels on disk. Nothing about the cache can fail a load: what is missing, broken or cannot be written is
-//! compiled again.
+//! What is found out once and kept on disk: compiled kernels, and by `heatseek` which are the fastest. Nothing about the
+//! cache can fail a load: what is missing, broken or cannot be written is found out again.
 
 use std::ffi::OsString;
 use std::fmt::Write as _;
@@ -14,15 +14,16 @@ const FOLDER: &str = "HEATSEEK_CACHE";
 /// Begins every entry; another number for another format.
 const MAGIC: &[u8; 16] = b"heatseek-cuda-1\n";
 
-/// A folder of entries: magic, SHA-256 of the image, image.
+/// A folder of entries: magic, SHA-256 of what is kept, and that.
 #[derive(Clone, Debug)]
-pub(crate) struct Cache {
+pub struct Cache {
     folder: Option<PathBuf>,
 }
 
 impl Cache {
-    /// The user's.
-    pub(crate) fn of_user() -> Self {
+    /// The user's, in the folder `name` below `HEATSEEK_CACHE` if that is set, otherwise below `heatseek` in the user's
+    /// cache folder. If it is set to nothing, or there is neither, nothing is kept.
+    pub fn of_user(name: &str) -> Self {
         let set = |name: &str| env::var_os(name).filter(|value| !value.is_empty());
         let below = |base: OsString, names: &[&str]| {
             let path = names.iter().fold(PathBuf::from(base), |path, name| path.join(name));
@@ -35,7 +36,7 @@ impl Cache {
                 .and_then(|base| below(base, &[]))
                 .or_else(|| set("HOME").and_then(|base| below(base, &[".cache"]))),
         };
-        Self { folder: base.map(|base| base.join("cuda")) }
+        Self { folder: base.map(|base| base.join(name)) }
     }
 
     /// None at all.
@@ -64,8 +65,8 @@ impl Cache {
         })
     }
 
-    /// The image of this key, if there is a whole one.
-    pub(crate) fn get(&self, key: &str) -> Option<Vec<u8>> {
+    /// What is kept under this key, which must be a name of a file, if it is whole.
+    pub fn get(&self, key: &str) -> Option<Vec<u8>> {
         let mut entry = fs::read(self.folder.as_ref()?.join(key)).ok()?;
         let rest = entry.strip_prefix(MAGIC)?;
         let (hash, image) = rest.split_at_checked(32)?;
@@ -76,7 +77,7 @@ impl Cache {
     }
 
     /// Keeps `image`, if that is possible. Others may read and write at the same time: an entry appears whole.
-    pub(crate) fn put(&self, key: &str, image: &[u8]) {
+    pub fn put(&self, key: &str, image: &[u8]) {
         static WRITTEN: AtomicUsize = AtomicUsize::new(0);
         let Some(folder) = &self.folder else { return };
         let entry = [&MAGIC[..], &Sha256::digest(image)[..], image].concat();

@@ -51,7 +51,7 @@ struct Compiled {
 impl Kernels {
     /// None yet, with the user's cache of compiled ones.
     pub(crate) fn of_user() -> Self {
-        Self::new(Cache::of_user())
+        Self::new(Cache::of_user("cuda"))
     }
 
     pub(crate) fn new(cache: Cache) -> Self {

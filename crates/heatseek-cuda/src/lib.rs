@@ -33,6 +33,7 @@ mod run;
 mod tables;
 mod weights;
 
+pub use cache::Cache;
 pub use device::{CudaDevice, CudaOptions, CudaReport, SourceTransform};
 pub use executor::CudaExecutor;
 #[cfg(feature = "host")]

@@ -126,6 +126,8 @@ pub(crate) struct Offer {
     pub(crate) packed_dot: bool,
     /// Matrix units that [`Target::matrix_units`](heatseek_wgsl::Target) speaks of.
     pub(crate) matrix_units: bool,
+    /// When passes began and ended, which the tuner asks.
+    pub(crate) timestamps: bool,
 }
 
 impl Offer {
@@ -144,6 +146,7 @@ impl Offer {
                 && subgroups_of_32
                 && features.contains(wgpu::Features::EXPERIMENTAL_COOPERATIVE_MATRIX)
                 && adapter.cooperative_matrix_properties().iter().any(wanted),
+            timestamps: features.contains(wgpu::Features::TIMESTAMP_QUERY),
         }
     }
 
@@ -152,6 +155,7 @@ impl Offer {
         let mut features = wgpu::Features::empty();
         features.set(wgpu::Features::SHADER_F16, self.halves);
         features.set(wgpu::Features::EXPERIMENTAL_COOPERATIVE_MATRIX, self.matrix_units);
+        features.set(wgpu::Features::TIMESTAMP_QUERY, self.timestamps);
         features
     }
 

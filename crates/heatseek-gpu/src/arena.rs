@@ -1,11 +1,11 @@
 //! Everything of a plan that depends on how large batches are: activations, tables, bind groups.
 
-use std::cell::OnceCell;
+use std::cell::RefCell;
 use std::collections::HashMap;
 
 use heatseek_ops::{Batch, Buffer, BufferId, Capacity, Dtype, ExecutorError, OutputId, Program, Step};
 
-use heatseek_wgsl::{Params, RowClass, Storage};
+use heatseek_wgsl::{Params, Storage};
 
 use crate::buffer::{DeviceBuffer, storage_bytes};
 use crate::checked::GUARD_BYTES;
@@ -43,7 +43,8 @@ pub(crate) struct Arena {
     buffers: Vec<Option<DeviceBuffer>>,
     params: DeviceBuffer,
     params_stride: u64,
-    groups: Vec<[OnceCell<wgpu::BindGroup>; RowClass::ALL.len()]>,
+    /// Of each step, by the kernels that run it.
+    groups: Vec<RefCell<Vec<(&'static str, wgpu::BindGroup)>>>,
 }
 
 impl Arena {
@@ -99,21 +100,20 @@ impl Arena {
         queue.write_buffer(&self.params.0, 0, &bytes);
     }
 
-    /// The bind group of step `index` for the pipeline of row class `class`, made on first use and kept unless
-    /// it binds a buffer of `captures`.
+    /// The bind group of step `index` for the kernel of `stage`, made on first use and kept unless it binds a buffer
+    /// of `captures`.
     pub(crate) fn group(
         &self,
         device: &GpuDevice,
         step: (usize, &Step),
-        class: RowClass,
         stage: &Stage,
         weights: &Weights,
         captures: &Captures,
     ) -> Result<wgpu::BindGroup, ExecutorError> {
         let (index, step) = step;
         let kernel = stage.selection.kernel;
-        let cell = &self.groups[index][class.index()];
-        if let Some(group) = cell.get() {
+        let known = |(name, _): &&(&str, _)| *name == kernel.name;
+        if let Some((_, group)) = self.groups[index].borrow().iter().find(known) {
             return Ok(group.clone());
         }
         let mut entries = Vec::with_capacity(kernel.bindings.len());
@@ -133,7 +133,7 @@ impl Arena {
             entries: &entries,
         });
         if !step.buffers.iter().any(|id| captures.0.contains_key(id)) {
-            cell.get_or_init(|| group.clone());
+            self.groups[index].borrow_mut().push((kernel.name, group.clone()));
         }
         Ok(group)
     }

@@ -1,6 +1,6 @@
 //! An opened GPU: adapter facts, queue, pipelines and the faults it reports.
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, Ref, RefCell};
 use std::fmt;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -11,6 +11,7 @@ use heatseek_wgsl::{Kernel, Target};
 use crate::adapter::{self, AdapterLimits, AdapterReport, GpuOptions, Offer};
 use crate::faults::Faults;
 use crate::pipeline::Pipelines;
+use crate::tuned::{Choice, Choices};
 
 /// Rows a run takes on a GPU: enough to fill a large one, few enough that 1536-wide activations stay
 /// below 64 MiB and a caller can cancel several times a second.
@@ -21,6 +22,9 @@ const ROWS_ON_SOFTWARE: usize = 128;
 
 /// Rewrites a kernel's source before it is compiled.
 pub type SourceTransform = Box<dyn Fn(&Kernel, &str) -> String>;
+
+/// Says how long a kernel is taken to have run, from how long it did, in seconds.
+pub type TimingTransform = Box<dyn Fn(&Kernel, f64) -> f64>;
 
 /// A moment of making a device ready.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,7 +57,10 @@ struct Shared {
     pipelines: RefCell<Pipelines>,
     halves: bool,
     packed_dot: bool,
+    timestamps: bool,
     target: Cell<Target>,
+    choices: RefCell<Choices>,
+    timing: RefCell<Option<TimingTransform>>,
     watch: RefCell<Option<Watch>>,
 }
 
@@ -92,6 +99,9 @@ impl GpuDevice {
                 pipelines: RefCell::default(),
                 halves: offer.halves,
                 packed_dot: offer.packed_dot,
+                timestamps: offer.timestamps,
+                choices: RefCell::default(),
+                timing: RefCell::default(),
                 target: Cell::new(Target {
                     matrix_units: offer.matrix_units,
                     workgroup_bytes: limits.max_compute_workgroup_storage_size,
@@ -126,6 +136,39 @@ impl GpuDevice {
     pub fn staged(self) -> Self {
         let target = self.shared.target.get().staged();
         self.with_target(target)
+    }
+
+    /// For tests: the tuner takes kernels to have run for as long as `transform` says.
+    #[must_use]
+    pub fn with_timing_transform(self, transform: TimingTransform) -> Self {
+        self.shared.timing.replace(Some(transform));
+        self
+    }
+
+    /// How long `kernel` is taken to have run, which it did for `seconds`.
+    pub(crate) fn believed(&self, kernel: &Kernel, seconds: f64) -> f64 {
+        self.shared.timing.borrow().as_ref().map_or(seconds, |transform| transform(kernel, seconds))
+    }
+
+    /// Which kernels were chosen by measuring, and where there is no choice the tables say. Those of an earlier session
+    /// are given by [`GpuDevice::choose`].
+    pub fn choices(&self) -> Vec<Choice> {
+        self.shared.choices.borrow().all().to_vec()
+    }
+
+    /// Takes over choices, in place of others for the same. All plans on the device follow them from their next run on;
+    /// what is chosen for an op or a kernel that there is not is passed over then.
+    pub fn choose(&self, choices: impl IntoIterator<Item = Choice>) {
+        self.shared.choices.borrow_mut().extend(choices);
+    }
+
+    /// Goes back to the tables. False if nothing was chosen.
+    pub fn forget_choices(&self) -> bool {
+        self.shared.choices.borrow_mut().clear()
+    }
+
+    pub(crate) fn choices_now(&self) -> Ref<'_, Choices> {
+        self.shared.choices.borrow()
     }
 
     /// For measurements: tells `watch` when the device has got somewhere.
@@ -248,6 +291,11 @@ impl GpuDevice {
 
     pub(crate) fn uniform_alignment(&self) -> u64 {
         self.shared.uniform_alignment
+    }
+
+    /// Whether it tells when passes began and ended.
+    pub(crate) fn has_timestamps(&self) -> bool {
+        self.shared.timestamps
     }
 
     pub(crate) fn faults(&self) -> &Arc<Faults> {

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use heatseek_ops::{DeviceInfo, Dtype, Executor, ExecutorError, LocalFuture, Plan, PlanOptions, Program};
-use heatseek_wgsl::{Storage, select};
+use heatseek_wgsl::Storage;
 
 use crate::device::GpuDevice;
-use crate::plan::{GpuPlan, eager};
+use crate::plan::{GpuPlan, chosen, eager};
 
 /// Runs Programs on a [`GpuDevice`].
 #[derive(Clone, Debug)]
@@ -36,8 +36,7 @@ impl GpuExecutor {
         let target = self.device.target(dtype);
         let storage = Storage::new(program, &target);
         for (_, step) in eager(program) {
-            let selection = select(&step.op, target.row_class(rows), &target, &storage.narrow(step))
-                .map_err(|why| self.device.faults().unsupported(step.op.name(), why.to_string()))?;
+            let selection = chosen(&self.device, step, rows, &target, &storage)?;
             self.device.pipelines().borrow_mut().start(&self.device, &selection, false)?;
         }
         self.device.tell_compiled();

@@ -1,18 +1,21 @@
 //! A Program made ready on a device.
 
-use std::cell::{OnceCell, RefCell};
+use std::cell::RefCell;
+use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
 
 use heatseek_ops::{
     Batch, Buffer, Capacity, ExecutorError, LocalFuture, OutputId, POOLED, Plan, PlanOptions, Program, Step,
+    Tuning,
 };
-use heatseek_wgsl::{RowClass, Selection, Storage, Target, select};
+use heatseek_wgsl::{RowBand, RowClass, Selection, Storage, Target, candidates, select, shape};
 
 use crate::arena::Arena;
 use crate::device::{GpuDevice, Milestone};
 use crate::pipeline::Pipeline;
 use crate::readback::Readbacks;
+use crate::tuner::Tuner;
 use crate::weights::Weights;
 
 /// Weights, activations and pipelines of one Program. Its runs may overlap: all that a run does between
@@ -25,14 +28,20 @@ pub struct GpuPlan {
     pub(crate) checked: bool,
     pub(crate) target: Target,
     pub(crate) storage: Storage,
-    stages: Vec<Stages>,
+    pub(crate) tuner: Tuner,
+    stages: RefCell<Stages>,
     arena: RefCell<Option<Rc<Arena>>>,
 }
 
-/// How a step runs at each row class, once it is known.
-type Stages = [OnceCell<Rc<Stage>>; RowClass::ALL.len()];
+/// How steps run, as far as that is known already.
+#[derive(Default)]
+struct Stages {
+    /// Of the device's choices that they follow.
+    version: u32,
+    known: HashMap<(usize, RowClass, RowBand), Rc<Stage>>,
+}
 
-/// How a step runs at a row class.
+/// How a step runs at a number of rows.
 pub(crate) struct Stage {
     pub(crate) selection: Selection,
     pub(crate) pipeline: Rc<Pipeline>,
@@ -52,7 +61,8 @@ impl GpuPlan {
             readbacks: Readbacks::default(),
             checked: options.checked,
             arena: RefCell::default(),
-            stages: program.steps().iter().map(|_| Stages::default()).collect(),
+            tuner: Tuner::default(),
+            stages: RefCell::default(),
             storage: Storage::new(&program, &target),
             target,
             device,
@@ -64,7 +74,7 @@ impl GpuPlan {
         };
         // Browsers compile while the weights are uploaded.
         for (index, _) in plan.eager() {
-            let selection = plan.select(index, plan.target.row_class(rows))?;
+            let selection = plan.select(index, rows)?;
             plan.device.pipelines().borrow_mut().start(&plan.device, &selection, plan.checked)?;
         }
         plan.weights =
@@ -86,13 +96,15 @@ impl GpuPlan {
         let storage = Storage::new(&program, &self.target);
         let weights = Weights::upload(&self.device, &program, &storage, &self.weights).await?;
         // A new step may read what was stored as f16 and cannot be any more.
-        let kept = |(step, stages): (&Step, &Stages)| match storage.narrow(step) == self.storage.narrow(step)
-        {
-            true => stages.clone(),
-            false => Stages::default(),
+        let kept = |index: usize| {
+            let step = &self.program.steps()[index];
+            storage.narrow(step) == self.storage.narrow(step)
         };
-        let mut stages: Vec<_> = self.program.steps().iter().zip(&self.stages).map(kept).collect();
-        stages.resize_with(program.steps().len(), Stages::default);
+        let (version, known) = {
+            let stages = self.stages.borrow();
+            let known = stages.known.iter().filter(|((index, ..), _)| kept(*index));
+            (stages.version, known.map(|(key, stage)| (*key, stage.clone())).collect())
+        };
         Ok(Self {
             weights,
             readbacks: Readbacks::default(),
@@ -100,7 +112,8 @@ impl GpuPlan {
             target: self.target,
             storage,
             arena: RefCell::default(),
-            stages,
+            tuner: Tuner::default(),
+            stages: RefCell::new(Stages { version, known }),
             device: self.device.clone(),
             program,
         })
@@ -112,34 +125,46 @@ impl GpuPlan {
     /// # Errors
     /// As [`Plan::run`].
     pub async fn warm(&self, rows: usize) -> Result<(), ExecutorError> {
-        let class = self.target.row_class(rows);
         // All are made before the first is waited for: each answer of a browser's is a round trip.
-        self.eager().try_for_each(|(index, _)| self.stage(index, class).map(|_| ()))?;
+        self.eager().try_for_each(|(index, _)| self.stage(index, rows).map(|_| ()))?;
         for (index, _) in self.eager() {
-            self.stage(index, class)?.pipeline.ready(&self.device).await?;
+            self.stage(index, rows)?.pipeline.ready(&self.device).await?;
         }
         Ok(())
     }
 
-    fn eager(&self) -> impl Iterator<Item = (usize, &Step)> {
+    pub(crate) fn eager(&self) -> impl Iterator<Item = (usize, &Step)> {
         eager(&self.program)
     }
 
-    fn select(&self, index: usize, class: RowClass) -> Result<Selection, ExecutorError> {
+    fn select(&self, index: usize, rows: usize) -> Result<Selection, ExecutorError> {
         let step = &self.program.steps()[index];
-        select(&step.op, class, &self.target, &self.storage.narrow(step))
-            .map_err(|why| self.device.faults().unsupported(step.op.name(), why.to_string()))
+        chosen(&self.device, step, rows, &self.target, &self.storage)
     }
 
-    /// How step `index` runs at `class`.
-    pub(crate) fn stage(&self, index: usize, class: RowClass) -> Result<&Rc<Stage>, ExecutorError> {
-        let cell = &self.stages[index][class.index()];
-        if let Some(stage) = cell.get() {
-            return Ok(stage);
+    /// How step `index` runs over `rows` rows.
+    pub(crate) fn stage(&self, index: usize, rows: usize) -> Result<Rc<Stage>, ExecutorError> {
+        let version = self.device.choices_now().version();
+        let key = (index, self.target.row_class(rows), RowBand::of(rows));
+        {
+            let mut stages = self.stages.borrow_mut();
+            if stages.version != version {
+                stages.known.clear();
+                stages.version = version;
+            }
+            if let Some(stage) = stages.known.get(&key) {
+                return Ok(stage.clone());
+            }
         }
-        let selection = self.select(index, class)?;
+        let stage = Rc::new(self.made(self.select(index, rows)?)?);
+        self.stages.borrow_mut().known.insert(key, stage.clone());
+        Ok(stage)
+    }
+
+    /// What runs `selection`.
+    pub(crate) fn made(&self, selection: Selection) -> Result<Stage, ExecutorError> {
         let pipeline = self.device.pipelines().borrow_mut().get(&self.device, &selection, self.checked)?;
-        Ok(cell.get_or_init(|| Rc::new(Stage { selection, pipeline })))
+        Ok(Stage { selection, pipeline })
     }
 
     /// An arena that holds `batch`: the one there is, or a larger one from now on.
@@ -168,6 +193,30 @@ pub(crate) fn eager(program: &Program) -> impl Iterator<Item = (usize, &Step)> {
     program.steps().iter().enumerate().filter(move |(_, step)| wanted(step))
 }
 
+/// What runs `step` over `rows` rows: what was chosen by measuring, otherwise what the tables say.
+pub(crate) fn chosen(
+    device: &GpuDevice,
+    step: &Step,
+    rows: usize,
+    target: &Target,
+    storage: &Storage,
+) -> Result<Selection, ExecutorError> {
+    let (class, narrow) = (target.row_class(rows), storage.narrow(step));
+    let unsupported =
+        |why: heatseek_wgsl::Unsupported| device.faults().unsupported(step.op.name(), why.to_string());
+    let choices = device.choices_now();
+    let band = RowBand::of(rows);
+    let choice = shape(&step.op, &narrow).and_then(|shape| choices.get(&shape, band));
+    if let Some(choice) = choice {
+        let all = candidates(&step.op, class, target, &narrow).map_err(unsupported)?;
+        // A kernel of another version, or of another device, is none of them.
+        if let Some(selection) = all.into_iter().find(|selection| selection.kernel.name == choice.kernel) {
+            return Ok(selection);
+        }
+    }
+    select(&step.op, class, target, &narrow).map_err(unsupported)
+}
+
 impl Plan for GpuPlan {
     fn run<'a>(
         &'a self,
@@ -188,6 +237,10 @@ impl Plan for GpuPlan {
 
     fn extended(&self, program: Arc<Program>) -> LocalFuture<'_, Result<Box<dyn Plan>, ExecutorError>> {
         Box::pin(async move { Ok(Box::new(self.extend(program).await?) as Box<dyn Plan>) })
+    }
+
+    fn tune<'a>(&'a self, also: &'a [usize]) -> LocalFuture<'a, Result<Tuning, ExecutorError>> {
+        Box::pin(crate::tuner::tune(self, also))
     }
 
     fn preferred_rows(&self) -> usize {

@@ -1,7 +1,8 @@
 //! One run: write the batch, encode every step into one pass, submit once, read the outputs back.
 
+use std::rc::Rc;
+
 use heatseek_ops::{Batch, BufferId, ExecutorError, OutputId, Step};
-use heatseek_wgsl::RowClass;
 
 use crate::arena::{Arena, Captures};
 use crate::buffer::DeviceBuffer;
@@ -11,11 +12,26 @@ use crate::plan::{GpuPlan, Stage};
 use crate::readback::{self, Segment, map};
 
 /// A dispatch of a run.
-struct Dispatch<'a> {
-    step: (usize, &'a Step),
-    class: RowClass,
-    stage: &'a Stage,
-    grid: [u32; 3],
+pub(crate) struct Dispatch<'a> {
+    pub(crate) step: (usize, &'a Step),
+    pub(crate) stage: Rc<Stage>,
+    pub(crate) grid: [u32; 3],
+}
+
+impl Dispatch<'_> {
+    pub(crate) fn encode(
+        &self,
+        plan: &GpuPlan,
+        (arena, captures): (&Arena, &Captures),
+        pass: &mut wgpu::ComputePass<'_>,
+    ) -> Result<(), ExecutorError> {
+        let group = arena.group(&plan.device, self.step, &self.stage, &plan.weights, captures)?;
+        let [x, y, z] = self.grid;
+        pass.set_pipeline(&self.stage.pipeline.raw);
+        pass.set_bind_group(0, &group, &[]);
+        pass.dispatch_workgroups(x, y, z);
+        Ok(())
+    }
 }
 
 /// See [`heatseek_ops::Plan::run_watched`]; [`heatseek_ops::Plan::run`] without `computed`.
@@ -30,6 +46,7 @@ pub(crate) async fn run(
     if batch.sequences().is_empty() {
         return Ok(vec![Vec::new(); outputs.len()]);
     }
+    let _under_way = plan.tuner.begin_run(batch);
     let dispatches = dispatches(plan, batch, outputs).await?;
     let arena = plan.arena(batch).await?;
     finish(plan, batch, outputs, (&arena, &dispatches), computed).await
@@ -47,8 +64,7 @@ async fn dispatches<'a>(
         if rows == 0 || !plan.program.runs(step, outputs) {
             continue;
         }
-        let class = plan.target.row_class(rows);
-        let stage = plan.stage(index, class)?;
+        let stage = plan.stage(index, rows)?;
         stage.pipeline.ready(&plan.device).await?;
         let grid = stage.selection.grid(rows, batch);
         let most = plan.device.limits().max_compute_workgroups_per_dimension;
@@ -61,7 +77,7 @@ async fn dispatches<'a>(
                 .unsupported(format!("{} over {rows} rows", step.op.name()), why));
         }
         if !grid.contains(&0) {
-            all.push(Dispatch { step: (index, step), class, stage, grid });
+            all.push(Dispatch { step: (index, step), stage, grid });
         }
     }
     Ok(all)
@@ -141,12 +157,7 @@ fn encode(
     if !dispatches.is_empty() {
         let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
         for dispatch in dispatches {
-            let stage = dispatch.stage;
-            let group = arena.group(device, dispatch.step, dispatch.class, stage, &plan.weights, captures)?;
-            let [x, y, z] = dispatch.grid;
-            pass.set_pipeline(&stage.pipeline.raw);
-            pass.set_bind_group(0, &group, &[]);
-            pass.dispatch_workgroups(x, y, z);
+            dispatch.encode(plan, (arena, captures), &mut pass)?;
         }
     }
     let mut offset = 0;

@@ -65,6 +65,13 @@ pub(crate) fn compile(
     call(&device, "createComputePipelineAsync", &pipeline)?.dyn_into().ok()
 }
 
+/// `performance.now()`, on pages and in workers.
+pub(crate) fn now_ms() -> f64 {
+    let performance = get(&js_sys::global(), "performance");
+    let now = get(&performance, "now").dyn_into::<Function>().ok();
+    now.and_then(|now| now.call0(&performance).ok()?.as_f64()).unwrap_or(0.0)
+}
+
 fn object(entries: &[(&str, JsValue)]) -> JsValue {
     let object = js_sys::Object::new();
     for (key, value) in entries {

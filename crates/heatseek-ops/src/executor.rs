@@ -178,6 +178,19 @@ pub trait Executor {
     ) -> LocalFuture<'_, Result<Box<dyn Plan>, ExecutorError>>;
 }
 
+/// What became of a step of tuning.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tuning {
+    /// There is more to do.
+    More,
+    /// The same, but a run is under way and nothing was done.
+    Waiting,
+    /// Something was chosen, and there may be more to do: a good place to stop.
+    Chosen,
+    /// There is nothing to do, for the rows that runs had until now.
+    Done,
+}
+
 /// A Program made ready on a device.
 pub trait Plan {
     /// Runs `batch` and returns the asked outputs, each `[rows or sequences, width]` f32 row-major, in the
@@ -216,6 +229,17 @@ pub trait Plan {
     /// # Errors
     /// As [`Executor::prepare`]; [`ExecutorError::Invalid`] if `program` begins otherwise.
     fn extended(&self, program: Arc<Program>) -> LocalFuture<'_, Result<Box<dyn Plan>, ExecutorError>>;
+
+    /// Takes a step, of milliseconds where no kernel has to be compiled, towards choosing the fastest of the ways in which
+    /// this device can run the plan: it measures, compares answers, and has later runs take what won, whose results may
+    /// differ in rounding. It is done for the numbers of rows that runs had, and for those of `also`. Runs come first:
+    /// while one is under way nothing is done. By default there is one way.
+    ///
+    /// # Errors
+    /// [`ExecutorError::Lost`] if the device went away meanwhile, and others if it cannot go on.
+    fn tune<'a>(&'a self, _also: &'a [usize]) -> LocalFuture<'a, Result<Tuning, ExecutorError>> {
+        Box::pin(std::future::ready(Ok(Tuning::Done)))
+    }
 
     /// The most rows (tokens) worth giving to one run: a compromise between speed, memory and how soon a
     /// caller can cancel.

@@ -13,6 +13,7 @@ use crate::explain;
 use crate::extras;
 use crate::model;
 use crate::pooling::{self, Storage, Vectors, Weights};
+use crate::tuning;
 
 /// A model of pictures.
 #[wasm_bindgen]
@@ -63,6 +64,16 @@ impl ImageModel {
     /// `PoolerInfo[]` of pkg/src/pooling.ts.
     pub fn poolers(&self) -> Result<JsValue, JsValue> {
         pooling::table(|spec| self.model.pooler(spec, None))
+    }
+
+    /// See `heatseek::Tuner::step`: `more`, `waiting`, `chosen` or `done`.
+    pub async fn tune(&self, usual: bool) -> Result<String, JsValue> {
+        Ok(tuning::step(&self.model.tuner(), usual).await?)
+    }
+
+    /// See `heatseek::Tuner::table`.
+    pub fn tuned(&self, kept: Option<String>) -> Option<String> {
+        self.model.tuner().table(kept.as_deref())
     }
 
     /// `Embeddings` of pkg/src/types.ts but for `truncated`, of `RawPicture[]`.

@@ -13,6 +13,7 @@ mod index;
 mod layout;
 mod model;
 mod pooling;
+mod tuning;
 
 use std::cell::RefCell;
 

@@ -16,6 +16,7 @@ use crate::files::Files;
 use crate::image::ImageModel;
 use crate::index::{Chunking, RawChunk};
 use crate::pooling::{self, Storage, Vectors, Weights};
+use crate::tuning;
 
 /// A model whose device is open and compiles while its weights arrive.
 #[wasm_bindgen]
@@ -25,12 +26,14 @@ pub struct Loader(heatseek::Loader);
 impl Loader {
     /// Opens the device, for pictures or for texts. `files` holds all but the weights; more may be put into it
     /// meanwhile. `tell` hears what the device has done while it is made ready. `start_threads` is called, and its
-    /// promise awaited, before the CPU takes over from a GPU, now or later.
+    /// promise awaited, before the CPU takes over from a GPU, now or later. A GPU follows the choices in `tuned`, which is
+    /// what `Model::tuned` said in an earlier session.
     pub fn begin(
         files: &Files,
         device: &str,
         dtype: &str,
         images: bool,
+        tuned: Option<String>,
         tell: js_sys::Function,
         start_threads: js_sys::Function,
     ) -> js_sys::Promise {
@@ -39,7 +42,8 @@ impl Loader {
         wasm_bindgen_futures::future_to_promise(async move {
             let (device, dtype) = (device.map_err(Thrown::from)?, dtype.map_err(Thrown::from)?);
             let (watch, before_fallback) = (Some(control::watch(tell)), Some(control::hook(start_threads)));
-            let options = LoadOptions { device, dtype, watch, before_fallback, ..LoadOptions::default() };
+            let options =
+                LoadOptions { device, dtype, tuned, watch, before_fallback, ..LoadOptions::default() };
             let loader = match images {
                 true => heatseek::Loader::begin_images(&files, options).await,
                 false => heatseek::Loader::begin(&files, options).await,
@@ -116,6 +120,16 @@ impl Model {
         let (options, storage) = (self.options(&settings)?, Storage::of(&settings)?);
         let found = self.model.embed(&texts, &options, &control).await.map_err(Thrown::from)?;
         Ok(to_js(&found, &storage)?.into())
+    }
+
+    /// See `heatseek::Tuner::step`: `more`, `waiting`, `chosen` or `done`.
+    pub async fn tune(&self, usual: bool) -> Result<String, JsValue> {
+        Ok(tuning::step(&self.model.tuner(), usual).await?)
+    }
+
+    /// See `heatseek::Tuner::table`.
+    pub fn tuned(&self, kept: Option<String>) -> Option<String> {
+        self.model.tuner().table(kept.as_deref())
     }
 
     /// `ChunkEmbeddings` of pkg/src/types.ts; `chunk` is `{ tokens, overlap }`.

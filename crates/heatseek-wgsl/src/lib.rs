@@ -17,6 +17,6 @@ mod target;
 pub use kernel::{Access, Kernel, KernelBinding, kernels};
 pub use pack::{COLUMN_TILE, Packed, pack};
 pub use params::Params;
-pub use select::{Selection, Unsupported, select};
+pub use select::{Selection, Unsupported, candidates, select, shape};
 pub use storage::Storage;
-pub use target::{AdapterClass, RowClass, Target};
+pub use target::{AdapterClass, RowBand, RowClass, Target};

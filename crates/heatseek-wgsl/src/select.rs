@@ -2,7 +2,7 @@ use heatseek_ops::{Activation, Attention, Batch, Dim, Dtype, Gemm, HeadFusion, O
 use thiserror::Error;
 
 use crate::kernel::{Kernel, dtype_of, kernel};
-use crate::target::{RowClass, Target};
+use crate::target::{GUARANTEED_WORKGROUP_BYTES, RowClass, Target};
 
 /// Workgroups a dispatch may have in one dimension: WebGPU's default
 /// `maxComputeWorkgroupsPerDimension`. `shaders/shared/grid.wgsl` folds with the same number.
@@ -189,6 +189,52 @@ pub fn select(
         Some(kernel) if !kernel.stores(narrow) => no(format!("`{name}` does not store {narrow:?}")),
         Some(kernel) => Ok(Selection { kernel, constants, work }),
         None => no(format!("variant `{name}` is not shipped")),
+    }
+}
+
+/// All kernels that run `op` on a device like `target` with what is stored as `narrow`, each once: the first is what
+/// [`select`] takes for `class`, and the others are what it takes for more or fewer rows, or on other adapters.
+///
+/// # Errors
+/// As [`select`].
+pub fn candidates(
+    op: &Op,
+    class: RowClass,
+    target: &Target,
+    narrow: &[(&'static str, Dtype)],
+) -> Result<Vec<Selection>, Unsupported> {
+    let mut all = vec![select(op, class, target, narrow)?];
+    let least = GUARANTEED_WORKGROUP_BYTES.min(target.workgroup_bytes);
+    for direct in [target.direct, !target.direct] {
+        for matrix_units in [target.matrix_units, false] {
+            for workgroup_bytes in [target.workgroup_bytes, least] {
+                let other = Target { direct, matrix_units, workgroup_bytes, ..*target };
+                for selection in RowClass::ALL.into_iter().filter_map(|c| select(op, c, &other, narrow).ok())
+                {
+                    let fits = selection.kernel.workgroup_bytes <= target.workgroup_bytes;
+                    if fits && all.iter().all(|known| known.kernel.name != selection.kernel.name) {
+                        all.push(selection);
+                    }
+                }
+            }
+        }
+    }
+    Ok(all)
+}
+
+/// What decides which kernel of an op is the fastest, besides the rows, in words: `gemm_f32_norm_in 384x1152`. `None` for
+/// ops that there is one kernel for.
+pub fn shape(op: &Op, narrow: &[(&'static str, Dtype)]) -> Option<String> {
+    let stored = narrow.first().map_or(Dtype::F32, |(_, dtype)| *dtype).name();
+    match op {
+        Op::Gemm(gemm) => {
+            let variant = gemm_variant(gemm).ok()?;
+            Some(format!("gemm_{stored}{}{variant} {}x{}", gemm_halves(narrow), gemm.k, gemm.n))
+        }
+        Op::Attention(Attention { num_attention_heads: heads, head_dim, .. }) => {
+            Some(format!("attention_{stored} {heads}x{head_dim}"))
+        }
+        _ => None,
     }
 }
 

@@ -3,7 +3,7 @@ use heatseek_ops::Dtype;
 use crate::pack::COLUMN_TILE;
 
 /// Bytes of workgroup memory that WebGPU guarantees: its default `maxComputeWorkgroupStorageSize`.
-const GUARANTEED_WORKGROUP_BYTES: u32 = 16 << 10;
+pub(crate) const GUARANTEED_WORKGROUP_BYTES: u32 = 16 << 10;
 
 /// What kind of adapter runs the kernels, as far as their choice goes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -125,5 +125,39 @@ impl RowClass {
             Self::Medium => ("m32", 32, COLUMN_TILE),
             Self::Large => ("m64", 64, COLUMN_TILE),
         }
+    }
+}
+
+/// Rows of the narrowest band: the smallest tiles have no more than twice as many.
+const LEAST_BAND: usize = 8;
+
+/// Numbers of rows between two powers of two, for which a kernel is chosen by measuring: finer than [`RowClass`], which
+/// is chosen for all adapters of a kind. The last has all that is more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct RowBand(usize);
+
+impl RowBand {
+    /// How many there are: up to 8, 16 and so on to 8192 rows, and more.
+    pub const COUNT: usize = 12;
+
+    /// That of a run over `rows` rows.
+    pub fn of(rows: usize) -> Self {
+        let doublings = rows.max(1).div_ceil(LEAST_BAND).next_power_of_two().ilog2();
+        Self((doublings as usize).min(Self::COUNT - 1))
+    }
+
+    /// All of them, from few rows to many.
+    pub fn all() -> impl Iterator<Item = Self> {
+        (0..Self::COUNT).map(Self)
+    }
+
+    /// Its place among [`RowBand::all`].
+    pub fn index(self) -> usize {
+        self.0
+    }
+
+    /// Its name: the most rows that it has, and of the last, which has no such limit, twice those of the last but one.
+    pub fn rows(self) -> usize {
+        LEAST_BAND << self.0
     }
 }

@@ -6,7 +6,9 @@ use heatseek_ops::{
     LayerNorm, Op, Pool, Pooling, Program, Residual, Rows, Table, Tensor,
 };
 use heatseek_testkit::values;
-use heatseek_wgsl::{AdapterClass, Packed, RowClass, Storage, Target, pack, select};
+use heatseek_wgsl::{
+    AdapterClass, Packed, RowBand, RowClass, Storage, Target, candidates, pack, select, shape,
+};
 
 fn grid(op: impl Into<Op>, class: RowClass, rows: usize, lengths: &[usize]) -> [u32; 3] {
     let target = Target::default().staged();
@@ -151,6 +153,70 @@ fn tiles_grow_with_rows_and_sooner_on_few_cores() {
     assert_eq!(classes(AdapterClass::Integrated), [Few, Few, Small, Medium, Medium, Large, Large]);
     assert_eq!(classes(AdapterClass::Discrete), [Few, Few, Few, Few, Small, Medium, Large]);
     assert_eq!(RowClass::ALL.map(RowClass::index), [0, 1, 2, 3]);
+}
+
+#[test]
+fn every_row_limit_of_the_tables_ends_a_band() {
+    let bands: Vec<_> = RowBand::all().collect();
+    assert_eq!((bands.len(), bands[0].rows(), bands[11].rows()), (RowBand::COUNT, 8, 16384));
+    let of = |rows| RowBand::of(rows).rows();
+    assert_eq!(
+        [0, 1, 8, 9, 16, 17, 128, 129, 8192, 8193, 1 << 30].map(of),
+        [8, 8, 8, 16, 16, 32, 128, 256, 8192, 16384, 16384]
+    );
+    assert!(bands.iter().enumerate().all(|(index, band)| band.index() == index));
+    for adapter in [AdapterClass::Software, AdapterClass::Integrated, AdapterClass::Discrete] {
+        for (dtype, matrix_units) in [(Dtype::F32, false), (Dtype::F16, true), (Dtype::Int8, false)] {
+            let target = Target { matrix_units, ..Target::new(dtype, adapter) };
+            for band in &bands[..11] {
+                let (least, most) = (band.rows() / 2 + 1, band.rows());
+                assert_eq!(target.row_class(least), target.row_class(most), "{target:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn candidates_begin_with_what_the_tables_say_and_have_every_tile_once() {
+    let gemm = Op::from(Gemm { residual: Residual::Add, ..Gemm::linear(64, 64) });
+    let heads = Op::from(Attention { num_attention_heads: 2, head_dim: 32, causal: false });
+    let norm = Op::from(L2Normalize { width: 64 });
+    let names = |op: &Op, target: &Target, narrow: &[(&'static str, Dtype)]| -> Vec<&str> {
+        let all = candidates(op, RowClass::Medium, target, narrow).unwrap();
+        assert_eq!(all[0], select(op, RowClass::Medium, target, narrow).unwrap());
+        assert!(all.iter().all(|selection| selection.constants == all[0].constants));
+        all.iter().map(|selection| selection.kernel.name).collect()
+    };
+    let with = |dtype, adapter| Target::new(dtype, adapter);
+    let software = names(&gemm, &with(Dtype::F32, AdapterClass::Software), &[]);
+    assert_eq!(software[..2], ["gemm_direct_f32_m16_add", "gemm_direct_f32_m4_add"]);
+    let discrete = names(&gemm, &with(Dtype::F32, AdapterClass::Discrete), &[]);
+    assert_eq!(discrete[0], "gemm_f32_m32_add");
+    let sorted = |mut names: Vec<&'static str>| {
+        names.sort_unstable();
+        names
+    };
+    assert_eq!(software.len(), 6);
+    assert_eq!(sorted(software), sorted(discrete), "the same ones, in another order");
+    let half = [("weight", Dtype::F16)];
+    let units = Target { matrix_units: true, ..with(Dtype::F16, AdapterClass::Discrete) };
+    let small = names(&gemm, &units, &half);
+    // Two of the tiles for matrix units are larger than what WebGPU guarantees.
+    assert_eq!(small.len(), 6, "{small:?}");
+    let large = names(&gemm, &Target { workgroup_bytes: 48 << 10, ..units }, &half);
+    assert_eq!(large.len(), 9, "{large:?}");
+    assert_eq!(large.iter().filter(|name| name.contains("m128")).count(), 1);
+    assert!(large.contains(&"gemm_f16_matrix_m64_add"), "what a larger tile hides is there too");
+    assert_eq!(names(&gemm, &with(Dtype::Int8, AdapterClass::Discrete), &[("weight", Dtype::Int8)]).len(), 3);
+    assert_eq!(
+        names(&heads, &with(Dtype::F32, AdapterClass::Software), &[]),
+        ["attention_direct_f32_d32", "attention_f32_d32"]
+    );
+    assert_eq!(names(&norm, &with(Dtype::F32, AdapterClass::Software), &[]).len(), 1);
+    assert_eq!(shape(&gemm, &[]).unwrap(), "gemm_f32_add 64x64");
+    assert_eq!(shape(&gemm, &[("weight", Dtype::F16), ("x", Dtype::F16)]).unwrap(), "gemm_f16_x16_add 64x64");
+    assert_eq!(shape(&heads, &[]).unwrap(), "attention_f32 2x32");
+    assert_eq!(shape(&norm, &[]), None);
 }
 
 /// Activations of a layer after BERT: what is wide is f16, what sums over layers and what is read back is not.

@@ -1,5 +1,6 @@
 //! From a [`DeviceChoice`] to a Program ready on a device that has proved itself.
 
+use std::collections::VecDeque;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -14,8 +15,14 @@ use heatseek_ops::{
     ReferenceExecutor,
 };
 
+#[cfg(not(target_arch = "wasm32"))]
+use crate::Tuner;
 use crate::self_check::{self, Truth, Verdict};
-use crate::{Control, DeviceChoice, DeviceReport, Error, LoadOptions, Progress, Stage};
+use crate::{Control, DeviceChoice, DeviceReport, Error, LoadOptions, Progress, Stage, Tune, tuning};
+
+/// What [`Tune::Now`] may take, but for the choice that is under way then.
+#[cfg(not(target_arch = "wasm32"))]
+const TUNING: std::time::Duration = std::time::Duration::from_secs(10);
 
 /// Makes a device fail.
 pub(crate) type Lose = Rc<dyn Fn()>;
@@ -33,6 +40,8 @@ pub(crate) struct Active {
     pub(crate) report: DeviceReport,
     /// Of a GPU, for tests: makes it fail as a driver reset would.
     pub(crate) lose: Option<Lose>,
+    /// What tunes itself, if that runs it.
+    pub(crate) gpu: Option<GpuDevice>,
 }
 
 /// What devices need to know about a model, of whatever kind.
@@ -80,7 +89,15 @@ pub(crate) async fn open(
             match (executor, options.device) {
                 (Ok(executor), _) => {
                     let gpu = executor.gpu().clone();
-                    checked_gpu(model, &executor, Rc::new(move || gpu.destroy()), options, control).await
+                    let lose = Rc::new(move || gpu.destroy());
+                    let active =
+                        checked_gpu(model, &executor, (lose, Some(executor.gpu())), options, control).await?;
+                    #[cfg(not(target_arch = "wasm32"))]
+                    if options.tune == Tune::Now {
+                        let tuner = Tuner::new(Rc::new(active.clone()), model.query_rows());
+                        tuner.run(TUNING, true, control).await?;
+                    }
+                    Ok(active)
                 }
                 (Err(error), DeviceChoice::Gpu) => Err(error.into()),
                 (Err(error), _) => {
@@ -92,7 +109,7 @@ pub(crate) async fn open(
         DeviceChoice::Cuda => {
             let executor = request_cuda(options)?;
             let gpu = executor.cuda().clone();
-            checked_gpu(model, &executor, Rc::new(move || gpu.destroy()), options, control).await
+            checked_gpu(model, &executor, (Rc::new(move || gpu.destroy()), None), options, control).await
         }
     }
 }
@@ -125,6 +142,9 @@ pub(crate) async fn request_gpu(options: &LoadOptions) -> Result<GpuExecutor, Ex
         Some(watch) => device.with_watch(watch),
         None => device,
     };
+    if options.tune != Tune::Never {
+        tuning::follow(&device, options.tuned.as_deref());
+    }
     Ok(GpuExecutor::new(if options.staged { device.staged() } else { device }))
 }
 
@@ -196,7 +216,7 @@ async fn prepare(
     let plan: Rc<dyn Plan> = executor.prepare(program.clone(), plan_options).await?.into();
     let report = DeviceReport::new(executor.device_for(dtype), norm, fallback);
     let loaded = (program.clone(), plan.clone());
-    Ok(Active { program, plan, loaded, appended: 0, tail, report, lose: None })
+    Ok(Active { program, plan, loaded, appended: 0, tail, report, lose: None, gpu: None })
 }
 
 /// A GPU plan that agrees with the CPU: f16 first where that is left to us, LayerNorm folded into the GEMMs where
@@ -205,7 +225,7 @@ async fn prepare(
 async fn checked_gpu(
     model: &dyn Encoder,
     executor: &dyn Executor,
-    lose: Lose,
+    (lose, gpu): (Lose, Option<&GpuDevice>),
     options: &LoadOptions,
     control: &dyn Control,
 ) -> Result<Active, Error> {
@@ -213,8 +233,9 @@ async fn checked_gpu(
     let mut expected = None;
     let mut why = String::new();
     let dtypes = options.dtype.on(executor).iter();
-    let ways = dtypes.flat_map(|dtype| [Norm::Folded, Norm::Plain].map(|norm| (norm, *dtype)));
-    for way in ways {
+    let mut ways: VecDeque<_> =
+        dtypes.flat_map(|dtype| [Norm::Folded, Norm::Plain].map(|norm| (norm, *dtype))).collect();
+    while let Some(way) = ways.pop_front() {
         control.progress(Progress { stage: Stage::Prepare, loaded: 0, total: 1 });
         control.checkpoint().await?;
         let active = match prepare(model, executor, way, options, None).await {
@@ -241,7 +262,9 @@ async fn checked_gpu(
         };
         control.progress(Progress { stage: Stage::SelfCheck, loaded: 1, total: 1 });
         match verdict {
-            Verdict::Right => return Ok(Active { lose: Some(lose), ..active }),
+            Verdict::Right => return Ok(Active { lose: Some(lose), gpu: gpu.cloned(), ..active }),
+            // Kernels that were chosen on another day, by another driver perhaps.
+            Verdict::Wrong(_) if gpu.is_some_and(GpuDevice::forget_choices) => ways.push_front(way),
             Verdict::Wrong(reason) => why = reason,
         }
         expected = Some(truth);

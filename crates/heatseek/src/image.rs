@@ -137,7 +137,7 @@ impl ImageModel {
 
     /// What it is and where it runs.
     pub fn info(&self) -> ModelInfo<VisionSpec> {
-        ModelInfo { spec: self.model().spec().clone(), device: self.runner.active().report.clone() }
+        ModelInfo { spec: self.model().spec().clone(), device: self.runner.report() }
     }
 
     /// What pictures go through before the model sees them.

@@ -1,5 +1,6 @@
 //! What a loaded model says about itself.
 
+use heatseek_gpu::Choice;
 use heatseek_model::{ModelSpec, Norm};
 use heatseek_ops::{DeviceInfo, DeviceKind};
 use serde::Serialize;
@@ -20,6 +21,9 @@ pub struct DeviceReport {
     /// Why this is not the device that would have been first choice.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fallback: Option<String>,
+    /// The kernels that were chosen by measuring, now or in an earlier session.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub tuned: Vec<Choice>,
 }
 
 impl DeviceReport {
@@ -35,7 +39,8 @@ impl DeviceReport {
             Norm::Plain => "plain layer norm",
         };
         let kernels = format!("{}, {norm}", device.kernels);
-        Self { kind, name: device.name, backend: device.backend, dtype: device.dtype, kernels, fallback }
+        let DeviceInfo { name, backend, dtype, .. } = device;
+        Self { kind, name, backend, dtype, kernels, fallback, tuned: Vec::new() }
     }
 }
 

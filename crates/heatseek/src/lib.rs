@@ -39,6 +39,7 @@ mod parts;
 mod rank;
 mod runner;
 mod self_check;
+mod tuning;
 mod way;
 
 pub use analysis::{Analysis, AnalysisOptions, Clusters, Plane};
@@ -51,12 +52,12 @@ pub use error::Error;
 pub use explain::{ExplainOptions, ExplainedSide, Explanation};
 pub use futures_lite::future::block_on;
 pub use heatseek_attention::{Frame, GraphStats, Offset, Sink};
-pub use heatseek_gpu::{Milestone, Watch};
+pub use heatseek_gpu::{Choice, Milestone, Watch};
 pub use heatseek_image::{DecodeOptions, ImageError, Picture, Pixels, Preprocessor, Rect};
 pub use heatseek_model::{
     ModelError, ModelFiles, ModelSpec, Norm, PatchGrid, VisionModel, VisionSpec, WantedFile,
 };
-pub use heatseek_ops::{HeadFusion, LocalFuture, Pooling};
+pub use heatseek_ops::{HeadFusion, LocalFuture, Pooling, Tuning};
 pub use heatseek_pool::{
     Iem, Kind, Params, PoolError, Pooled, Pooler, PoolerSpec, Row, RowInfo, Sizes, rows,
 };
@@ -69,9 +70,10 @@ pub use model::{Loader, Model};
 pub use neuron::{NeuronOptions, NeuronView};
 pub use occlusion::Occlusion;
 pub use options::{
-    DeviceChoice, DtypeChoice, EmbedOptions, Hook, LoadOptions, SourceTransform, pooling_from_name,
+    DeviceChoice, DtypeChoice, EmbedOptions, Hook, LoadOptions, SourceTransform, Tune, pooling_from_name,
 };
 pub use rank::RankCurves;
+pub use tuning::Tuner;
 
 #[doc(hidden)]
 pub use parts::{Parts, executor};

@@ -158,7 +158,7 @@ impl Model {
 
     /// What it is and where it runs.
     pub fn info(&self) -> ModelInfo {
-        ModelInfo { spec: self.text_model().spec().clone(), device: self.runner.active().report.clone() }
+        ModelInfo { spec: self.text_model().spec().clone(), device: self.runner.report() }
     }
 
     /// Counts the tokens of `text`, special ones included, without any limit.

@@ -112,6 +112,20 @@ impl DtypeChoice {
     }
 }
 
+/// Whether a GPU's kernels are chosen by measuring, beside what the tables say of adapters of its kind.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Tune {
+    /// By the tables only: vectors are the same to the last bit in every session on an adapter.
+    Never,
+    /// What was chosen in an earlier session is followed. Nothing is measured but by
+    /// [`Model::tuner`](crate::Model::tuner), when there is time for it.
+    #[default]
+    Idle,
+    /// The same, and what was not chosen yet for a query and for a full batch is measured while the model is loaded. In
+    /// browsers that is left to the caller, for want of a clock.
+    Now,
+}
+
 /// For tests: rewrites the source of a kernel before it is compiled.
 pub type SourceTransform = Rc<dyn Fn(&Kernel, &str) -> String>;
 
@@ -127,6 +141,11 @@ pub struct LoadOptions {
     pub adapter: Option<String>,
     /// What weights and large activations are stored as.
     pub dtype: DtypeChoice,
+    /// Whether a GPU's kernels are chosen by measuring.
+    pub tune: Tune,
+    /// What was chosen in an earlier session: [`Tuner::table`](crate::Tuner::table). What is of another adapter, driver or
+    /// version, or no table at all, is passed over. `None` is what the user's cache has, and nothing in browsers.
+    pub tuned: Option<String>,
     /// For measurements: told what a GPU has done while it is made ready.
     pub watch: Option<Watch>,
     /// Awaited before the CPU takes over from a GPU that fails: starts the threads of its kernels, where they are not

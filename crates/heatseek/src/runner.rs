@@ -3,12 +3,13 @@
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
+use heatseek_gpu::GpuDevice;
 use heatseek_ops::{Batch, ExecutorError, OutputId};
 use heatseek_pool::Pooler;
 
 use crate::appended::{VectorOutput, Wanted};
 use crate::device::{self, Active, Encoder};
-use crate::{Control, Error, LoadOptions, Mark};
+use crate::{Control, DeviceReport, Error, LoadOptions, Mark, Tuner};
 
 /// Poolers remembered, to be appended again where they are missing: after a loss, or when too many others came.
 const REMEMBERED: usize = 64;
@@ -31,6 +32,17 @@ impl<E: Encoder> Runner<E> {
 
     pub(crate) fn active(&self) -> Rc<Active> {
         self.active.borrow().clone()
+    }
+
+    /// The device in use, with what is chosen on it now.
+    pub(crate) fn report(&self) -> DeviceReport {
+        let active = self.active();
+        let tuned = active.gpu.as_ref().map(GpuDevice::choices).unwrap_or_default();
+        DeviceReport { tuned, ..active.report.clone() }
+    }
+
+    pub(crate) fn tuner(&self) -> Tuner {
+        Tuner::new(self.active(), self.encoder.query_rows())
     }
 
     /// Where a run leaves the vectors of `pooler`, which is made part of the Program if it is not yet; without one, of

@@ -24,6 +24,7 @@ export const STEPS: Readonly<Record<LoadStep, string>> = {
   prepare: 'Make the device ready',
   upload: 'Hand the weights to the GPU',
   'self-check': 'First dispatch, with the CPU beside it',
+  tune: 'Measuring kernels',
 };
 
 /** A list that is read as what it says; the bars are of `total` milliseconds. */

@@ -41,6 +41,9 @@ pub struct BenchArgs {
     /// Few small cases, few rounds, and no ceilings: less than half a minute.
     #[arg(long)]
     pub quick: bool,
+    /// Before a case is timed, choose a GPU's kernels for it by measuring them, and keep them for later sessions.
+    #[arg(long)]
+    pub tune: bool,
     /// Rounds of each case [default: as many as go into a few seconds].
     #[arg(long, value_name = "COUNT")]
     pub rounds: Option<usize>,

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use heatseek::{
     Cancelled, Control, DeviceChoice, DeviceReport, Error, LoadOptions, LocalFuture, ModelFiles, Progress,
-    Stage, block_on,
+    Stage, Tune, block_on,
 };
 use heatseek_gpu::AdapterReport;
 
@@ -53,7 +53,8 @@ impl Bench<'_> {
         let name = name(device);
         let what = format!("{name} {}", dtype.name());
         self.bar.say(&format!("{what}: loading"));
-        let options = dtype.applied(LoadOptions { device, ..LoadOptions::default() });
+        let tune = if self.args.tune { Tune::Idle } else { Tune::Never };
+        let options = dtype.applied(LoadOptions { device, tune, ..LoadOptions::default() });
         let (subject, mut cold_start) = match load(self.path, &options) {
             Ok(loaded) => loaded,
             Err(error) => return self.absent(what, error.into()),
@@ -105,6 +106,7 @@ impl Bench<'_> {
                 peak: limits.map(|limits| limits.gemm_gflops),
                 rounds,
                 against: &self.args.against,
+                tune: self.args.tune,
             };
             if one.run(&mut self.pool, &mut self.report, &self.bar)? {
                 measured = Some(case);

@@ -36,6 +36,8 @@ pub struct OneCase<'a> {
     pub peak: Option<f64>,
     pub rounds: Rounds,
     pub against: &'a [&'static str],
+    /// Whether kernels are chosen by measuring before it is timed.
+    pub tune: bool,
 }
 
 /// A peer that has the inputs and gave the right answer.
@@ -67,6 +69,15 @@ impl OneCase<'_> {
                 return Ok(false);
             }
         };
+        if self.tune {
+            bar.say(&format!("{what}: choosing kernels"));
+            self.subject.tune()?;
+            if let Ok(Err(reason)) = self.checked(&parts, &batches) {
+                bar.tell(&format!("{what}: not timed, the answer of the chosen kernels is wrong: {reason}"));
+                report.refused.push(Absent { what, reason });
+                return Ok(false);
+            }
+        }
         let peers = self.peers(pool, report, bar, &what);
         let measured = self.timed(&parts, &batches, cosines[1].is_some(), &peers)?;
         let cost = cost::total(&parts.program, &batches, self.dtype.bytes())?;

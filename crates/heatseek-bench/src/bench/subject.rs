@@ -1,6 +1,7 @@
 //! The model that is timed: as files, and loaded on a device.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use heatseek::{
     Control, DeviceReport, EmbedOptions, Error, ImageModel, ImageOptions, LoadOptions, Model, ModelFiles,
@@ -10,6 +11,9 @@ use heatseek_model::TextModel;
 use heatseek_ops::{Batch, OutputId, POOLED, Program};
 
 use super::work::Work;
+
+/// What choosing kernels for a case may take, but for the choice that is under way then.
+const TUNING: Duration = Duration::from_secs(30);
 
 /// A model that is read, on no device.
 pub enum Blueprint {
@@ -113,6 +117,15 @@ impl Subject {
             Self::Text(model) => model.info().device,
             Self::Picture(model) => model.info().device,
         }
+    }
+
+    /// Chooses kernels for the numbers of rows that runs had.
+    pub fn tune(&self) -> Result<(), Error> {
+        let tuner = match self {
+            Self::Text(model) => model.tuner(),
+            Self::Picture(model) => model.tuner(),
+        };
+        block_on(tuner.run(TUNING, false, &NoControl))
     }
 
     pub fn parts(&self) -> Parts {
