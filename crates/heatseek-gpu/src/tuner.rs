@@ -306,7 +306,7 @@ impl Trial {
             let values = (1..).map(value).take(part.bytes as usize / part.dtype.size_bytes());
             let bytes: Vec<u8> = match part.dtype {
                 Dtype::F16 => values.flat_map(|v| f16::from_f32(v).to_le_bytes()).collect(),
-                Dtype::F32 | Dtype::Int8 => values.flat_map(f32::to_le_bytes).collect(),
+                Dtype::F32 | Dtype::Bf16 | Dtype::Int8 => values.flat_map(f32::to_le_bytes).collect(),
             };
             plan.device.queue().write_buffer(target, part.offset, &bytes);
         }
@@ -341,7 +341,7 @@ impl Part {
         *rest = others;
         match self.dtype {
             Dtype::F16 => own.chunks_exact(2).map(|b| f16::from_le_bytes([b[0], b[1]]).to_f32()).collect(),
-            Dtype::F32 | Dtype::Int8 => bytemuck::pod_collect_to_vec(own),
+            Dtype::F32 | Dtype::Bf16 | Dtype::Int8 => bytemuck::pod_collect_to_vec(own),
         }
     }
 }
