@@ -450,7 +450,8 @@ mod tests {
     fn what_is_hardly_faster_or_not_reliably_so_does_not_win() {
         assert_eq!(play(2, |kernel, _| [1.0, 0.96][kernel]).0, (0, 1.0));
         // The median alone would be 0.5.
-        let unreliable = |kernel: usize, round: usize| if kernel == 1 && round % 3 != 0 { 0.5 } else { 1.0 };
+        let unreliable =
+            |kernel: usize, round: usize| if kernel == 1 && !round.is_multiple_of(3) { 0.5 } else { 1.0 };
         let (verdict, turns) = play(2, unreliable);
         assert_eq!(verdict, (0, 1.0));
         assert!(turns.len() < 2 * ROUNDS, "it ends with the third loss");

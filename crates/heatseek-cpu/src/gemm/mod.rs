@@ -71,9 +71,7 @@ pub(crate) fn gemm(
     operands: &mut Operands<'_>,
 ) -> Result<(), ExecutorError> {
     match packed.iter().find(|(name, _)| *name == "weight").map(|(_, weight)| &**weight) {
-        Some(Packed::F32(weight)) => {
-            gemm_floats(isa, op, rows, (Weight::Packed(weight), None), operands)
-        }
+        Some(Packed::F32(weight)) => gemm_floats(isa, op, rows, (Weight::Packed(weight), None), operands),
         Some(Packed::Bf16(weight)) => bf16::gemm(isa, op, rows, weight, operands),
         Some(Packed::Int8(weight)) => int8::gemm(int8, op, rows, weight, operands),
         None => {

@@ -64,7 +64,11 @@ impl Module {
         variant::compile_alone(self.package)?;
         let compiled = workspace::compiled_wasm(self.package);
         let stamp_file = workspace::target_dir().join("xtask").join(self.out_name).with_extension("stamp");
-        let stamp = Stamp::new(stamp_file, &[compiled.clone()], &[self.out_name, env!("CARGO_PKG_VERSION")])?;
+        let stamp = Stamp::new(
+            stamp_file,
+            std::slice::from_ref(&compiled),
+            &[self.out_name, env!("CARGO_PKG_VERSION")],
+        )?;
         let (js, wasm) = (self.out_dir.join(format!("{}.js", self.out_name)), self.wasm(Variant::Baseline));
         if stamp.is_current(&[&js, &wasm])? {
             console::note(&format!("{}: unchanged since the last time", self.package));
