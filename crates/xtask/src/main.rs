@@ -13,6 +13,8 @@ Make and run it:
   build                    setup, wasm, the npm package, the page (web/dist)
   start [--port N]         build, then serve the page and print its address
   serve DIR [--port N]     serve a folder as a static host would
+  archive [--target T]     the native binary as people download it, in target/archives
+                           (--check: does it compile for every system it is released for?)
 
 Check it:
   test [--quick] [--list]
@@ -26,6 +28,7 @@ Check it:
 ";
 
 mod commands {
+    pub mod archive;
     pub mod build;
     pub mod corpus;
     pub mod docs;
@@ -61,7 +64,7 @@ use std::process::ExitCode;
 use anyhow::{Result, bail};
 
 use args::Args;
-use commands::{build, corpus, docs, golden, layers, serve, setup, sizes, start, test, wasm};
+use commands::{archive, build, corpus, docs, golden, layers, serve, setup, sizes, start, test, wasm};
 
 fn main() -> ExitCode {
     let done = if variant::is_rustc() { variant::rustc() } else { dispatch() };
@@ -78,6 +81,7 @@ fn main() -> ExitCode {
 fn dispatch() -> Result<()> {
     let mut args = Args::from_env();
     match args.command().as_deref() {
+        Some("archive") => archive::run(args),
         Some("setup") => setup::run(args),
         Some("wasm") => wasm::run(args),
         Some("build") => build::run(args),
