@@ -381,7 +381,9 @@ fn a_model_is_stored_as_asked() {
     let device = stored(&Backend::Cpu, DtypeChoice::Int8);
     assert!(device.dtype == "int8" && device.kernels.starts_with("int8 "), "{}", device.kernels);
     match load(&Backend::Cpu, DtypeChoice::Bf16).map(|model| model.info().device) {
-        Ok(device) => assert_eq!((device.dtype, &*device.kernels), ("bf16", "bf16 avx512")),
+        Ok(device) => {
+            assert!(device.dtype == "bf16" && device.kernels.starts_with("bf16 avx512"), "{}", device.kernels)
+        }
         Err(error) => assert!(error.to_string().contains("AVX512-BF16"), "{error}"),
     }
     if available(&Backend::lavapipe()) {
