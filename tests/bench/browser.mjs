@@ -1,5 +1,5 @@
 // npm run bench:browser [-- --model NAMES --device webgpu,wasm --dtype f32,int8 --threads 1,2 --cases NAME,… --rounds N
-//                           --cold N --out DIR --json FILE --quick --full --plant ours|peer]
+//                           --cold N --out DIR --keep --json FILE --quick --full --plant ours|peer]
 //
 // Times Heatseek and transformers.js in Chromium, interleaved: every round times each once, in alternating order, and the
 // ratio is taken within the round. Before a case is timed, the answers must be right (`judge` in sides.mjs); of the
@@ -11,7 +11,8 @@
 // after every case, `runtime bytes` the code that the page fetched, after brotli: see fresh.mjs. The case `attention`, of
 // models of pictures, times what looking costs us beside the plain call (see looks.mjs).
 //
-// Each row is printed and written when it is done. `--plant` spoils the answers of a side, which must be refused. Status 1
+// Each row is printed and written when it is done; with `--keep` a run adds to what DIR has of an earlier one of the same
+// commit and machine. `--plant` spoils the answers of a side, which must be refused. Status 1
 // means that some case was.
 import { parseArgs } from 'node:util';
 import { launch } from '../browser/chromium.mjs';
@@ -36,6 +37,7 @@ const { values: given } = parseArgs({
     quick: { type: 'boolean', default: false }, // f32, one thread, the first case of each model, few rounds
     full: { type: 'boolean', default: false }, // the larger cases on WebGPU, for machines with a GPU
     out: { type: 'string' },
+    keep: { type: 'boolean', default: false },
     json: { type: 'string' },
     plant: { type: 'string' },
   },

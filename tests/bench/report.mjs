@@ -1,7 +1,7 @@
 // What browser.mjs found, as JSON, as a table in Markdown and as a chart. Written anew after every row, so that a run that
 // is stopped leaves what it had.
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { cpus, loadavg, release, type } from 'node:os';
 import { join } from 'node:path';
 import { chart } from './chart.mjs';
@@ -18,15 +18,29 @@ export function environment(browser) {
   };
 }
 
-/** The file or folder a run writes to. */
+/** What rows of two runs must have in common to stand in one table. */
+const SAME = ['commit', 'modified', 'cpu', 'cores', 'system', 'node', 'browser'];
+
+/** What a row is about: measured again, it takes the place of the earlier one. */
+const about = ({ model, case: name, device, dtype, threads }) => JSON.stringify([model, name, device, dtype, threads]);
+
+/** The file or folder a run writes to; with `keep` it goes on with the rows that the folder has. */
 export class Report {
   #out;
   #rows = [];
 
-  constructor({ out, json, environment: about }) {
+  constructor({ out, json, keep, environment }) {
     this.#out = { out, json };
-    this.environment = about;
-    if (out) mkdirSync(out, { recursive: true });
+    this.environment = environment;
+    if (!out) return;
+    mkdirSync(out, { recursive: true });
+    const file = join(out, 'report.json');
+    if (!keep || !existsSync(file)) return;
+    const earlier = JSON.parse(readFileSync(file, 'utf8'));
+    const other = SAME.find((name) => earlier.environment[name] !== environment[name]);
+    if (other) throw new Error(`--keep: ${file} is of ${other} ${earlier.environment[other]}, this run of ${environment[other]}`);
+    this.#rows = earlier.rows;
+    this.environment = { ...earlier.environment, command: `${earlier.environment.command}; ${environment.command}` };
   }
 
   get rows() {
@@ -34,7 +48,8 @@ export class Report {
   }
 
   add(row) {
-    this.#rows.push(row);
+    const known = this.#rows.findIndex((other) => about(other) === about(row));
+    this.#rows.splice(known < 0 ? this.#rows.length : known, known < 0 ? 0 : 1, row);
     const data = JSON.stringify({ environment: this.environment, rows: this.#rows }, null, 2);
     const { out, json } = this.#out;
     if (json) writeFileSync(json, data);
