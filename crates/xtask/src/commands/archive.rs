@@ -53,14 +53,18 @@ fn host() -> Result<&'static str> {
     let version = run::read(run::command("rustc").arg("-vV"))?;
     let host = version.lines().find_map(|line| line.strip_prefix("host: ")).unwrap_or("unknown");
     let found = TARGETS.iter().find(|target| **target == host);
-    found.copied().with_context(|| format!("{host} is not released; --target names one of {}", TARGETS.join(", ")))
+    found
+        .copied()
+        .with_context(|| format!("{host} is not released; --target names one of {}", TARGETS.join(", ")))
 }
 
 fn archive(target: &str) -> Result<()> {
     // Frameworks of macOS are nothing that another system has: its linker is needed.
     let apple = target.contains("apple");
     if apple && !cfg!(target_os = "macos") {
-        bail!("{target} is linked with the frameworks of macOS: make its archive on a Mac (--check works anywhere)");
+        bail!(
+            "{target} is linked with the frameworks of macOS: make its archive on a Mac (--check works anywhere)"
+        );
     }
     let linux = target.contains("linux").then(|| format!("{target}.{GLIBC}"));
     let mut build = if apple { run::cargo() } else { zig("zigbuild")? };
