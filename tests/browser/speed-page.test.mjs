@@ -18,7 +18,7 @@ const PEER = `
 export const env = { version: '0.0.1' };
 export class RawImage {}
 export async function pipeline(task, model, options) {
-  globalThis.asked = { task, model, options, path: env.localModelPath };
+  globalThis.asked = { task, model, options, host: env.remoteHost, path: env.remotePathTemplate };
   const extract = async (inputs) => {
     await new Promise((done) => setTimeout(done, 20));
     return { data: Float32Array.from({ length: inputs.length * 384 }, (_, i) => Math.sin(i)), dims: [inputs.length, 384] };
@@ -158,7 +158,7 @@ test('transformers.js comes only when it is asked for, from where it is said, an
   expect(requests.filter((url) => url.endsWith('/peer.js'))).toHaveLength(1);
   expect(runs.map(({ name, rounds }) => [name, rounds.length])).toEqual([['Heatseek · CPU · f32', ROUNDS], ['transformers.js · CPU · f32', ROUNDS]]);
   expect(await page.evaluate(() => [globalThis.asked, globalThis.disposed])).toEqual([
-    { task: 'feature-extraction', model: 'all-MiniLM-L6-v2', options: { device: 'wasm', dtype: 'fp32' }, path: `${server.origin}/models/` }, true,
+    { task: 'feature-extraction', model: 'all-MiniLM-L6-v2', options: { device: 'wasm', dtype: 'fp32' }, host: `${server.origin}/models/`, path: '{model}/' }, true,
   ]);
   // It answers with something else, and the page says how far off that is.
   expect(Math.abs(runs[1].cosine)).toBeLessThan(0.5);

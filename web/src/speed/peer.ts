@@ -23,7 +23,7 @@ export interface Peer {
 
 /** As far as it is used here. */
 interface Library {
-  readonly env: { version: string; allowRemoteModels: boolean; allowLocalModels: boolean; localModelPath: string; useBrowserCache: boolean };
+  readonly env: { version: string; allowLocalModels: boolean; remoteHost: string; remotePathTemplate: string; useBrowserCache: boolean };
   readonly RawImage: new (data: Uint8ClampedArray, width: number, height: number, channels: number) => unknown;
   pipeline(task: string, model: string, options: object): Promise<Pipeline>;
 }
@@ -39,9 +39,10 @@ export async function openPeer(source: PeerSource, work: Work): Promise<Peer> {
   const { env, pipeline, RawImage } = (await import(/* @vite-ignore */ source.script)) as Library;
   const address = /^(https?:|\.{0,2}\/)/.test(source.model) ? new URL(source.model.replace(/\/$/, ''), document.baseURI) : undefined;
   if (address) {
-    env.allowRemoteModels = false;
-    env.allowLocalModels = true;
-    env.localModelPath = new URL('.', address).href;
+    // Not as a local path: given an address there, transformers.js 4.3.1 finds the graph and no tokenizer.
+    env.allowLocalModels = false;
+    env.remoteHost = new URL('.', address).href;
+    env.remotePathTemplate = '{model}/';
   }
   const name = address ? (address.pathname.split('/').at(-1) ?? '') : source.model;
   const task = work.reads === 'text' ? 'feature-extraction' : 'image-feature-extraction';
