@@ -42,7 +42,7 @@ export class Fleet {
 
   /** As the call `embed` of one engine. `maxLength` is the model's, in tokens. Engines that do not start are done without. */
   embed(args: EmbedArgs, following: Following, maxLength: number): Promise<Embedded> {
-    const parts = divisible(args.settings) ? split(args.texts, maxLength * UNITS_PER_TOKEN) : [];
+    const parts = this.#count > 1 && divisible(args.settings) ? split(args.texts, maxLength * UNITS_PER_TOKEN) : [];
     return parts.length < 2 ? this.first.call('embed', args, following) : this.#share(args, parts, following);
   }
 

@@ -81,6 +81,14 @@ test('few texts, and what depends on the whole call, stay with the first engine'
   expect(start).not.toHaveBeenCalled();
 });
 
+test('an only engine is given a call as it is', async () => {
+  const first = engine();
+  const texts = many(300);
+  const fleet = new Fleet(first.as, () => Promise.reject(new Error('no other was to be started')), 1);
+  expect(await fleet.embed({ texts, settings }, none, LIMIT)).toEqual(embedded({ texts, settings }));
+  expect(first.calls).toEqual([{ texts, settings }]);
+});
+
 test('an engine that breaks or does not start is done without', async () => {
   const [first, second] = [engine(), engine()];
   second.client.ended = false;
