@@ -15,6 +15,8 @@ import type { Work } from './work.ts';
 const LEAST_COSINE = { f32: 0.9999, f16: 0.9999, int8: 0.99 };
 /** What is hot is compiled again while it runs, so the first calls are not the ones that count. */
 const WARM_CALLS = 3;
+/** And at least as long, in milliseconds: browsers go on optimising a large module on other threads, which slows every side. */
+const WARM_MS = 2000;
 /** Calls timed part by part. */
 const PART_CALLS = 5;
 
@@ -121,7 +123,11 @@ async function theirSide(index: number, source: Parameters<typeof openPeer>[0], 
 
 async function rounds(store: SpeedStore, sides: readonly Side[], count: number, signal: AbortSignal, tell: (doing: string) => void): Promise<void> {
   for (const side of sides) {
-    for (let call = 0; call < WARM_CALLS; call++) await side.call();
+    const began = performance.now();
+    for (let call = 0; call < WARM_CALLS || performance.now() - began < WARM_MS; call++) {
+      signal.throwIfAborted();
+      await side.call();
+    }
   }
   for (let round = 0; round < count; round++) {
     tell(`Round ${round + 1} of ${count}`);
