@@ -12,7 +12,7 @@
 // models of pictures, times what looking costs us beside the plain call (see looks.mjs).
 //
 // Each row is printed and written when it is done; with `--keep` a run adds to what DIR has of an earlier one of the same
-// commit and machine. `--plant` spoils the answers of a side, which must be refused. Status 1
+// machine; rows of another commit say so. `--plant` spoils the answers of a side, which must be refused. Status 1
 // means that some case was.
 import { parseArgs } from 'node:util';
 import { launch } from '../browser/chromium.mjs';

@@ -18,8 +18,8 @@ export function environment(browser) {
   };
 }
 
-/** What rows of two runs must have in common to stand in one table. */
-const SAME = ['commit', 'modified', 'cpu', 'cores', 'system', 'node', 'browser'];
+/** What rows of two runs must have in common to stand in one table. A row of another commit than the first says which. */
+const SAME = ['modified', 'cpu', 'cores', 'system', 'node', 'browser'];
 
 /** What a row is about: measured again, it takes the place of the earlier one. */
 const about = ({ model, case: name, device, dtype, threads }) => JSON.stringify([model, name, device, dtype, threads]);
@@ -28,10 +28,12 @@ const about = ({ model, case: name, device, dtype, threads }) => JSON.stringify(
 export class Report {
   #out;
   #rows = [];
+  #commit;
 
   constructor({ out, json, keep, environment }) {
     this.#out = { out, json };
     this.environment = environment;
+    this.#commit = environment.commit;
     if (!out) return;
     mkdirSync(out, { recursive: true });
     const file = join(out, 'report.json');
@@ -47,7 +49,8 @@ export class Report {
     return this.#rows;
   }
 
-  add(row) {
+  add(measured) {
+    const row = this.#commit === this.environment.commit ? measured : { ...measured, commit: this.#commit };
     const known = this.#rows.findIndex((other) => about(other) === about(row));
     this.#rows.splice(known < 0 ? this.#rows.length : known, known < 0 ? 0 : 1, row);
     const data = JSON.stringify({ environment: this.environment, rows: this.#rows }, null, 2);
@@ -86,7 +89,7 @@ const cells = (row) => {
   const unit = (value) => `${number(value)} ${found.unit}`;
   const ratio = found.against === 'peer' && row.ratio < 1 ? `**${spread(row)}**` : spread(row);
   const cosines = [row.cosine && `ours ${row.cosine.toFixed(row.dtype === 'int8' ? 4 : 6)}`, row.peer_cosine && `peer ${row.peer_cosine.toFixed(4)}`];
-  const notes = [found.against === 'forward' && 'beside our own plain pass', row.peer_side, row.dtype === 'int8' && cosines.filter(Boolean).join(', ')];
+  const notes = [found.against === 'forward' && 'beside our own plain pass', row.peer_side, row.dtype === 'int8' && cosines.filter(Boolean).join(', '), row.commit && `at ${row.commit}`];
   return [...at, unit(found.ours), unit(found.other), ratio, notes.filter(Boolean).join('; ')];
 };
 
