@@ -1,6 +1,7 @@
 /** What callers may add to an index, made into one shape. */
-import { count, invalid, options as checked } from './coerce.js';
+import { count, flag, invalid, options as checked } from './coerce.js';
 import type { ChunkSettings } from './protocol.js';
+import { defined } from './settings.js';
 import type { ChunkOptions, Document, DocumentInput, ModelInfo } from './types.js';
 
 // A paragraph or two: enough to mean something, short enough to point at. The native `heatseek` has the same.
@@ -20,13 +21,19 @@ export function coerceDocument(item: DocumentInput, what: string, freeId: () => 
 
 /** How to cut texts for a model. */
 export function chunking(given: ChunkOptions | undefined, { maxLength }: ModelInfo): ChunkSettings {
-  const { tokens, overlap } = checked('chunk', given, ['tokens', 'overlap']);
+  const { tokens, overlap, characters, sentences, markdown } = checked('chunk', given, [
+    'tokens', 'overlap', 'characters', 'sentences', 'markdown',
+  ]);
   // Only models of pictures have no limit, and the engine refuses those.
   const longest = Math.max(1, (maxLength ?? 0) - SPECIAL_TOKENS);
   const length = count('chunk.tokens', tokens, 1, Math.min(CHUNK.tokens, longest));
-  // Shorter chunks share less.
-  const share = Math.min(CHUNK.overlap, Math.floor((length * CHUNK.overlap) / CHUNK.tokens));
+  const limits = defined({
+    characters: count('chunk.characters', characters, 1, undefined),
+    sentences: count('chunk.sentences', sentences, 1, undefined),
+  });
+  // Shorter chunks share less, and those that end at sentences nothing: they are asked for whole.
+  const share = 'sentences' in limits ? 0 : Math.min(CHUNK.overlap, Math.floor((length * CHUNK.overlap) / CHUNK.tokens));
   const shared = count('chunk.overlap', overlap, 0, share);
   if (shared >= length) throw invalid('chunk.overlap', shared, `less than chunk.tokens, ${length}`);
-  return { tokens: length, overlap: shared };
+  return { tokens: length, overlap: shared, markdown: flag('chunk.markdown', markdown, false), ...limits };
 }

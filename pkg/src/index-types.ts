@@ -35,15 +35,30 @@ export type DocumentInput =
   | string
   | { readonly id?: string | undefined; readonly text: string; readonly metadata?: unknown };
 
-/** How documents are cut into pieces that are embedded each on its own. Counts are tokens. */
+/**
+ * How documents are cut into pieces that are embedded each on its own: where a paragraph or a sentence ends, if one does
+ * in the second half of what the limits allow, else between words. All limits hold at once.
+ */
 export interface ChunkOptions {
   /**
    * The most tokens of a chunk, special ones not counted. Default 200, or what the model reads if that is less.
    * More than the model reads is an `invalid_input` error.
    */
   readonly tokens?: number | undefined;
-  /** About how many of them the next chunk repeats; less than `tokens`. Default a fifth of them, 40 at most. */
+  /**
+   * About how many of them the next chunk repeats, where the limits leave room for anything new; less than `tokens`.
+   * Default a fifth of them, 40 at most; with `sentences` 0.
+   */
   readonly overlap?: number | undefined;
+  /** The most characters (Unicode code points) of a chunk; one token may have more. Default: no limit. */
+  readonly characters?: number | undefined;
+  /** The most sentences of a chunk, as Unicode (UAX #29) has them. Default: no limit. */
+  readonly sentences?: number | undefined;
+  /**
+   * Whether texts are Markdown: chunks begin at headings, or else at other blocks; a heading stays with what follows it, a
+   * code block or a table whole if it fits. Default `false`.
+   */
+  readonly markdown?: boolean | undefined;
 }
 
 /** How to add documents. */

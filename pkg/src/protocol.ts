@@ -96,6 +96,9 @@ export interface AnalysisSettings {
 export interface ChunkSettings {
   readonly tokens: number;
   readonly overlap: number;
+  readonly characters?: number;
+  readonly sentences?: number;
+  readonly markdown: boolean;
 }
 
 /** Options of an index, coerced. Left out means the model's own. */

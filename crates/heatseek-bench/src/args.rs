@@ -279,6 +279,12 @@ pub struct SearchArgs {
     /// About how many of them the next passage repeats.
     #[arg(long, value_name = "TOKENS", default_value_t = ChunkOptions::default().overlap)]
     pub chunk_overlap: usize,
+    /// The most characters of a passage.
+    #[arg(long, value_name = "COUNT")]
+    pub chunk_characters: Option<usize>,
+    /// The most sentences of a passage.
+    #[arg(long, value_name = "COUNT")]
+    pub chunk_sentences: Option<usize>,
     /// How many passages to print.
     #[arg(short, value_name = "COUNT", default_value_t = 10)]
     pub k: usize,

@@ -35,12 +35,6 @@ pub fn run(args: &SearchArgs) -> Result<(), Failure> {
     let sources = sources::read(&args.corpus)?;
     let bars = Bars::new();
     let model = load::model(&args.model, &bars)?;
-    let documents = sources.iter().enumerate().map(|(at, source)| Document {
-        // A number: two paths that are not UTF-8 could look the same as text.
-        id: at.to_string(),
-        text: source.text.clone(),
-        ..Document::default()
-    });
     let options = IndexOptions {
         pooling: embed.pooling,
         pooling_weights: embed.pooling_weights,
@@ -51,8 +45,24 @@ pub fn run(args: &SearchArgs) -> Result<(), Failure> {
     };
     let mut index = Index::new(&model, options)?;
     pooling::warn(index.warning(&model)?.as_deref());
-    let chunk = ChunkOptions { tokens: args.chunk_tokens, overlap: args.chunk_overlap };
-    let added = block_on(index.add(&model, documents.collect(), Some(chunk), &bars))?;
+    let mut added = 0;
+    for markdown in [false, true] {
+        let documents = sources.iter().enumerate().filter(|(_, source)| source.is_markdown() == markdown);
+        let documents = documents.map(|(at, source)| Document {
+            // A number: two paths that are not UTF-8 could look the same as text.
+            id: at.to_string(),
+            text: source.text.clone(),
+            ..Document::default()
+        });
+        let chunk = ChunkOptions {
+            tokens: args.chunk_tokens,
+            overlap: args.chunk_overlap,
+            characters: args.chunk_characters,
+            sentences: args.chunk_sentences,
+            markdown,
+        };
+        added += block_on(index.add(&model, documents.collect(), Some(chunk), &bars))?;
+    }
     if added == 0 {
         return Err(Failure::invalid(format!("there is no text in {}", args.corpus.display())));
     }

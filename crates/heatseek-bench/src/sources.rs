@@ -13,6 +13,13 @@ pub struct Source {
     pub text: String,
 }
 
+impl Source {
+    /// Whether its name says that it is Markdown.
+    pub fn is_markdown(&self) -> bool {
+        self.path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("md"))
+    }
+}
+
 /// Reads `corpus`: one file of any name, or every `.txt` and `.md` file below a folder, in order of path.
 pub fn read(corpus: &Path) -> Result<Vec<Source>, Failure> {
     let meta = fs::metadata(corpus).map_err(|error| Failure::file("read", corpus, &error))?;

@@ -1,22 +1,32 @@
 //! Splitting a document into passages that a model can read whole.
 
+use pulldown_cmark::{Event, Options, Parser, Tag};
+use serde::{Deserialize, Serialize};
 use unicode_segmentation::UnicodeSegmentation;
 
 use crate::{TextError, Tokenizer};
 
-/// How long passages are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// How long passages are, and where they had best end. All limits hold at once. `ChunkSettings` of pkg/src/protocol.ts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct ChunkOptions {
     /// The most tokens of a passage, special ones not counted.
     pub tokens: usize,
-    /// About how many of them the next passage repeats.
+    /// About how many of them the next passage repeats; fewer where its limits would leave no room for anything new.
     pub overlap: usize,
+    /// The most characters (Unicode scalar values) of a passage; one token may have more.
+    pub characters: Option<usize>,
+    /// The most sentences of a passage, as Unicode (UAX #29) has them; a paragraph begins one, too.
+    pub sentences: Option<usize>,
+    /// Whether the text is Markdown: passages end before headings, or else before other blocks; not behind a heading, and
+    /// not inside a code block or a table that fits.
+    pub markdown: bool,
 }
 
 impl Default for ChunkOptions {
     /// 200 tokens, 40 repeated: a paragraph or two, within every model's limit.
     fn default() -> Self {
-        Self { tokens: 200, overlap: 40 }
+        Self { tokens: 200, overlap: 40, characters: None, sentences: None, markdown: false }
     }
 }
 
@@ -29,25 +39,38 @@ pub struct Chunk {
     pub end: usize,
 }
 
-/// Splits `text` into passages of at most `options.tokens` tokens, preferably where a paragraph or a
+/// Splits `text` into passages within the limits of `options`, preferably where a paragraph or a
 /// sentence ends, else between words, else between tokens. Together they hold every character but white
 /// space; each begins and ends at one that is none. White space alone gives no passage.
 ///
 /// # Errors
-/// [`TextError::ChunkOptions`] if the overlap is not smaller than the passage; [`TextError::Encode`].
+/// [`TextError::ChunkOptions`] if the overlap is not smaller than the passage, [`TextError::ChunkLimit`] if a limit is 0;
+/// [`TextError::Encode`].
 pub fn chunk(text: &str, tokenizer: &Tokenizer, options: ChunkOptions) -> Result<Vec<Chunk>, TextError> {
-    let ChunkOptions { tokens, overlap } = options;
+    let ChunkOptions { tokens, overlap, .. } = options;
     if overlap >= tokens {
         return Err(TextError::ChunkOptions { tokens, overlap });
+    }
+    for (limit, value) in [("characters", options.characters), ("sentences", options.sentences)] {
+        if value == Some(0) {
+            return Err(TextError::ChunkLimit { limit });
+        }
     }
     let encoding = tokenizer.encode(text, None)?;
     let places = encoding.offsets.iter().zip(&encoding.special).filter(|(_, special)| !**special);
     let places: Vec<(usize, usize)> = places.map(|(place, _)| *place).collect();
-    let breaks = Breaks::new(text, &places);
+    let breaks = Breaks::new(text, &places, options.markdown);
+    // Behind the last token that a passage from `first` may have.
+    let reach = |first: usize| {
+        let characters = options.characters.map(|most| within_characters(text, &places, first, most));
+        let sentences = options.sentences.map(|most| breaks.within_sentences(first, most));
+        let limits = [Some(first + tokens), characters, sentences];
+        limits.into_iter().flatten().min().unwrap_or(first).min(places.len())
+    };
     let mut chunks = Vec::new();
     let mut first = 0;
     loop {
-        let full = (first + tokens).min(places.len());
+        let full = reach(first);
         let end = if full == places.len() { full } else { breaks.last_within(first, full, overlap) };
         // Text between tokens (what the tokenizer drops) belongs to the passage before it.
         let start_byte = if first == 0 { 0 } else { places[first].0 };
@@ -57,17 +80,48 @@ pub fn chunk(text: &str, tokenizer: &Tokenizer, options: ChunkOptions) -> Result
             return Ok(chunks);
         }
         first = breaks.first_within(end.saturating_sub(overlap).max(first + 1), end);
+        while reach(first) <= end {
+            first = breaks.first_within(first + 1, end);
+        }
     }
 }
 
-/// How good it is to begin a passage at a token.
+/// Behind the last token that a passage from `first` of so many characters holds; behind `first` at least.
+fn within_characters(text: &str, places: &[(usize, usize)], first: usize, most: usize) -> usize {
+    let mut held = 0;
+    for place in first..places.len() {
+        let end = places.get(place + 1).map_or(text.len(), |next| next.0);
+        let piece = text.get(places[place].0..end).unwrap_or_default();
+        // White space at the end of a passage is no part of it.
+        if place > first && held + piece.trim_end().chars().count() > most {
+            return place;
+        }
+        held += piece.chars().count();
+    }
+    places.len()
+}
+
+// How good it is to begin a passage at a token; in a word it is 0.
+const WORD: u8 = 1;
+const SENTENCE: u8 = 2;
+const BLOCK: u8 = 3;
+const HEADING: u8 = 4;
+
+/// How good it is to begin a passage at each token.
 struct Breaks {
-    /// 2: a sentence or paragraph begins; 1: a word begins; 0: inside a word.
     quality: Vec<u8>,
 }
 
 impl Breaks {
-    fn new(text: &str, places: &[(usize, usize)]) -> Self {
+    fn new(text: &str, places: &[(usize, usize)], markdown: bool) -> Self {
+        let mut breaks = Self::of_prose(text, places);
+        if markdown {
+            breaks.read_markdown(text, places);
+        }
+        breaks
+    }
+
+    fn of_prose(text: &str, places: &[(usize, usize)]) -> Self {
         let mut sentences = text.split_sentence_bound_indices().map(|(at, _)| at).peekable();
         let mut quality = Vec::with_capacity(places.len());
         let mut before = 0;
@@ -78,8 +132,8 @@ impl Breaks {
                 begins_sentence = true;
             }
             quality.push(match (begins_sentence, gap.chars().any(char::is_whitespace)) {
-                (true, _) => 2,
-                (false, true) => 1,
+                (true, _) => SENTENCE,
+                (false, true) => WORD,
                 (false, false) => 0,
             });
             before = end;
@@ -87,18 +141,57 @@ impl Breaks {
         Self { quality }
     }
 
-    /// Where a passage from `first` that may reach to `full` had best end: at the last sentence of its
-    /// second half, else the last word, else `full`; behind what it repeats of the one before in any case.
+    /// Takes the blocks of Markdown into account.
+    fn read_markdown(&mut self, text: &str, places: &[(usize, usize)]) {
+        let at_or_behind = |byte: usize| places.partition_point(|place| place.0 < byte);
+        let options = Options::ENABLE_TABLES | Options::ENABLE_YAML_STYLE_METADATA_BLOCKS;
+        let mut behind_heading = None;
+        for (event, range) in Parser::new_ext(text, options).into_offset_iter() {
+            let Event::Start(tag) = event else { continue };
+            let (begin, end) = (at_or_behind(range.start), at_or_behind(range.end));
+            let quality = match tag {
+                Tag::Heading { .. } => HEADING,
+                Tag::Paragraph | Tag::CodeBlock(_) | Tag::Table(_) | Tag::List(_) | Tag::Item => BLOCK,
+                Tag::BlockQuote(_) | Tag::HtmlBlock | Tag::MetadataBlock(_) => BLOCK,
+                _ => continue,
+            };
+            if matches!(tag, Tag::CodeBlock(_) | Tag::Table(_)) {
+                // Whole, if it fits: nothing inside is better than its beginning.
+                self.quality[begin..end].iter_mut().for_each(|q| *q = (*q).min(WORD));
+            }
+            // A heading stays with what it is the heading of.
+            let begins_section = behind_heading.is_some_and(|place| begin <= place) && quality != HEADING;
+            if let Some(q) = self.quality.get_mut(begin) {
+                *q = if begins_section { WORD } else { (*q).max(quality) };
+            }
+            if quality == HEADING {
+                behind_heading = Some(end);
+            }
+        }
+    }
+
+    /// Behind the last token of so many sentences from `first`.
+    fn within_sentences(&self, first: usize, most: usize) -> usize {
+        let begins = (first + 1..self.quality.len()).filter(|&place| self.quality[place] >= SENTENCE);
+        begins.skip(most - 1).next().unwrap_or(self.quality.len())
+    }
+
+    /// Where a passage from `first` that may reach to `full` had best end: where the best of what begins in its
+    /// second half does, of blocks in all but its first quarter, at the last if there are several, else `full`; behind
+    /// what it repeats of the one before in any case.
     fn last_within(&self, first: usize, full: usize, overlap: usize) -> usize {
-        let least = (first + (full - first).div_ceil(2)).max(first + overlap + 1).min(full);
-        let last = |wanted: u8, from: usize| (from..=full).rev().find(|&i| self.quality[i] >= wanted);
-        last(2, least).or_else(|| last(1, least)).unwrap_or(full)
+        let last = |wanted: u8| {
+            let part = if wanted >= BLOCK { 4 } else { 2 };
+            let least = (first + (full - first).div_ceil(part)).max(first + overlap + 1).min(full);
+            (least..=full).rev().find(|&i| self.quality[i] >= wanted)
+        };
+        (WORD..=HEADING).rev().find_map(last).unwrap_or(full)
     }
 
     /// Where the next passage had best begin, from `wanted` up to `end`.
     fn first_within(&self, wanted: usize, end: usize) -> usize {
         let first = |quality: u8| (wanted..=end).find(|&i| self.quality[i] >= quality);
-        first(2).filter(|&i| i < end).or_else(|| first(1)).unwrap_or(wanted)
+        first(SENTENCE).filter(|&i| i < end).or_else(|| first(WORD)).unwrap_or(wanted)
     }
 }
 
@@ -152,6 +245,10 @@ pub(crate) mod tests {
         serde_json::to_vec(&tokenizer).unwrap()
     }
 
+    fn limits(tokens: usize, overlap: usize) -> ChunkOptions {
+        ChunkOptions { tokens, overlap, ..ChunkOptions::default() }
+    }
+
     fn pieces(text: &str, options: ChunkOptions) -> Vec<&str> {
         let tokenizer = Tokenizer::from_json(&tokenizer_json()).unwrap();
         chunk(text, &tokenizer, options).unwrap().iter().map(|c| &text[c.start..c.end]).collect()
@@ -160,9 +257,9 @@ pub(crate) mod tests {
     #[test]
     fn passages_end_where_sentences_do() {
         let text = "One two three. Four five one two. Three four five one.";
-        let options = ChunkOptions { tokens: 10, overlap: 0 };
+        let options = limits(10, 0);
         assert_eq!(pieces(text, options), ["One two three. Four five one two.", "Three four five one."]);
-        let options = ChunkOptions { tokens: 10, overlap: 6 };
+        let options = limits(10, 6);
         assert_eq!(
             pieces(text, options),
             ["One two three. Four five one two.", "Four five one two. Three four five one."]
@@ -188,9 +285,12 @@ pub(crate) mod tests {
                 random(seed, (seed as usize * 7) % 90).iter().map(|r| words[(r % 10) as usize]).collect();
             let text = text.join(if seed % 3 == 0 { "" } else { " " });
             for options in [
-                ChunkOptions { tokens: 1, overlap: 0 },
-                ChunkOptions { tokens: 7, overlap: 3 },
-                ChunkOptions { tokens: 14, overlap: 10 },
+                limits(1, 0),
+                limits(7, 3),
+                limits(14, 10),
+                ChunkOptions { characters: Some(11), ..limits(14, 3) },
+                ChunkOptions { sentences: Some(1), ..limits(14, 3) },
+                ChunkOptions { markdown: true, sentences: Some(2), characters: Some(30), ..limits(14, 3) },
             ] {
                 let tokenizer = Tokenizer::from_json(&tokenizer_json()).unwrap();
                 let chunks = chunk(&text, &tokenizer, options).unwrap();
@@ -213,13 +313,58 @@ pub(crate) mod tests {
     }
 
     #[test]
+    fn limits_hold_together() {
+        let text = "One two. Three four five. One. Two three four five one two.";
+        let sentences = |n: usize, overlap: usize| ChunkOptions { sentences: Some(n), ..limits(50, overlap) };
+        assert_eq!(
+            pieces(text, sentences(1, 0)),
+            ["One two.", "Three four five.", "One.", "Two three four five one two."]
+        );
+        // What is repeated leaves room for something new.
+        assert_eq!(pieces(text, sentences(1, 40)), pieces(text, sentences(1, 0)));
+        assert_eq!(
+            pieces(text, sentences(2, 5)),
+            ["One two. Three four five.", "Three four five. One.", "One. Two three four five one two."]
+        );
+        let characters = |n: usize| ChunkOptions { characters: Some(n), ..limits(50, 0) };
+        assert_eq!(pieces(text, characters(1000)), [text]);
+        assert_eq!(
+            pieces(text, characters(25)),
+            ["One two. Three four five.", "One. Two three four five", "one two."]
+        );
+        assert_eq!(pieces("日本日本 two", characters(3)), ["日本日", "本", "two"]);
+        let both = ChunkOptions { characters: Some(12), ..sentences(1, 0) };
+        assert_eq!(pieces("One two. Three four five.", both), ["One two.", "Three four", "five."]);
+        let tokenizer = Tokenizer::from_json(&tokenizer_json()).unwrap();
+        let error = chunk("one", &tokenizer, characters(0)).unwrap_err();
+        assert_eq!(error, TextError::ChunkLimit { limit: "characters" });
+    }
+
+    #[test]
+    fn markdown_is_cut_at_its_blocks() {
+        let text = "# One\n\ntwo three four. Five one two.\n\n## Two\n\nfive five.\n\n```\none. Two. Three.\n```\n\n\
+            - one two\n- three four\n";
+        let markdown = |tokens| ChunkOptions { markdown: true, ..limits(tokens, 0) };
+        // 11 tokens reach into what follows "## Two": the section begins with its heading.
+        assert_eq!(
+            pieces(text, markdown(14))[..2],
+            ["# One\n\ntwo three four. Five one two.", "## Two\n\nfive five."]
+        );
+        // As prose the heading would end a passage.
+        assert_eq!(pieces(text, limits(14, 0))[0], "# One\n\ntwo three four. Five one two.\n\n## Two");
+        let pieces = pieces(text, markdown(14));
+        assert!(pieces.iter().any(|p| p.contains("```\none. Two. Three.\n```")), "{pieces:?}");
+        assert!(pieces.iter().all(|p| !p.ends_with("One") && !p.ends_with("Two")), "{pieces:?}");
+    }
+
+    #[test]
     fn edges() {
         assert_eq!(pieces("", ChunkOptions::default()), [""; 0]);
         assert_eq!(pieces(" \n\t ", ChunkOptions::default()), [""; 0]);
         assert_eq!(pieces("  one two ", ChunkOptions::default()), ["one two"]);
         let tokenizer = Tokenizer::from_json(&tokenizer_json()).unwrap();
         for (tokens, overlap) in [(0, 0), (5, 5), (5, 9)] {
-            let error = chunk("one", &tokenizer, ChunkOptions { tokens, overlap }).unwrap_err();
+            let error = chunk("one", &tokenizer, limits(tokens, overlap)).unwrap_err();
             assert_eq!(error, TextError::ChunkOptions { tokens, overlap });
         }
     }

@@ -36,6 +36,12 @@ pub enum TextError {
         /// Tokens shared with the next one.
         overlap: usize,
     },
+    /// Chunks of nothing.
+    #[error("chunks of 0 {limit} hold nothing; take 1 or more, or no limit")]
+    ChunkLimit {
+        /// What there must be more of.
+        limit: &'static str,
+    },
     /// The tokenizer ends texts with no token that could be a landmark.
     #[error(
         "landmarks need a separator, but this model's tokenizer ends texts with none; take another pooling"

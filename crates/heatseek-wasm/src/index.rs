@@ -26,19 +26,6 @@ struct Text {
     text: String,
 }
 
-/// `ChunkSettings` of pkg/src/protocol.ts.
-#[derive(Deserialize)]
-pub struct Chunking {
-    tokens: usize,
-    overlap: usize,
-}
-
-impl From<Chunking> for ChunkOptions {
-    fn from(Chunking { tokens, overlap }: Chunking) -> Self {
-        Self { tokens, overlap }
-    }
-}
-
 /// `IndexSettings` of pkg/src/protocol.ts, but for the weights.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -90,7 +77,7 @@ impl Index {
         Ok(self.index.warning(&self.model).map_err(Thrown::from)?)
     }
 
-    /// Adds `documents`, or replaces those whose id is known; `chunk` is `{ tokens, overlap }` or undefined for whole ones. Gives the
+    /// Adds `documents`, or replaces those whose id is known; `chunk` is `ChunkSettings` or undefined for whole ones. Gives the
     /// number of chunks added.
     pub async fn add(
         &mut self,
@@ -99,11 +86,10 @@ impl Index {
         control: JsControl,
     ) -> Result<usize, JsValue> {
         let documents: Vec<Text> = serde_wasm_bindgen::from_value(documents).map_err(malformed)?;
-        let chunk: Option<Chunking> = serde_wasm_bindgen::from_value(chunk).map_err(malformed)?;
+        let chunk: Option<ChunkOptions> = serde_wasm_bindgen::from_value(chunk).map_err(malformed)?;
         let documents = documents.into_iter();
         let documents =
             documents.map(|Text { id, text }| Document { id, text, ..Document::default() }).collect();
-        let chunk = chunk.map(ChunkOptions::from);
         Ok(self.index.add(&self.model, documents, chunk, &control).await.map_err(Thrown::from)?)
     }
 

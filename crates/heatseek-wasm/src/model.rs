@@ -14,7 +14,7 @@ use crate::error::{Thrown, malformed};
 use crate::explain;
 use crate::files::Files;
 use crate::image::ImageModel;
-use crate::index::{Chunking, RawChunk};
+use crate::index::RawChunk;
 use crate::pooling::{self, Storage, Vectors, Weights};
 use crate::tuning;
 
@@ -132,7 +132,7 @@ impl Model {
         self.model.tuner().table(kept.as_deref())
     }
 
-    /// `ChunkEmbeddings` of pkg/src/types.ts; `chunk` is `{ tokens, overlap }`.
+    /// `ChunkEmbeddings` of pkg/src/types.ts; `chunk` is `ChunkSettings`.
     pub async fn embed_chunks(
         &self,
         text: String,
@@ -141,9 +141,9 @@ impl Model {
         settings: JsValue,
         control: JsControl,
     ) -> Result<JsValue, JsValue> {
-        let chunk: Chunking = serde_wasm_bindgen::from_value(chunk).map_err(malformed)?;
+        let chunk: ChunkOptions = serde_wasm_bindgen::from_value(chunk).map_err(malformed)?;
         let (options, storage) = (self.options(&settings)?, Storage::of(&settings)?);
-        let found = self.model.embed_chunks(&text, ChunkOptions::from(chunk), late, &options, &control).await;
+        let found = self.model.embed_chunks(&text, chunk, late, &options, &control).await;
         let found = found.map_err(Thrown::from)?;
         let result = to_js(&found.embeddings, &storage)?;
         let chunks: Vec<_> = found.chunks.iter().map(|chunk| RawChunk::of(&text, chunk)).collect();

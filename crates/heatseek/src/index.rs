@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use heatseek_pool::{Iem, Params, PoolerSpec};
 use heatseek_search::{FlatIndex, Metric, MultiIndex, Scored, TopK};
-use heatseek_text::Chunk;
+use heatseek_text::{Chunk, ChunkOptions};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -12,22 +12,6 @@ use crate::{Control, EmbedOptions, Error, Model, Progress, Stage};
 
 /// Passages embedded between two looks at the caller's wishes.
 const BLOCK: usize = 64;
-
-/// How documents are split into passages.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ChunkOptions {
-    /// The most tokens of a passage, special ones not counted; at most what the model reads.
-    pub tokens: usize,
-    /// About how many of them the next passage repeats.
-    pub overlap: usize,
-}
-
-impl Default for ChunkOptions {
-    fn default() -> Self {
-        let heatseek_text::ChunkOptions { tokens, overlap } = heatseek_text::ChunkOptions::default();
-        Self { tokens, overlap }
-    }
-}
 
 /// Something to find.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -307,7 +291,7 @@ impl Index {
 
 impl Model {
     /// Chunk options that the model can read whole.
-    pub(crate) fn fitting(&self, options: ChunkOptions) -> Result<heatseek_text::ChunkOptions, Error> {
+    pub(crate) fn fitting(&self, options: ChunkOptions) -> Result<ChunkOptions, Error> {
         let limit = self.info().spec.max_length.saturating_sub(self.tokenizer.special_tokens());
         if options.tokens == 0 || options.tokens > limit {
             return Err(Error::InvalidInput {
@@ -316,7 +300,7 @@ impl Model {
                 expected: format!("1 to {limit}, what this model reads of a text"),
             });
         }
-        Ok(heatseek_text::ChunkOptions { tokens: options.tokens, overlap: options.overlap })
+        Ok(options)
     }
 }
 

@@ -62,9 +62,9 @@ pub use heatseek_pool::{
     Iem, Kind, Params, PoolError, Pooled, Pooler, PoolerSpec, Row, RowInfo, Sizes, rows,
 };
 pub use heatseek_search::{Metric, Precision, Quantized, Ranges, SearchError, max_sim, quantize};
-pub use heatseek_text::needs_patterns;
+pub use heatseek_text::{ChunkOptions, needs_patterns};
 pub use image::{ImageEmbeddings, ImageModel, ImageOptions};
-pub use index::{ChunkOptions, Document, Hit, HitChunk, Index, IndexOptions};
+pub use index::{Document, Hit, HitChunk, Index, IndexOptions};
 pub use info::{DeviceReport, ModelInfo};
 pub use model::{Loader, Model};
 pub use neuron::{NeuronOptions, NeuronView};

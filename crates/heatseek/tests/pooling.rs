@@ -134,7 +134,7 @@ fn a_prompt_that_does_not_count_is_read_all_the_same() {
 fn a_text_of_one_passage_has_the_vector_it_has_alone() {
     let model = model("bert-no-st");
     let text = "How do bees find home? A hive is a home for bees.";
-    let chunk = ChunkOptions { tokens: 40, overlap: 5 };
+    let chunk = ChunkOptions { tokens: 40, overlap: 5, ..ChunkOptions::default() };
     for spec in ["mean", "max"] {
         let late = block_on(model.embed_chunks(text, chunk, true, &pooled(spec), &NoControl)).unwrap();
         assert_eq!((late.chunks.len(), late.chunks[0].text.as_str()), (1, text));
@@ -143,7 +143,7 @@ fn a_text_of_one_passage_has_the_vector_it_has_alone() {
             "{spec}"
         );
     }
-    let chunk = ChunkOptions { tokens: 5, overlap: 0 };
+    let chunk = ChunkOptions { tokens: 5, overlap: 0, ..ChunkOptions::default() };
     let late = block_on(model.embed_chunks(text, chunk, true, &pooled("mean"), &NoControl)).unwrap();
     let alone = block_on(model.embed_chunks(text, chunk, false, &pooled("mean"), &NoControl)).unwrap();
     assert_eq!(late.chunks, alone.chunks);
