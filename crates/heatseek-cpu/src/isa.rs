@@ -11,9 +11,9 @@ pub const ISA_VARIABLE: &str = "HEATSEEK_CPU";
 /// An instruction set that there are kernels for. They are one source, compiled for each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Isa {
-    /// AVX-512 F, DQ, BW and VL: vectors of 16.
+    /// AVX-512 F, DQ, BW and VL, and what AVX2 is beside: vectors of 16.
     Avx512,
-    /// AVX2 and FMA: vectors of 8.
+    /// AVX2, and FMA, F16C and POPCNT, which every processor has that has it: vectors of 8.
     Avx2,
     /// 64-bit ARM: vectors of 4.
     Neon,
@@ -56,11 +56,13 @@ impl Isa {
             #[cfg(target_arch = "x86_64")]
             Self::Avx512 => {
                 use std::arch::is_x86_feature_detected as has;
-                has!("avx512f") && has!("avx512dq") && has!("avx512bw") && has!("avx512vl") && has!("fma")
+                let is_avx512 = has!("avx512f") && has!("avx512dq") && has!("avx512bw") && has!("avx512vl");
+                is_avx512 && Self::Avx2.is_available()
             }
             #[cfg(target_arch = "x86_64")]
             Self::Avx2 => {
-                std::arch::is_x86_feature_detected!("avx2") && std::arch::is_x86_feature_detected!("fma")
+                use std::arch::is_x86_feature_detected as has;
+                has!("avx2") && has!("fma") && has!("f16c") && has!("popcnt")
             }
             #[cfg(target_arch = "aarch64")]
             Self::Neon => true,
@@ -117,13 +119,13 @@ impl Isa {
 }
 
 #[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx512f,avx512dq,avx512bw,avx512vl,avx2,fma")]
+#[target_feature(enable = "avx512f,avx512dq,avx512bw,avx512vl,avx2,fma,f16c,popcnt")]
 fn avx512<K: Kernel>(kernel: K) -> K::Output {
     kernel.run::<crate::simd::avx512::Avx512>()
 }
 
 #[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2,fma")]
+#[target_feature(enable = "avx2,fma,f16c,popcnt")]
 fn avx2<K: Kernel>(kernel: K) -> K::Output {
     kernel.run::<crate::simd::avx2::Avx2>()
 }

@@ -19,6 +19,7 @@ mod math;
 mod parallel;
 mod pool;
 mod rollout;
+mod scan;
 mod simd;
 
 pub use gemm::Packed;
@@ -32,6 +33,8 @@ use heatseek_ops::{
 };
 pub use int8_isa::Int8Isa;
 pub use isa::{ISA_VARIABLE, Isa};
+pub use parallel::{in_parallel, threads};
+pub use scan::{Scan, max_half};
 pub use simd::bytes::Encoding;
 
 /// The CPU kernels; `HostExecutor::new(CpuKernels::new())`, or [`executor`], runs Programs with them.

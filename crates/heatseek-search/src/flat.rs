@@ -1,12 +1,18 @@
 //! A flat index: every vector, one after the other.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
+use std::fmt;
 
-use thiserror::Error;
+use heatseek_cpu::{Scan, in_parallel, threads};
 
-use crate::{Scored, TopK};
+use crate::error::check_finite;
+use crate::query::Query;
+use crate::signs::Signs;
+use crate::storage::{BLOCK, Rows, Vectors};
+use crate::{Scored, SearchError, Storage, TopK};
 
-/// How vectors are compared.
+/// How vectors are compared. Higher scores are better.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Metric {
     /// The cosine of the angle between them, −1 to 1. A zero vector scores 0 with everything.
@@ -14,69 +20,111 @@ pub enum Metric {
     Cosine,
     /// The dot product.
     Dot,
+    /// The Euclidean distance, negated: 0 for what is equal. As `SimilarityFunction.EUCLIDEAN` of sentence-transformers
+    /// has it; of the distance `−score`, others show its square, or `1 / (1 + distance)`.
+    Euclidean,
 }
 
-/// Why a vector cannot be indexed or searched for.
-#[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[non_exhaustive]
-pub enum SearchError {
-    /// The vector has another width than the index.
-    #[error("{what} has {got} elements, but this index holds vectors of {expected}")]
-    Dimension {
-        /// Which vector.
-        what: String,
-        /// Width of the index.
-        expected: usize,
-        /// Width that came.
-        got: usize,
-    },
-    /// The vector holds a NaN or an infinity.
-    #[error("{what} is not finite at element {index}")]
-    NotFinite {
-        /// Which vector.
-        what: String,
-        /// The first such element.
-        index: usize,
-    },
-    /// What should be several vectors does not divide into them.
-    #[error("{what} has {got} elements, which is no whole number of vectors of {width}")]
-    Rows {
-        /// Which vectors.
-        what: String,
-        /// Width of one.
-        width: usize,
-        /// Elements that came.
-        got: usize,
-    },
-    /// Too few vectors to take ranges of.
-    #[error("there are {vectors} vectors to take ranges of; give ranges, or two vectors or more")]
-    Ranges {
-        /// How many came.
-        vectors: usize,
-    },
-    /// There is no precision of this name.
-    #[error("precision is `{got}`; expected float32, int8, uint8, binary or ubinary")]
-    Precision {
-        /// The name.
-        got: String,
-    },
+/// What a search is to look at.
+#[derive(Clone, Copy)]
+pub struct SearchOptions<'a> {
+    /// How many candidates for each result are found by their signs and scored from the copy, where vectors are stored as
+    /// [`Storage::Binary`]; 0 is as 1. With 4 of them, which is the default, 96 of the best 100 vectors of sentences were
+    /// found.
+    pub oversampling: usize,
+    /// Which ids may be found; `None` is all. Asked once for each vector, on this thread and before any is compared: there
+    /// are `k` results if so many are allowed.
+    pub allow: Option<&'a dyn Fn(u64) -> bool>,
 }
 
-/// Vectors by id, found by exact comparison with all of them.
+impl Default for SearchOptions<'_> {
+    fn default() -> Self {
+        Self { oversampling: 4, allow: None }
+    }
+}
+
+impl fmt::Debug for SearchOptions<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let allow = self.allow.map(|_| "…");
+        f.debug_struct("SearchOptions")
+            .field("oversampling", &self.oversampling)
+            .field("allow", &allow)
+            .finish()
+    }
+}
+
+/// Bytes of vectors that are worth handing to a thread: some 10 µs of reading.
+const MIN_BYTES_OF_TASK: usize = 1 << 18;
+/// Tasks for each thread, so that none waits long for the last.
+const TASKS_OF_THREAD: usize = 4;
+
+/// Vectors by id, found by comparison with all of them.
+///
+/// ```
+/// use heatseek_search::{FlatIndex, Metric, SearchOptions, Storage};
+/// let mut index = FlatIndex::new(2, Metric::Euclidean, Storage::F32);
+/// index.add(7, &[3.0, 4.0])?;
+/// index.add(8, &[0.0, 1.0])?;
+/// let found = index.search(&[0.0, 0.0], 5, &SearchOptions { allow: Some(&|id| id != 8), ..Default::default() })?;
+/// assert_eq!((found.len(), found[0].id, found[0].score), (1, 7, -5.0));
+/// # Ok::<(), heatseek_search::SearchError>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct FlatIndex {
     dim: usize,
     metric: Metric,
+    storage: Storage,
+    scan: Scan,
     ids: Vec<u64>,
-    places: HashMap<u64, usize>,
-    // `ids.len() · dim`, row-major; of unit length under the cosine.
-    vectors: Vec<f32>,
+    places: HashMap<u64, u32>,
+    rows: Rows,
+    /// Of the rows as they are stored.
+    signs: Option<Signs>,
 }
 
 impl FlatIndex {
     /// An empty index of vectors of `dim` elements.
-    pub fn new(dim: usize, metric: Metric) -> Self {
-        Self { dim, metric, ids: Vec::new(), places: HashMap::new(), vectors: Vec::new() }
+    pub fn new(dim: usize, metric: Metric, storage: Storage) -> Self {
+        let rows = Rows::new(storage);
+        Self::of(dim, metric, storage, rows)
+    }
+
+    fn of(dim: usize, metric: Metric, storage: Storage, rows: Rows) -> Self {
+        let signs = storage.has_signs().then(Signs::default);
+        let scan = Scan::new();
+        Self { dim, metric, storage, scan, ids: Vec::new(), places: HashMap::new(), rows, signs }
+    }
+
+    /// The index whose [`ids`](Self::ids) and [`vectors`](Self::vectors) these are; it finds the same with the same
+    /// scores. Costs a pass over all vectors.
+    ///
+    /// # Errors
+    /// [`SearchError::Parts`] if an id is there twice, or the vectors are not as many, as wide or stored otherwise;
+    /// [`SearchError::NotFinite`]; [`SearchError::Full`].
+    pub fn from_parts(
+        dim: usize,
+        metric: Metric,
+        storage: Storage,
+        ids: Vec<u64>,
+        vectors: Vectors<'_>,
+    ) -> Result<Self, SearchError> {
+        let count = u32::try_from(ids.len()).map_err(|_| SearchError::Full)?;
+        let rows = Rows::from_vectors(vectors, (ids.len(), dim), (metric, storage))?;
+        let mut index = Self::of(dim, metric, storage, rows);
+        index.places = ids.iter().copied().zip(0..count).collect();
+        if index.places.len() < ids.len() {
+            let twice = ids.iter().zip(0..).find(|(id, place)| index.places[id] != *place);
+            return Err(SearchError::Parts {
+                expected: format!("{count} vectors"),
+                got: format!("ids of which {} is there twice", twice.map_or(0, |(id, _)| *id)),
+            });
+        }
+        if let Some(signs) = &mut index.signs {
+            signs.reserve(ids.len(), dim, metric);
+            (0..ids.len()).for_each(|place| signs.set(place, &index.rows.row(place, dim), metric));
+        }
+        index.ids = ids;
+        Ok(index)
     }
 
     /// Elements of a vector.
@@ -89,6 +137,11 @@ impl FlatIndex {
         self.metric
     }
 
+    /// What vectors are stored as.
+    pub fn storage(&self) -> Storage {
+        self.storage
+    }
+
     /// Vectors held.
     pub fn len(&self) -> usize {
         self.ids.len()
@@ -99,9 +152,27 @@ impl FlatIndex {
         self.ids.is_empty()
     }
 
-    /// The vector that has this id, as it is compared: of unit length under the cosine.
-    pub fn vector(&self, id: u64) -> Option<&[f32]> {
-        self.places.get(&id).map(|place| &self.vectors[place * self.dim..][..self.dim])
+    /// Bytes of memory that it takes: of the vectors, what goes with them, and ids, with room that is kept for more.
+    pub fn bytes(&self) -> usize {
+        // The standard library's table has a byte beside each entry, and room for an eighth more.
+        let of_places = self.places.capacity() * (size_of::<(u64, u32)>() + 1) / 7 * 8;
+        let of_signs = self.signs.as_ref().map_or(0, Signs::bytes);
+        self.rows.bytes() + of_signs + 8 * self.ids.capacity() + of_places
+    }
+
+    /// Ids, in the order of [`vectors`](Self::vectors).
+    pub fn ids(&self) -> &[u64] {
+        &self.ids
+    }
+
+    /// All vectors as they are stored. With the ids, what [`from_parts`](Self::from_parts) makes the index of.
+    pub fn vectors(&self) -> Vectors<'_> {
+        self.rows.vectors()
+    }
+
+    /// The vector that has this id, as it is stored: of unit length under the cosine.
+    pub fn vector(&self, id: u64) -> Option<Cow<'_, [f32]>> {
+        self.places.get(&id).map(|&place| self.rows.row(place as usize, self.dim))
     }
 
     /// `vector` as it would be compared.
@@ -113,65 +184,143 @@ impl FlatIndex {
         vector
     }
 
+    /// Makes room for `more` vectors, so that adding them takes no more memory than they need.
+    pub fn reserve(&mut self, more: usize) {
+        self.ids.reserve_exact(more);
+        self.places.reserve(more);
+        self.rows.reserve(more, self.dim, self.metric);
+        if let Some(signs) = &mut self.signs {
+            signs.reserve(more, self.dim, self.metric);
+        }
+    }
+
     /// Adds `vector [dim]`, or replaces the one that has this id.
     ///
     /// # Errors
-    /// [`SearchError`] if its width is wrong or it is not finite; the index is unchanged then.
+    /// [`SearchError`] if its width is wrong, it is not finite, it is too large for what it is stored as, or no more fit;
+    /// the index is unchanged then.
     pub fn add(&mut self, id: u64, vector: &[f32]) -> Result<(), SearchError> {
-        self.check(&format!("vector {id}"), vector)?;
-        let place = *self.places.entry(id).or_insert_with(|| {
-            self.ids.push(id);
-            self.vectors.resize(self.vectors.len() + self.dim, 0.0);
-            self.ids.len() - 1
-        });
+        let what = &format_args!("vector {id}");
+        self.check(what, vector)?;
         let vector = self.compared(vector);
-        self.vectors[place * self.dim..][..self.dim].copy_from_slice(&vector);
+        self.rows.check(what, &vector)?;
+        let place = match self.places.get(&id) {
+            Some(&place) => place,
+            None => {
+                let next = u32::try_from(self.ids.len()).ok().filter(|&next| next < u32::MAX);
+                let next = next.ok_or(SearchError::Full)?;
+                self.places.insert(id, next);
+                self.ids.push(id);
+                next
+            }
+        } as usize;
+        self.rows.set(place, &vector, self.metric);
+        if let Some(signs) = &mut self.signs {
+            signs.set(place, &self.rows.row(place, self.dim), self.metric);
+        }
         Ok(())
     }
 
     /// Removes the vector that has this id; `false` if there is none. The last vector takes its place.
     pub fn remove(&mut self, id: u64) -> bool {
         let Some(place) = self.places.remove(&id) else { return false };
-        self.ids.swap_remove(place);
-        let last = self.ids.len() * self.dim;
-        self.vectors.copy_within(last.., place * self.dim);
-        self.vectors.truncate(last);
-        if let Some(&moved) = self.ids.get(place) {
+        self.ids.swap_remove(place as usize);
+        self.rows.swap_remove(place as usize, self.dim);
+        if let Some(signs) = &mut self.signs {
+            signs.swap_remove(place as usize, self.dim);
+        }
+        if let Some(&moved) = self.ids.get(place as usize) {
             self.places.insert(moved, place);
         }
         true
     }
 
-    /// The best `k` for `query [dim]`, best first, ties by ascending id; fewer if there are fewer.
-    /// Costs one pass over all vectors. Scores are f32 sums of products: their error is at most
-    /// `dim · 2⁻²⁴` of the product of the lengths.
+    /// The best `k` for `query [dim]` of those that are allowed, best first, ties by ascending id; fewer if there are
+    /// fewer. Costs one pass over all that are allowed, on all threads.
+    ///
+    /// Scores are those of the vectors as they are stored. Of floats they are f32 sums, whose error is at most
+    /// `dim · 2⁻²⁴` of the product of the lengths; of int8 they are exact, the query rounded to 16 bits. Of
+    /// [`Storage::Binary`] a result may be missing, see [`SearchOptions::oversampling`]: scores are those of the copy.
     ///
     /// # Errors
     /// [`SearchError`] if the query's width is wrong or it is not finite.
-    pub fn search(&self, query: &[f32], k: usize) -> Result<Vec<Scored>, SearchError> {
-        self.check("the query", query)?;
-        let query = self.compared(query);
-        let mut top = TopK::new(k);
-        for (id, row) in self.ids.iter().zip(self.vectors.chunks_exact(self.dim.max(1))) {
-            top.offer(Scored { id: *id, score: dot(&query, row) });
+    pub fn search(
+        &self,
+        query: &[f32],
+        k: usize,
+        options: &SearchOptions<'_>,
+    ) -> Result<Vec<Scored>, SearchError> {
+        self.check(&"the query", query)?;
+        let query = Query::new(self.compared(query), self.metric);
+        let mut places = options.allow.map(|allow| -> Vec<u32> {
+            self.ids.iter().zip(0..).filter(|(id, _)| allow(**id)).map(|(_, place)| place).collect()
+        });
+        if let Some(signs) = &self.signs {
+            let planes = query.planes();
+            let candidates = self.best(
+                k.saturating_mul(options.oversampling.max(1)),
+                places.as_deref(),
+                self.dim.div_ceil(8),
+                &|places, out| signs.estimate(self.scan, self.dim, &planes, places, out),
+            );
+            places = Some(candidates.iter().map(|candidate| self.places[&candidate.id]).collect());
         }
-        Ok(top.into_sorted())
+        let bytes = self.rows.bytes() / self.ids.len().max(1);
+        let score = |places: &[u32], out: &mut [f32]| self.rows.score(self.scan, &query, places, out);
+        Ok(self.best(k, places.as_deref(), bytes, &score))
     }
 
-    fn check(&self, what: &str, vector: &[f32]) -> Result<(), SearchError> {
+    /// The best `k` of `places`, or of all, by what `score` gives blocks of them; a row is of so many bytes.
+    fn best(
+        &self,
+        k: usize,
+        places: Option<&[u32]>,
+        row_bytes: usize,
+        score: &(dyn Fn(&[u32], &mut [f32]) + Sync),
+    ) -> Vec<Scored> {
+        let count = places.map_or(self.ids.len(), <[u32]>::len);
+        let of_task = count.div_ceil(TASKS_OF_THREAD * threads());
+        let of_task = of_task.max(MIN_BYTES_OF_TASK / row_bytes.max(1)).next_multiple_of(BLOCK);
+        let mut tops: Vec<TopK> = (0..count.div_ceil(of_task)).map(|_| TopK::with_room(k, of_task)).collect();
+        in_parallel(&mut tops, |task, top| {
+            let mut block = [0u32; BLOCK];
+            let mut scores = [0.0f32; BLOCK];
+            let end = count.min((task + 1) * of_task);
+            for first in (task * of_task..end).step_by(BLOCK) {
+                let range = first..end.min(first + BLOCK);
+                let scores = &mut scores[..range.len()];
+                let places = match places {
+                    Some(places) => &places[range],
+                    None => {
+                        let block = &mut block[..range.len()];
+                        block.iter_mut().zip(range).for_each(|(to, place)| *to = place as u32);
+                        &*block
+                    }
+                };
+                score(places, scores);
+                let mut bar = top.bar();
+                for (&place, &score) in places.iter().zip(&*scores) {
+                    // A NaN, of products that overflow, is no better than the bar.
+                    if score >= bar {
+                        top.offer(Scored { id: self.ids[place as usize], score });
+                        bar = top.bar();
+                    }
+                }
+            }
+        });
+        let all = tops.into_iter().reduce(|mut all, top| {
+            top.into_sorted().into_iter().for_each(|scored| all.offer(scored));
+            all
+        });
+        all.map_or_else(Vec::new, TopK::into_sorted)
+    }
+
+    fn check(&self, what: &dyn fmt::Display, vector: &[f32]) -> Result<(), SearchError> {
         if vector.len() != self.dim {
-            let (what, expected, got) = (what.to_owned(), self.dim, vector.len());
+            let (what, expected, got) = (what.to_string(), self.dim, vector.len());
             return Err(SearchError::Dimension { what, expected, got });
         }
         check_finite(what, vector)
-    }
-}
-
-/// Fails if a value is a NaN or an infinity.
-pub(crate) fn check_finite(what: &str, values: &[f32]) -> Result<(), SearchError> {
-    match values.iter().position(|v| !v.is_finite()) {
-        Some(index) => Err(SearchError::NotFinite { what: what.to_owned(), index }),
-        None => Ok(()),
     }
 }
 
@@ -184,18 +333,6 @@ pub(crate) fn scale_to_unit(vector: &mut [f32]) {
     }
 }
 
-/// A dot product in sixteen running sums, which the compiler keeps in vector registers.
-pub(crate) fn dot(a: &[f32], b: &[f32]) -> f32 {
-    let mut sums = [0.0f32; 16];
-    let ((a_main, a_tail), (b_main, b_tail)) = (a.as_chunks::<16>(), b.as_chunks::<16>());
-    for (a, b) in a_main.iter().zip(b_main) {
-        for i in 0..16 {
-            sums[i] += a[i] * b[i];
-        }
-    }
-    sums.iter().sum::<f32>() + a_tail.iter().zip(b_tail).map(|(a, b)| a * b).sum::<f32>()
-}
-
 #[cfg(test)]
 mod tests {
     use heatseek_testkit::{cosine, lengths, random, values};
@@ -203,7 +340,7 @@ mod tests {
     use super::*;
 
     fn filled(dim: usize, count: usize, metric: Metric, seed: u64) -> (FlatIndex, Vec<Vec<f32>>) {
-        let mut index = FlatIndex::new(dim, metric);
+        let mut index = FlatIndex::new(dim, metric, Storage::F32);
         // Every fourth vector is a copy, so that there are exact ties.
         let vectors: Vec<Vec<f32>> = (0..count)
             .map(|i| values(seed + (i - i % 4) as u64 + if i % 4 == 3 { 0 } else { i as u64 }, dim, 1.0))
@@ -227,7 +364,7 @@ mod tests {
                 let (index, vectors) = filled(dim, count, metric, seed as u64);
                 let query = values(seed as u64 + 999, dim, 1.0);
                 let truth = brute_force(&vectors, &query, metric);
-                let found = index.search(&query, count + 5).unwrap();
+                let found = index.search(&query, count + 5, &SearchOptions::default()).unwrap();
                 assert_eq!(found.len(), count);
                 for scored in &found {
                     assert!((f64::from(scored.score) - truth[scored.id as usize]).abs() < 1e-5);
@@ -236,8 +373,11 @@ mod tests {
                     found.windows(2).all(|w| (w[1].score, w[0].id) < (w[0].score, w[1].id)),
                     "order and ties"
                 );
-                assert_eq!(index.search(&query, 3).unwrap(), found[..3.min(count)]);
-                assert_eq!(index.search(&query, 0).unwrap(), []);
+                assert_eq!(
+                    index.search(&query, 3, &SearchOptions::default()).unwrap(),
+                    found[..3.min(count)]
+                );
+                assert_eq!(index.search(&query, 0, &SearchOptions::default()).unwrap(), []);
             }
         }
     }
@@ -246,15 +386,24 @@ mod tests {
     fn replacing_and_removing_keep_the_rest() {
         let (mut index, vectors) = filled(5, 20, Metric::Dot, 1);
         for id in random(2, 10).iter().map(|r| r % 20) {
-            let had = index.search(&vectors[0], 20).unwrap().iter().any(|s| s.id == id);
+            let had =
+                index.search(&vectors[0], 20, &SearchOptions::default()).unwrap().iter().any(|s| s.id == id);
             assert_eq!(index.remove(id), had);
         }
         let before = index.len();
-        let survivor = index.search(&vectors[0], 1).unwrap()[0].id;
+        let survivor = index.search(&vectors[0], 1, &SearchOptions::default()).unwrap()[0].id;
         index.add(survivor, &[9.0; 5]).unwrap();
         assert_eq!(index.len(), before);
-        assert_eq!(index.search(&[1.0; 5], 1).unwrap()[0], Scored { id: survivor, score: 45.0 });
-        for scored in index.search(&vectors[0], 20).unwrap().iter().filter(|s| s.id != survivor) {
+        assert_eq!(
+            index.search(&[1.0; 5], 1, &SearchOptions::default()).unwrap()[0],
+            Scored { id: survivor, score: 45.0 }
+        );
+        for scored in index
+            .search(&vectors[0], 20, &SearchOptions::default())
+            .unwrap()
+            .iter()
+            .filter(|s| s.id != survivor)
+        {
             let truth = brute_force(&vectors, &vectors[0], Metric::Dot)[scored.id as usize];
             assert!((f64::from(scored.score) - truth).abs() < 1e-5);
         }
@@ -262,21 +411,21 @@ mod tests {
 
     #[test]
     fn nonsense_is_refused_and_changes_nothing() {
-        let mut index = FlatIndex::new(2, Metric::Cosine);
+        let mut index = FlatIndex::new(2, Metric::Cosine, Storage::F32);
         let error = index.add(7, &[1.0]).unwrap_err();
         assert_eq!(error.to_string(), "vector 7 has 1 elements, but this index holds vectors of 2");
         let error = index.add(8, &[0.0, f32::NAN]).unwrap_err();
         assert_eq!(error.to_string(), "vector 8 is not finite at element 1");
-        assert!(index.search(&[f32::INFINITY, 0.0], 1).is_err());
+        assert!(index.search(&[f32::INFINITY, 0.0], 1, &SearchOptions::default()).is_err());
         assert!(index.is_empty());
     }
 
     #[test]
     fn zero_and_huge_vectors_have_a_cosine() {
-        let mut index = FlatIndex::new(2, Metric::Cosine);
+        let mut index = FlatIndex::new(2, Metric::Cosine, Storage::F32);
         index.add(1, &[0.0, 0.0]).unwrap();
         index.add(2, &[1e30, 1e30]).unwrap();
-        let found = index.search(&[1.0, 1.0], 2).unwrap();
+        let found = index.search(&[1.0, 1.0], 2, &SearchOptions::default()).unwrap();
         assert!((found[0].score - 1.0).abs() < 1e-6 && found[0].id == 2);
         assert_eq!(found[1], Scored { id: 1, score: 0.0 });
     }

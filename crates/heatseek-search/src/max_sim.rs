@@ -1,7 +1,7 @@
 //! MaxSim: texts of several vectors compared (Khattab & Zaharia, "ColBERT", 2020).
 
-use crate::SearchError;
-use crate::flat::{check_finite, dot};
+use crate::error::check_finite;
+use crate::{Metric, SearchError};
 
 /// The sum, over the vectors of `query [q, width]`, of the greatest dot product with a vector of
 /// `document [d, width]`. Of unit vectors each term is a cosine, so the most is `q`; it is not divided by that, for
@@ -18,15 +18,42 @@ use crate::flat::{check_finite, dot};
 pub fn max_sim(query: &[f32], document: &[f32], width: usize) -> Result<f32, SearchError> {
     for (what, rows) in [("the query", query), ("the document", document)] {
         check_rows(what, rows, width)?;
-        check_finite(what, rows)?;
+        check_finite(&what, rows)?;
     }
-    if document.is_empty() {
-        return Ok(0.0);
+    Ok(sum_of_best(query, document, width, Metric::Dot))
+}
+
+/// [`max_sim`] of sound vectors, and what it is of negated distances. A document of no vectors has nothing in common with
+/// a query, and is farther from it than any.
+pub(crate) fn sum_of_best(query: &[f32], document: &[f32], width: usize, metric: Metric) -> f32 {
+    let score = match metric {
+        Metric::Cosine | Metric::Dot => dot,
+        Metric::Euclidean => closeness,
+    };
+    if document.is_empty() && metric != Metric::Euclidean {
+        return 0.0;
     }
     let best = |row: &[f32]| {
-        document.chunks_exact(width).map(|other| dot(row, other)).fold(f32::NEG_INFINITY, f32::max)
+        document.chunks_exact(width).map(|other| score(row, other)).fold(f32::NEG_INFINITY, f32::max)
     };
-    Ok(query.chunks_exact(width).map(best).sum())
+    query.chunks_exact(width).map(best).sum()
+}
+
+/// The negated Euclidean distance.
+fn closeness(a: &[f32], b: &[f32]) -> f32 {
+    -a.iter().zip(b).map(|(a, b)| (a - b) * (a - b)).sum::<f32>().sqrt()
+}
+
+/// A dot product in sixteen running sums, which the compiler keeps in vector registers.
+fn dot(a: &[f32], b: &[f32]) -> f32 {
+    let mut sums = [0.0f32; 16];
+    let ((a_main, a_tail), (b_main, b_tail)) = (a.as_chunks::<16>(), b.as_chunks::<16>());
+    for (a, b) in a_main.iter().zip(b_main) {
+        for i in 0..16 {
+            sums[i] += a[i] * b[i];
+        }
+    }
+    sums.iter().sum::<f32>() + a_tail.iter().zip(b_tail).map(|(a, b)| a * b).sum::<f32>()
 }
 
 /// Fails unless `rows` is a whole number of rows of `width`, at least 1.

@@ -1,11 +1,12 @@
 //! An index of texts of several vectors each.
 
-use crate::flat::{check_finite, scale_to_unit};
-use crate::max_sim::check_rows;
-use crate::{Metric, Scored, SearchError, TopK, max_sim};
+use crate::error::check_finite;
+use crate::flat::scale_to_unit;
+use crate::max_sim::{check_rows, sum_of_best};
+use crate::{Metric, Scored, SearchError, TopK};
 
-/// Several vectors by id, found by exact comparison with all of them: [`max_sim`], of vectors of unit length under the
-/// cosine.
+/// Several vectors by id, found by exact comparison with all of them: [`max_sim`](crate::max_sim), of vectors of unit
+/// length under the cosine; of Euclidean distances, the sum of those to the nearest, negated.
 #[derive(Clone, Debug)]
 pub struct MultiIndex {
     dim: usize,
@@ -30,7 +31,8 @@ impl MultiIndex {
         self.entries.is_empty()
     }
 
-    /// Adds `vectors [n, dim]`, or replaces those that have this id. Those of no vectors match nothing: they score 0.
+    /// Adds `vectors [n, dim]`, or replaces those that have this id. Those of no vectors match nothing: they score
+    /// 0, or −∞ by distance.
     ///
     /// # Errors
     /// [`SearchError`] if they are no whole number of vectors or not finite; the index is unchanged then.
@@ -57,14 +59,14 @@ impl MultiIndex {
         let query = self.compared("the query", query)?;
         let mut top = TopK::new(k);
         for (id, vectors) in &self.entries {
-            top.offer(Scored { id: *id, score: max_sim(&query, vectors, self.dim)? });
+            top.offer(Scored { id: *id, score: sum_of_best(&query, vectors, self.dim, self.metric) });
         }
         Ok(top.into_sorted())
     }
 
     fn compared(&self, what: &str, vectors: &[f32]) -> Result<Vec<f32>, SearchError> {
         check_rows(what, vectors, self.dim)?;
-        check_finite(what, vectors)?;
+        check_finite(&what, vectors)?;
         let mut vectors = vectors.to_vec();
         if self.metric == Metric::Cosine {
             vectors.chunks_exact_mut(self.dim).for_each(scale_to_unit);

@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use crate::SearchError;
-use crate::flat::check_finite;
+use crate::error::check_finite;
 use crate::max_sim::check_rows;
 
 /// What an element of a vector is stored as.
@@ -74,8 +74,8 @@ impl Ranges {
             let what = "the greatest values of the ranges".to_owned();
             return Err(SearchError::Dimension { what, expected: min.len(), got: max.len() });
         }
-        check_finite("the least values of the ranges", &min)?;
-        check_finite("the greatest values of the ranges", &max)?;
+        check_finite(&"the least values of the ranges", &min)?;
+        check_finite(&"the greatest values of the ranges", &max)?;
         Ok(Self { min, max })
     }
 
@@ -86,7 +86,7 @@ impl Ranges {
     /// [`SearchError::NotFinite`].
     pub fn of(vectors: &[f32], width: usize) -> Result<Self, SearchError> {
         check_rows("what ranges are taken of", vectors, width)?;
-        check_finite("what ranges are taken of", vectors)?;
+        check_finite(&"what ranges are taken of", vectors)?;
         if vectors.len() < 2 * width {
             return Err(SearchError::Ranges { vectors: vectors.len() / width });
         }
@@ -140,7 +140,7 @@ pub fn quantize(
     ranges: Option<&Ranges>,
 ) -> Result<Quantized, SearchError> {
     check_rows("what is to be quantized", vectors, width)?;
-    check_finite("what is to be quantized", vectors)?;
+    check_finite(&"what is to be quantized", vectors)?;
     // Taking 128 away is flipping the highest bit.
     let signed = |bytes: Vec<u8>| bytes.into_iter().map(|byte| (byte ^ 0x80).cast_signed()).collect();
     Ok(match precision {

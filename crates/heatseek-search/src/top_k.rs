@@ -41,6 +41,19 @@ impl TopK {
         Self { k, kept: BinaryHeap::new() }
     }
 
+    /// Keeps `k`, with room for all that it may hold while `offers` are made: these then allocate nothing.
+    pub(crate) fn with_room(k: usize, offers: usize) -> Self {
+        Self { k, kept: BinaryHeap::with_capacity(k.min(offers)) }
+    }
+
+    /// What a score has to reach to be kept, whatever its id.
+    pub(crate) fn bar(&self) -> f32 {
+        match self.kept.peek() {
+            Some(worst) if self.kept.len() >= self.k => worst.score,
+            _ => f32::NEG_INFINITY,
+        }
+    }
+
     /// Offers one.
     pub fn offer(&mut self, scored: Scored) {
         if self.kept.len() < self.k {

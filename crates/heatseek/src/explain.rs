@@ -325,6 +325,8 @@ impl Side {
         }
         let scale = match metric {
             Metric::Dot => made,
+            // A distance is no sum of what tokens add to it.
+            Metric::Euclidean => return None,
             Metric::Cosine => 1.0 / (unit * length(product(other, other))),
         };
         let of_constant: f64 = other.iter().enumerate().map(|(i, &u)| f64::from(u) * constant_at(i)).sum();
@@ -357,6 +359,9 @@ fn cosines(a: &[f32], a_rows: usize, b: &[f32], b_rows: usize) -> Vec<f32> {
 pub(crate) fn score(a: &[f32], b: &[f32], metric: Metric) -> f64 {
     match metric {
         Metric::Dot => product(a, b),
+        Metric::Euclidean => {
+            -a.iter().zip(b).map(|(&a, &b)| (f64::from(a) - f64::from(b)).powi(2)).sum::<f64>().sqrt()
+        }
         Metric::Cosine => {
             let squares = product(a, a) * product(b, b);
             if squares > 0.0 { product(a, b) / squares.sqrt() } else { 0.0 }

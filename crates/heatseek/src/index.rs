@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use heatseek_pool::{Iem, Params, PoolerSpec};
-use heatseek_search::{FlatIndex, Metric, MultiIndex, Scored, TopK};
+use heatseek_search::{FlatIndex, Metric, MultiIndex, Scored, SearchOptions, Storage, TopK};
 use heatseek_text::{Chunk, ChunkOptions};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -111,7 +111,7 @@ impl Index {
         }
         let vectors = match way.gives_several() {
             true => Vectors::Several(MultiIndex::new(way.width(), options.metric)),
-            false => Vectors::One(FlatIndex::new(way.width(), options.metric)),
+            false => Vectors::One(FlatIndex::new(way.width(), options.metric, Storage::F32)),
         };
         Ok(Self { options, vectors, documents: Vec::new(), chunks: Vec::new() })
     }
@@ -244,14 +244,16 @@ impl Index {
         let embeddings = model.embed(&[query], &self.options.embed(), control).await?;
         let wanted = if rerank.is_some() { top_k.saturating_mul(RERANKED) } else { top_k };
         let found = match (&self.vectors, rerank) {
-            (Vectors::One(vectors), None) => vectors.search(embeddings.row(0), wanted)?,
+            (Vectors::One(vectors), None) => {
+                vectors.search(embeddings.row(0), wanted, &SearchOptions::default())?
+            }
             (Vectors::Several(vectors), None) => vectors.search(&embeddings.data, wanted)?,
             (Vectors::One(vectors), Some(iem)) => {
-                let first = vectors.search(embeddings.row(0), wanted)?;
+                let first = vectors.search(embeddings.row(0), wanted, &SearchOptions::default())?;
                 let query = vectors.compared(embeddings.row(0));
                 let mut top = TopK::new(top_k);
                 for Scored { id, .. } in first {
-                    let [score, _] = iem.score(&query, vectors.vector(id).unwrap_or_default())?;
+                    let [score, _] = iem.score(&query, &vectors.vector(id).unwrap_or_default())?;
                     top.offer(Scored { id, score });
                 }
                 top.into_sorted()

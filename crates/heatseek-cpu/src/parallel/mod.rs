@@ -12,9 +12,13 @@ mod wasm;
 #[cfg(target_arch = "wasm32")]
 pub use allocator::LockedAllocator;
 #[cfg(not(target_arch = "wasm32"))]
-pub(crate) use native::{run, threads};
+pub(crate) use native::run;
+#[cfg(not(target_arch = "wasm32"))]
+pub use native::threads;
 #[cfg(target_arch = "wasm32")]
-pub(crate) use wasm::{run, threads};
+pub(crate) use wasm::run;
+#[cfg(target_arch = "wasm32")]
+pub use wasm::threads;
 
 /// Calls `body(index, row)` for each row of `y`, in parallel where there are threads.
 pub(crate) fn for_each_row(y: &mut [f32], width: usize, body: impl Fn(usize, &mut [f32]) + Sync + Send) {
@@ -29,6 +33,18 @@ pub(crate) fn for_each_row(y: &mut [f32], width: usize, body: impl Fn(usize, &mu
         for (i, row) in part.chunks_exact_mut(width).enumerate() {
             body(task * rows_of_task + i, row);
         }
+    });
+}
+
+/// Calls `body` with each of `parts` and its index once, in any order and from any thread.
+///
+/// One must be worth some 10 µs: handing one out costs about one. In browsers `body` must not allocate, lock or panic for
+/// a purpose.
+pub fn in_parallel<T: Send>(parts: &mut [T], body: impl Fn(usize, &mut T) + Sync + Send) {
+    let parts = Parts::new(parts, 1);
+    run(parts.count(), |task| {
+        // SAFETY: `run` gives each task once.
+        unsafe { parts.part(task) }.iter_mut().for_each(|part| body(task, part));
     });
 }
 

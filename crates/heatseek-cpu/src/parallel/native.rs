@@ -11,7 +11,7 @@ pub(crate) fn run(tasks: usize, body: impl Fn(usize) + Sync + Send) {
     (0..tasks).into_par_iter().with_max_len(1).for_each(body);
 }
 
-/// How many threads [`run`] has.
-pub(crate) fn threads() -> usize {
+/// How many threads kernels have.
+pub fn threads() -> usize {
     rayon::current_num_threads()
 }

@@ -19,8 +19,8 @@ pub(crate) fn run(tasks: usize, body: impl Fn(usize) + Sync + Send) {
     POOL.run(tasks, &body);
 }
 
-/// How many threads [`run`] has.
-pub(crate) fn threads() -> usize {
+/// How many threads kernels have.
+pub fn threads() -> usize {
     POOL.threads()
 }
 

@@ -12,6 +12,7 @@ pub(crate) mod avx2;
 pub(crate) mod avx512;
 pub(crate) mod bf16;
 pub(crate) mod bytes;
+pub(crate) mod narrow;
 #[cfg(target_arch = "aarch64")]
 pub(crate) mod neon;
 pub(crate) mod product;
@@ -35,7 +36,7 @@ pub(crate) trait Kernel {
 ///
 /// Its methods are safe to call where [`Kernel::run`] was entered by the door, which is the only place where the
 /// type is named; those over pointers ask what pointers ask.
-pub(crate) trait F32s: Copy {
+pub(crate) trait F32s: Copy + narrow::Narrow {
     /// Elements.
     const LANES: usize;
     /// Rows of the largest tile of [`F32s::product`].
