@@ -1,17 +1,24 @@
-//! Exact vector search.
+//! Exact vector search, keyword search, and what is between hits and results.
 //!
 //! [`FlatIndex`] holds f32 vectors in one block and finds the best `k` by scanning all of them: at the
 //! sizes a browser holds this takes milliseconds and is never wrong. [`max_sim`] compares texts of several vectors,
-//! [`quantize`] makes vectors of fewer bits. It knows no text and no model.
+//! [`quantize`] makes vectors of fewer bits. [`TextIndex`] finds texts by their [`words`] (BM25). It knows no model.
 
+mod bm25;
 mod flat;
 mod max_sim;
 mod multi;
+mod postings;
 mod quantize;
+mod ranking_error;
 mod top_k;
+mod words;
 
+pub use bm25::{TextIndex, TextOptions, WordScore};
 pub use flat::{FlatIndex, Metric, SearchError};
 pub use max_sim::max_sim;
 pub use multi::MultiIndex;
 pub use quantize::{Precision, Quantized, Ranges, quantize};
+pub use ranking_error::RankingError;
 pub use top_k::{Scored, TopK};
+pub use words::words;
