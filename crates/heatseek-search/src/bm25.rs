@@ -6,6 +6,8 @@
 
 use std::collections::HashMap;
 
+use foldhash::fast::RandomState;
+
 use crate::postings::Postings;
 use crate::words::for_each_word;
 use crate::{RankingError, Scored, TopK};
@@ -53,7 +55,8 @@ pub struct WordScore {
 #[derive(Clone, Debug)]
 pub struct TextIndex {
     options: TextOptions,
-    words: HashMap<Box<str>, Postings>,
+    /// The standard library's hash would make adding a tenth slower.
+    words: HashMap<Box<str>, Postings, RandomState>,
     /// Each added text, in order, also those removed since.
     texts: Vec<Text>,
     places: HashMap<u64, u32>,
@@ -77,7 +80,7 @@ impl TextIndex {
     pub fn new(options: TextOptions) -> Result<Self, RankingError> {
         RankingError::check("k1", options.k1, f32::MAX, "a number of 0 or more")?;
         RankingError::check("b", options.b, 1.0, "a number from 0 to 1")?;
-        let (words, texts, places) = (HashMap::new(), Vec::new(), HashMap::new());
+        let (words, texts, places) = (HashMap::default(), Vec::new(), HashMap::new());
         Ok(Self { options, words, texts, places, total_len: 0 })
     }
 
@@ -131,12 +134,13 @@ impl TextIndex {
         true
     }
 
-    /// The best `k` of the texts whose ids are allowed and that have a word of `query`, best first, ties by ascending
+    /// The best `k` of the texts whose ids `allow` accepts (`None`: all) and that have a word of `query`, best first, ties by ascending
     /// id; fewer if there are fewer. All texts count in what a word is worth, also those not allowed: a filter changes
     /// no score.
     ///
-    /// Costs one pass over the texts that have each word, and one over all.
-    pub fn search(&self, query: &str, k: usize, allow: impl Fn(u64) -> bool) -> Vec<Scored> {
+    /// Costs one pass over the texts that have each word, and one over all. `allow` is asked only for texts that would be
+    /// among the best so far.
+    pub fn search(&self, query: &str, k: usize, allow: Option<&dyn Fn(u64) -> bool>) -> Vec<Scored> {
         let (mut scores, mut hits) = (vec![0.0; self.texts.len()], Vec::new());
         for (word, times) in self.counted(query) {
             self.hits(&word, &mut hits);
@@ -147,8 +151,10 @@ impl TextIndex {
         }
         let mut top = TopK::new(k);
         for (text, score) in self.texts.iter().zip(scores) {
-            if score > 0.0 && allow(text.id) {
-                top.offer(Scored { id: text.id, score: score as f32 });
+            let hit = Scored { id: text.id, score: score as f32 };
+            let wanted = score > 0.0 && top.would_keep(&hit);
+            if wanted && allow.is_none_or(|allow| allow(text.id)) {
+                top.offer(hit);
             }
         }
         top.into_sorted()

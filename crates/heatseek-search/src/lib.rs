@@ -2,11 +2,20 @@
 //!
 //! [`FlatIndex`] holds f32 vectors in one block and finds the best `k` by scanning all of them: at the
 //! sizes a browser holds this takes milliseconds and is never wrong. [`max_sim`] compares texts of several vectors,
-//! [`quantize`] makes vectors of fewer bits. [`TextIndex`] finds texts by their [`words`] (BM25). It knows no model.
+//! [`quantize`] makes vectors of fewer bits. [`TextIndex`] finds texts by their [`words`] (BM25), [`fuse`] makes one ranking
+//! of several, [`Filter`] chooses by metadata and [`facets`] counts it, [`diversify`] and [`group`] thin out what is alike.
+//! It knows no model.
 
 mod bm25;
+mod facets;
+mod filter;
 mod flat;
+mod folding;
+mod fuse;
+mod group;
 mod max_sim;
+mod metadata;
+mod mmr;
 mod multi;
 mod postings;
 mod quantize;
@@ -15,8 +24,13 @@ mod top_k;
 mod words;
 
 pub use bm25::{TextIndex, TextOptions, WordScore};
+pub use facets::{Facet, facets};
+pub use filter::{Filter, FilterError};
 pub use flat::{FlatIndex, Metric, SearchError};
+pub use fuse::{Fusion, fuse};
+pub use group::{Group, at_least, group};
 pub use max_sim::max_sim;
+pub use mmr::diversify;
 pub use multi::MultiIndex;
 pub use quantize::{Precision, Quantized, Ranges, quantize};
 pub use ranking_error::RankingError;

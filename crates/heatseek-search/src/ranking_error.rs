@@ -16,6 +16,14 @@ pub enum RankingError {
         /// What may come.
         expected: &'static str,
     },
+    /// There is not one vector for each hit.
+    #[error("there are {expected} hits, but {got} vectors")]
+    Vectors {
+        /// Hits.
+        expected: usize,
+        /// Vectors.
+        got: usize,
+    },
     /// Vectors to compare have different widths.
     #[error("vector {id} has {got} elements, but the first one has {expected}")]
     Width {
