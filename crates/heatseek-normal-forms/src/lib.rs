@@ -1,4 +1,4 @@
-//! Unicode's normal forms (UAX #15), for tokenizers.
+//! Unicode's normal forms (UAX #15), for tokenizers and keyword search.
 //!
 //! `tokenizers` takes them from the crate unicode-normalization-alignments, whose tables are hashed for speed: random
 //! bytes, which no server can compress. `[patch.crates-io]` puts `unicode-normalization-alignments/` in its place,
@@ -12,4 +12,4 @@ mod tables;
 mod tests;
 
 pub use forms::UnicodeNormalization;
-pub use tables::is_combining_mark;
+pub use tables::{combining_class, is_combining_mark};

@@ -64,6 +64,11 @@ impl TopK {
         }
     }
 
+    /// Whether it would be kept if it were offered now.
+    pub fn would_keep(&self, scored: &Scored) -> bool {
+        self.kept.len() < self.k || self.kept.peek().is_some_and(|worst| scored < worst)
+    }
+
     /// The kept, best first; ties by ascending id.
     pub fn into_sorted(self) -> Vec<Scored> {
         self.kept.into_sorted_vec()

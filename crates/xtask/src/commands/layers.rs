@@ -9,7 +9,7 @@ use crate::run;
 
 /// Lowest first. Crates of one layer do not know each other.
 const LAYERS: &[&[&str]] = &[
-    &["heatseek-testkit"],
+    &["heatseek-testkit", "heatseek-normal-forms"],
     &["heatseek-ops"],
     &["heatseek-wgsl", "heatseek-cpu", "heatseek-naga-cuda"],
     &["heatseek-gpu", "heatseek-cuda", "heatseek-naga-cuda-conformance"],
@@ -21,7 +21,6 @@ const LAYERS: &[&[&str]] = &[
         "heatseek-pool",
         "heatseek-hub",
         "heatseek-patterns",
-        "heatseek-normal-forms",
     ],
     &["heatseek-model"],
     &["heatseek"],
