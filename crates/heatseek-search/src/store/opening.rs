@@ -49,7 +49,7 @@ enum Slot {
     Absent,
     Wanted,
     Torn,
-    Whole(Manifest),
+    Whole(Box<Manifest>),
     /// One that is the candidate, or was.
     Taken,
 }
@@ -202,7 +202,7 @@ impl Opening {
             return Ok(());
         };
         self.slots[slot] = match Manifest::parse(Name::Manifest(slot), &bytes) {
-            Ok(manifest) => Slot::Whole(manifest),
+            Ok(manifest) => Slot::Whole(Box::new(manifest)),
             Err(Unusable::Torn(reason)) => {
                 self.skipped.push(Skipped { generation: None, reason });
                 Slot::Torn
@@ -222,6 +222,7 @@ impl Opening {
             self.slots[slot] = taken;
             return Ok(());
         };
+        let manifest = *manifest;
         if let Some(given) = &self.identity {
             manifest.identity.check(given)?;
         }

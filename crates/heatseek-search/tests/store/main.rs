@@ -1,6 +1,7 @@
 //! Stored indexes: what is committed stays, what is damaged is refused.
 
 mod archives;
+mod compatibility;
 mod corpus;
 mod damage;
 mod disk;
