@@ -1,10 +1,11 @@
-//! Search by meaning and by words.
+//! Search by meaning and by words, and the files an index is kept in.
 //!
 //! [`FlatIndex`] holds vectors in one block and finds the best `k` by scanning all of them, on all threads: at the
 //! sizes a browser holds this takes milliseconds, and but for binary vectors is never wrong. [`Storage`] says how many
 //! bits of them it keeps. [`max_sim`] compares texts of several vectors, [`quantize`] makes vectors of fewer bits.
 //! [`TextIndex`] finds texts by their [`words`] (BM25), [`fuse`] makes one ranking of several, [`Filter`] chooses by
-//! metadata and [`facets`] counts it, [`diversify`] and [`group`] thin out what is alike. It knows no model.
+//! metadata and [`facets`] counts it, [`diversify`] and [`group`] thin out what is alike. [`store`] keeps documents and
+//! their vectors in files. It knows no model.
 
 mod bm25;
 mod error;
@@ -24,6 +25,7 @@ mod query;
 mod ranking_error;
 mod signs;
 mod storage;
+pub mod store;
 mod top_k;
 mod words;
 
