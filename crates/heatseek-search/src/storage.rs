@@ -170,6 +170,20 @@ impl Rows {
         }
     }
 
+    /// Rows `places`, in that order.
+    pub(crate) fn select(&self, places: &[u32], dim: usize) -> Vectors<'static> {
+        fn of<T: Copy>(all: &[T], places: &[u32], width: usize) -> Cow<'static, [T]> {
+            places.iter().flat_map(|&place| &all[place as usize * width..][..width]).copied().collect()
+        }
+        match self {
+            Self::F32(values) => Vectors::F32(of(values, places, dim)),
+            Self::F16(values) => Vectors::F16(of(values, places, dim)),
+            Self::Int8 { integers, scales, .. } => {
+                Vectors::Int8 { integers: of(integers, places, dim), scales: of(scales, places, 1) }
+            }
+        }
+    }
+
     /// Fails if `vector` cannot be stored.
     pub(crate) fn check(&self, what: &dyn fmt::Display, vector: &[f32]) -> Result<(), SearchError> {
         if let Self::F16(_) = self {

@@ -1,0 +1,158 @@
+//! An index that outlives the process: what of it is to be stored, and the index of what was.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use heatseek_search::Metric;
+use heatseek_search::store::{
+    Batch, Identity, Segment, SegmentVectors, StoredChunk, StoredDocument,
+};
+use heatseek_text::Chunk;
+
+use super::fingerprint::fingerprint_of_weights;
+use super::vectors::ChunkVectors;
+use super::{Document, Entry, Index, IndexOptions};
+use crate::{Error, Model};
+
+/// What has changed since it was last stored.
+#[derive(Debug, Default)]
+pub(super) struct Changes {
+    since: Step,
+    /// What is being stored.
+    under_way: Option<Step>,
+}
+
+#[derive(Debug, Default)]
+struct Step {
+    /// Places of documents.
+    added: BTreeSet<usize>,
+    /// Their ids, also of such that are not stored.
+    removed: BTreeSet<String>,
+}
+
+impl Changes {
+    pub(super) fn added(&mut self, place: usize) {
+        self.since.added.insert(place);
+    }
+
+    pub(super) fn removed(&mut self, place: usize, id: &str) {
+        self.since.added.remove(&place);
+        self.since.removed.insert(id.to_owned());
+    }
+}
+
+impl Index {
+    /// What vectors of this index are made with. `pooling_weights` count by their sum.
+    pub fn identity(&self, model: &Model) -> Identity {
+        let IndexOptions { metric, storage, pooling, pooling_weights, include_prompt, truncate_dim, late } =
+            &self.options;
+        let mut settings = BTreeMap::new();
+        let mut set = |name: &str, value: Option<String>| {
+            settings.extend(value.map(|value| (name.to_owned(), value)));
+        };
+        set("include_prompt", include_prompt.map(|include| include.to_string()));
+        set("truncate_dim", truncate_dim.map(|elements| elements.to_string()));
+        set("late", late.then(|| "true".to_owned()));
+        set("storage", Some(storage.to_string()));
+        set("pooling_weights", pooling_weights.as_ref().map(|weights| fingerprint_of_weights(weights)));
+        let spec = model.text_model().spec();
+        Identity {
+            model: format!("{} with {} elements, {} layers", spec.model_type, spec.hidden_size, spec.num_hidden_layers),
+            fingerprint: model.fingerprint.clone(),
+            pooling: pooling.as_ref().map_or_else(|| "auto".to_owned(), ToString::to_string),
+            metric: match metric {
+                Metric::Cosine => "cosine",
+                Metric::Dot => "dot",
+                Metric::Euclidean => "euclidean",
+            }
+            .into(),
+            dtype: self.vectors.dtype(),
+            width: self.vectors.width() as u32,
+            settings,
+        }
+    }
+
+    /// The index that was stored as `segments`, with the `options` it was made with. It knows what changes from now on:
+    /// see [`batch`](Self::batch). Without any it is a new one that does.
+    ///
+    /// # Errors
+    /// As [`Index::new`]; [`Error::Search`] if the vectors are not what they should be.
+    pub fn restore(model: &Model, options: IndexOptions, segments: Vec<Segment>) -> Result<Self, Error> {
+        let mut index = Self::new(model, options)?;
+        let mut stored = SegmentVectors::new(index.vectors.dtype(), index.vectors.width() as u32);
+        let mut counts = Vec::new();
+        for segment in segments {
+            let row_bytes = segment.vectors.dtype.row_bytes(segment.vectors.width);
+            let mut of_documents: Vec<Vec<StoredChunk>> = vec![Vec::new(); segment.documents.len()];
+            for chunk in segment.chunks {
+                of_documents[chunk.document as usize].push(chunk);
+            }
+            for (document, chunks) in segment.documents.into_iter().zip(of_documents) {
+                let (place, first) = (index.documents.len(), index.chunks.len());
+                for StoredChunk { start, end, first_row, rows, .. } in chunks {
+                    let (start, end) = (start as usize, end as usize);
+                    let of_rows = first_row as usize..(first_row + rows) as usize;
+                    stored.data.extend(&segment.vectors.data[of_rows.start * row_bytes..of_rows.end * row_bytes]);
+                    if !segment.vectors.scales.is_empty() {
+                        stored.scales.extend(&segment.vectors.scales[of_rows]);
+                    }
+                    counts.push(rows);
+                    if !index.options.late {
+                        index.twins.insert(super::hash(&document.text[start..end]), index.chunks.len() as u64);
+                    }
+                    index.chunks.push((place, Chunk { start, end }));
+                }
+                let StoredDocument { id, text, metadata } = document;
+                index.places.insert(id.clone(), place);
+                let document = Document { id, text, metadata };
+                index.documents.push(Some(Entry { document, chunks: first..index.chunks.len() }));
+            }
+        }
+        let kind = (index.vectors.width(), index.options.metric, index.options.storage);
+        let several = matches!(index.vectors, ChunkVectors::Several(_));
+        index.vectors = ChunkVectors::restored(several, kind, stored, &counts)?;
+        index.changes = Some(Changes::default());
+        Ok(index)
+    }
+
+    /// What has changed since the last batch that was [`settled`](Self::settle), to be stored; nothing if nothing has, or
+    /// if the index was not [`restored`](Self::restore). Give it to a [`Store`](heatseek_search::store::Store), and say
+    /// what came of it.
+    pub fn batch(&mut self) -> Option<Batch> {
+        let changes = self.changes.as_mut()?;
+        if changes.under_way.is_none() {
+            let step = std::mem::take(&mut changes.since);
+            if step.added.is_empty() && step.removed.is_empty() {
+                return None;
+            }
+            changes.under_way = Some(step);
+        }
+        let step = changes.under_way.as_ref()?;
+        let entries: Vec<&Entry> =
+            step.added.iter().filter_map(|&place| self.documents[place].as_ref()).collect();
+        let ids: Vec<u64> =
+            entries.iter().flat_map(|entry| entry.chunks.clone()).map(|chunk| chunk as u64).collect();
+        let (vectors, counts) = self.vectors.stored(&ids);
+        let mut add = Segment { documents: Vec::new(), chunks: Vec::new(), vectors };
+        let (mut first_row, mut counts) = (0, counts.into_iter());
+        for (entry, document) in entries.iter().zip(0..) {
+            for chunk in &self.chunks[entry.chunks.clone()] {
+                let rows = counts.next().unwrap_or_default();
+                let Chunk { start, end } = chunk.1;
+                add.chunks.push(StoredChunk { document, start: start as u32, end: end as u32, first_row, rows });
+                first_row += rows;
+            }
+            let Document { id, text, metadata } = entry.document.clone();
+            add.documents.push(StoredDocument { id, text, metadata });
+        }
+        Some(Batch { add, remove: step.removed.iter().cloned().collect() })
+    }
+
+    /// What came of the last batch: if it was not `stored`, the next has it too.
+    pub fn settle(&mut self, stored: bool) {
+        let Some(changes) = &mut self.changes else { return };
+        let Some(step) = changes.under_way.take().filter(|_| !stored) else { return };
+        changes.since.removed.extend(step.removed);
+        let alive = step.added.into_iter().filter(|&place| self.documents[place].is_some());
+        changes.since.added.extend(alive);
+    }
+}
