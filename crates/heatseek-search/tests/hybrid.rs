@@ -164,9 +164,9 @@ fn all_that_a_search_does_agrees_with_the_definitions() {
                         *sums.entry(hit.id).or_default() += f64::from(weight) * plain(hits, hit);
                     }
                 }
-                let fused = fuse(&lists, fusion).unwrap();
+                let fused = fuse(&lists, fusion, usize::MAX).unwrap();
                 assert_same(&fused, &ranked(sums), &what);
-                assert_eq!(fused, fuse(&lists, fusion).unwrap(), "{what}");
+                assert_eq!(fused, fuse(&lists, fusion, usize::MAX).unwrap(), "{what}");
                 check_groups(&fused, &what);
             }
             check_facets(&chunks.iter().filter(|c| plain(c)).collect::<Vec<_>>(), &what);
@@ -210,7 +210,7 @@ fn check_groups(fused: &[Scored], what: &str) {
 }
 
 fn check_facets(allowed: &[&Chunk], what: &str) {
-    let found = facets(allowed.iter().map(|chunk| &chunk.metadata), &["tags", "year"]);
+    let found = facets(allowed.iter().map(|chunk| &chunk.metadata), &["tags", "year"], 9);
     let count_of = |has: &dyn Fn(&Chunk) -> bool| allowed.iter().filter(|chunk| has(chunk)).count();
     let tags = (0..3).map(|tag| (tag, count_of(&|chunk| has_tag(chunk, tag))));
     let years = (2018..2023).map(|y| (y, count_of(&|chunk| year(chunk) == Some(y))));
