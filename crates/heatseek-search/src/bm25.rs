@@ -72,6 +72,13 @@ struct Text {
     removed: bool,
 }
 
+impl Default for TextIndex {
+    /// An empty one with the options that Lucene takes.
+    fn default() -> Self {
+        Self::of(TextOptions::default())
+    }
+}
+
 impl TextIndex {
     /// An empty index.
     ///
@@ -80,8 +87,12 @@ impl TextIndex {
     pub fn new(options: TextOptions) -> Result<Self, RankingError> {
         RankingError::check("k1", options.k1, f32::MAX, "a number of 0 or more")?;
         RankingError::check("b", options.b, 1.0, "a number from 0 to 1")?;
+        Ok(Self::of(options))
+    }
+
+    fn of(options: TextOptions) -> Self {
         let (words, texts, places) = (HashMap::default(), Vec::new(), HashMap::new());
-        Ok(Self { options, words, texts, places, total_len: 0 })
+        Self { options, words, texts, places, total_len: 0 }
     }
 
     /// How texts are read and scored.

@@ -67,7 +67,6 @@ pub struct Identity {
     /// Their elements.
     pub width: u32,
     /// Whatever else matters, by name.
-    #[serde(default)]
     pub settings: BTreeMap<String, String>,
 }
 

@@ -264,7 +264,14 @@ impl Opening {
     /// Gives the candidate up for the one before it.
     fn skip(&mut self, error: StoreError) -> Result<(), StoreError> {
         if let Some(Candidate { slot, manifest, .. }) = self.candidate.take() {
-            let reason = format!("{}: {error}", MANIFESTS[slot]);
+            let reason = match error {
+                // Without what to do, which is said once.
+                StoreError::Damaged { file, expected, got } => {
+                    format!("{file}: expected {expected}, got {got}")
+                }
+                other => other.to_string(),
+            };
+            let reason = format!("{}: {reason}", MANIFESTS[slot]);
             self.skipped.push(Skipped { generation: Some(manifest.generation), reason });
             self.unused.push(manifest);
         }
