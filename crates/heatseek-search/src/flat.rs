@@ -417,12 +417,14 @@ mod tests {
 
     #[test]
     fn vectors_of_some_ids_are_those_that_all_have() {
-        for storage in [Storage::F32, Storage::F16, Storage::Int8, Storage::Binary { rescore: Rescore::Int8 }] {
+        for storage in [Storage::F32, Storage::F16, Storage::Int8, Storage::Binary { rescore: Rescore::Int8 }]
+        {
             let mut index = FlatIndex::new(5, Metric::Cosine, storage);
             (0..9).for_each(|id| index.add(id, &values(id, 5, 1.0)).unwrap());
             index.remove(2);
             let ids: Vec<u64> = [8, 0, 5].to_vec();
-            let some = FlatIndex::from_parts(5, Metric::Cosine, storage, ids.clone(), index.stored(&ids).unwrap());
+            let some =
+                FlatIndex::from_parts(5, Metric::Cosine, storage, ids.clone(), index.stored(&ids).unwrap());
             let some = some.unwrap();
             ids.iter().for_each(|&id| assert_eq!(some.vector(id), index.vector(id)));
             assert_eq!(index.stored(index.ids()).unwrap(), index.vectors());

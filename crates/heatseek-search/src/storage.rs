@@ -65,6 +65,17 @@ impl fmt::Display for Rescore {
     }
 }
 
+impl Storage {
+    /// The storage of this name: `f32`, `f16`, `int8`, or `binary`, which is rescored from int8.
+    pub fn named(name: &str) -> Option<Self> {
+        let rescore = Rescore::default();
+        [Self::F32, Self::F16, Self::Int8]
+            .into_iter()
+            .find(|storage| storage.to_string() == name)
+            .or_else(|| (name == "binary").then_some(Self::Binary { rescore }))
+    }
+}
+
 impl fmt::Display for Storage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -62,8 +62,8 @@ pub use heatseek_pool::{
     Iem, Kind, Params, PoolError, Pooled, Pooler, PoolerSpec, Row, RowInfo, Sizes, rows,
 };
 pub use heatseek_search::{
-    Facet, Filter, FilterError, Fusion, Metric, Precision, Quantized, Ranges, RankingError, Rescore, SearchError,
-    Storage, max_sim, quantize, store,
+    Facet, Filter, FilterError, Fusion, Metric, Precision, Quantized, Ranges, RankingError, Rescore,
+    SearchError, Storage, max_sim, quantize, store,
 };
 pub use heatseek_text::{ChunkOptions, needs_patterns};
 pub use image::{ImageEmbeddings, ImageModel, ImageOptions};

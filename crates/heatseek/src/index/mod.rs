@@ -130,8 +130,7 @@ impl Index {
         if options.late {
             model.late_pooling(&options.embed())?;
         }
-        let vectors =
-            ChunkVectors::new(way.gives_several(), way.width(), options.metric, options.storage)?;
+        let vectors = ChunkVectors::new(way.gives_several(), way.width(), options.metric, options.storage)?;
         Ok(Self::of(options, vectors))
     }
 

@@ -92,18 +92,23 @@ impl Index {
         let found = self.find(query, vector, options)?;
         let hit = |scored: &Scored| {
             let (entry, chunk) = self.chunk(scored.id)?;
-            let chunk =
-                HitChunk { text: entry.document.text[chunk.start..chunk.end].to_owned(), start: chunk.start, end: chunk.end };
+            let chunk = HitChunk {
+                text: entry.document.text[chunk.start..chunk.end].to_owned(),
+                start: chunk.start,
+                end: chunk.end,
+            };
             let document = entry.document.clone();
             Some(Hit { id: document.id.clone(), score: scored.score, document, chunk })
         };
         Ok(found.iter().filter_map(hit).collect())
     }
 
-    /// How often each value of `fields`, dotted paths as in a filter, occurs among the documents that meet `filter`.
-    pub fn facets(&self, fields: &[&str], filter: Option<&Filter>) -> Vec<Facet> {
-        let met = self.iter().filter(|document| filter.is_none_or(|filter| filter.matches(&document.metadata)));
-        facets(met.map(|document| &document.metadata), fields)
+    /// How often each value of `fields`, dotted paths as in a filter, occurs among the documents that meet `filter`: of
+    /// each field the `most` frequent.
+    pub fn facets(&self, fields: &[&str], filter: Option<&Filter>, most: usize) -> Vec<Facet> {
+        let met =
+            self.iter().filter(|document| filter.is_none_or(|filter| filter.matches(&document.metadata)));
+        facets(met.map(|document| &document.metadata), fields, most)
     }
 
     fn find(&self, query: &str, vector: &[f32], options: &IndexSearch<'_>) -> Result<Vec<Scored>, Error> {
@@ -135,8 +140,10 @@ impl Index {
             let meets = |entry: &Entry| filter.matches(&entry.document.metadata);
             self.documents.iter().map(|entry| entry.as_ref().is_some_and(meets)).collect()
         });
-        let document_of = |id: u64| self.chunks.get(id as usize).map_or(usize::MAX, |(document, _)| *document);
-        let allow = |id: u64| allowed.as_ref().is_none_or(|allowed| allowed.get(document_of(id)) == Some(&true));
+        let document_of =
+            |id: u64| self.chunks.get(id as usize).map_or(usize::MAX, |(document, _)| *document);
+        let allow =
+            |id: u64| allowed.as_ref().is_none_or(|allowed| allowed.get(document_of(id)) == Some(&true));
         let scan = SearchOptions {
             oversampling: options.oversampling,
             allow: allowed.is_some().then_some(&allow as &dyn Fn(u64) -> bool),
@@ -150,7 +157,7 @@ impl Index {
                 None => by_meaning,
                 Some(Hybrid { fusion, weight }) => {
                     let by_words = self.words().search(query, wanted, scan.allow);
-                    fuse(&[(&by_meaning, 1.0 - weight), (&by_words, weight)], fusion)?
+                    fuse(&[(&by_meaning, 1.0 - weight), (&by_words, weight)], fusion, usize::MAX)?
                 }
             };
             if let Some(most) = options.per_document {

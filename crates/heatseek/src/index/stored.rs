@@ -3,9 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use heatseek_search::Metric;
-use heatseek_search::store::{
-    Batch, Identity, Segment, SegmentVectors, StoredChunk, StoredDocument,
-};
+use heatseek_search::store::{Batch, Identity, Segment, SegmentVectors, StoredChunk, StoredDocument};
 use heatseek_text::Chunk;
 
 use super::fingerprint::fingerprint_of_weights;
@@ -56,7 +54,10 @@ impl Index {
         set("pooling_weights", pooling_weights.as_ref().map(|weights| fingerprint_of_weights(weights)));
         let spec = model.text_model().spec();
         Identity {
-            model: format!("{} with {} elements, {} layers", spec.model_type, spec.hidden_size, spec.num_hidden_layers),
+            model: format!(
+                "{} with {} elements, {} layers",
+                spec.model_type, spec.hidden_size, spec.num_hidden_layers
+            ),
             fingerprint: model.fingerprint.clone(),
             pooling: pooling.as_ref().map_or_else(|| "auto".to_owned(), ToString::to_string),
             metric: match metric {
@@ -91,13 +92,17 @@ impl Index {
                 for StoredChunk { start, end, first_row, rows, .. } in chunks {
                     let (start, end) = (start as usize, end as usize);
                     let of_rows = first_row as usize..(first_row + rows) as usize;
-                    stored.data.extend(&segment.vectors.data[of_rows.start * row_bytes..of_rows.end * row_bytes]);
+                    stored
+                        .data
+                        .extend(&segment.vectors.data[of_rows.start * row_bytes..of_rows.end * row_bytes]);
                     if !segment.vectors.scales.is_empty() {
                         stored.scales.extend(&segment.vectors.scales[of_rows]);
                     }
                     counts.push(rows);
                     if !index.options.late {
-                        index.twins.insert(super::hash(&document.text[start..end]), index.chunks.len() as u64);
+                        index
+                            .twins
+                            .insert(super::hash(&document.text[start..end]), index.chunks.len() as u64);
                     }
                     index.chunks.push((place, Chunk { start, end }));
                 }
@@ -138,7 +143,13 @@ impl Index {
             for chunk in &self.chunks[entry.chunks.clone()] {
                 let rows = counts.next().unwrap_or_default();
                 let Chunk { start, end } = chunk.1;
-                add.chunks.push(StoredChunk { document, start: start as u32, end: end as u32, first_row, rows });
+                add.chunks.push(StoredChunk {
+                    document,
+                    start: start as u32,
+                    end: end as u32,
+                    first_row,
+                    rows,
+                });
                 first_row += rows;
             }
             let Document { id, text, metadata } = entry.document.clone();

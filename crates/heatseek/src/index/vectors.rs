@@ -23,7 +23,8 @@ impl ChunkVectors {
             return Err(Error::InvalidInput {
                 what: "storage".into(),
                 got: storage.to_string(),
-                expected: "f32, as this pooling gives several vectors a text; or a pooling that gives one".into(),
+                expected: "f32, as this pooling gives several vectors a text; or a pooling that gives one"
+                    .into(),
             });
         }
         Ok(Self::Several(MultiIndex::new(width, metric)))
@@ -48,7 +49,9 @@ impl ChunkVectors {
         match self {
             Self::One(vectors) => match vectors.storage() {
                 Storage::F16 => VectorDtype::F16,
-                Storage::Int8 | Storage::Binary { rescore: heatseek_search::Rescore::Int8 } => VectorDtype::I8,
+                Storage::Int8 | Storage::Binary { rescore: heatseek_search::Rescore::Int8 } => {
+                    VectorDtype::I8
+                }
                 Storage::Binary { rescore: heatseek_search::Rescore::F16 } => VectorDtype::F16,
                 Storage::F32 | Storage::Binary { .. } => VectorDtype::F32,
             },
