@@ -126,4 +126,15 @@ mod tests {
         assert_eq!(index.len(), 4);
         assert!(index.add(8, &[1.0; 4]).is_err() && index.search(&[f32::NAN; 5], 1, &all).is_err());
     }
+
+    #[test]
+    fn of_distances_it_sums_those_to_the_nearest_and_nothing_is_farthest() {
+        let mut index = MultiIndex::new(2, Metric::Euclidean);
+        index.add(1, &[3.0, 4.0, 100.0, 0.0]).unwrap();
+        index.add(2, &[]).unwrap();
+        index.add(3, &[100.0, 1.0]).unwrap();
+        let found = index.search(&[0.0, 0.0, 100.0, 1.0], 3).unwrap();
+        assert_eq!(found.iter().map(|s| s.id).collect::<Vec<_>>(), [1, 3, 2]);
+        assert_eq!((found[0].score, found[2].score), (-5.0 - 1.0, f32::NEG_INFINITY));
+    }
 }

@@ -4,8 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use heatseek_search::{
-    Filter, FlatIndex, Fusion, Metric, Scored, TextIndex, TextOptions, at_least, facets, fuse, group,
-};
+    Filter, FlatIndex, Fusion, Metric, Scored, TextIndex, TextOptions, at_least, facets, fuse, group, SearchOptions, Storage};
 use heatseek_testkit::{cosine, random, values};
 use serde_json::{Value, json};
 
@@ -127,7 +126,7 @@ fn all_that_a_search_does_agrees_with_the_definitions() {
     for seed in 1..=24u64 {
         let chunks = corpus(seed, 1 + seed as usize * 4);
         let mut texts = TextIndex::new(TextOptions::default()).unwrap();
-        let mut vectors = FlatIndex::new(DIM, Metric::Cosine);
+        let mut vectors = FlatIndex::new(DIM, Metric::Cosine, Storage::F32);
         for chunk in &chunks {
             texts.add(chunk.id, &chunk.text);
             vectors.add(chunk.id, &chunk.vector).unwrap();
@@ -145,7 +144,7 @@ fn all_that_a_search_does_agrees_with_the_definitions() {
             let expected_by_words = ranked(expected);
             assert_same(&by_words, &expected_by_words, &what);
 
-            let mut by_vectors = vectors.search(&asked, usize::MAX).unwrap();
+            let mut by_vectors = vectors.search(&asked, usize::MAX, &SearchOptions::default()).unwrap();
             by_vectors.retain(|hit| allowed(hit.id));
             let expected = chunks.iter().filter(|c| plain(c)).map(|c| (c.id, cosine(&c.vector, &asked)));
             assert_same(&by_vectors, &ranked(expected), &what);
