@@ -101,14 +101,12 @@ fn assert_equal(program: &Arc<Program>, batch: &Batch, outputs: &[OutputId], act
     }
 }
 
+/// Checked, the op cases of `heatseek-conformance` are these.
 #[test]
-fn every_case_equals_the_reference_checked_and_unchecked() {
+fn every_case_unchecked_equals_the_reference() {
     for device in devices() {
-        let executor = GpuExecutor::new(device.clone());
-        for options in [CHECKED, UNCHECKED] {
-            eprintln!("{device:?} {options:?}");
-            check_cases(&executor, &cases::all(), options);
-        }
+        eprintln!("{device:?}");
+        check_cases(&GpuExecutor::new(device), &cases::all(), UNCHECKED);
     }
 }
 
