@@ -417,7 +417,8 @@ mod tests {
 
     #[test]
     fn vectors_of_some_ids_are_those_that_all_have() {
-        for storage in [Storage::F32, Storage::F16, Storage::Int8, Storage::Binary { rescore: Rescore::Int8 }]
+        for storage in
+            [Storage::F32, Storage::F16, Storage::Int8, Storage::Binary { rescore: crate::Rescore::Int8 }]
         {
             let mut index = FlatIndex::new(5, Metric::Cosine, storage);
             (0..9).for_each(|id| index.add(id, &values(id, 5, 1.0)).unwrap());

@@ -133,7 +133,7 @@ mod tests {
         index.add(1, &[3.0, 4.0, 100.0, 0.0]).unwrap();
         index.add(2, &[]).unwrap();
         index.add(3, &[100.0, 1.0]).unwrap();
-        let found = index.search(&[0.0, 0.0, 100.0, 1.0], 3).unwrap();
+        let found = index.search(&[0.0, 0.0, 100.0, 1.0], 3, &SearchOptions::default()).unwrap();
         assert_eq!(found.iter().map(|s| s.id).collect::<Vec<_>>(), [1, 3, 2]);
         assert_eq!((found[0].score, found[2].score), (-5.0 - 1.0, f32::NEG_INFINITY));
     }

@@ -4,7 +4,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use heatseek_search::{
-    Filter, FlatIndex, Fusion, Metric, Scored, TextIndex, TextOptions, at_least, facets, fuse, group, SearchOptions, Storage};
+    Filter, FlatIndex, Fusion, Metric, Scored, SearchOptions, Storage, TextIndex, TextOptions, at_least,
+    facets, fuse, group,
+};
 use heatseek_testkit::{cosine, random, values};
 use serde_json::{Value, json};
 

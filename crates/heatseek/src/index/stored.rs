@@ -132,30 +132,77 @@ impl Index {
             changes.under_way = Some(step);
         }
         let step = changes.under_way.as_ref()?;
-        let entries: Vec<&Entry> =
-            step.added.iter().filter_map(|&place| self.documents[place].as_ref()).collect();
-        let ids: Vec<u64> =
-            entries.iter().flat_map(|entry| entry.chunks.clone()).map(|chunk| chunk as u64).collect();
-        let (vectors, counts) = self.vectors.stored(&ids);
-        let mut add = Segment { documents: Vec::new(), chunks: Vec::new(), vectors };
+        let add = self.segment(step.added.iter().filter_map(|&place| self.documents[place].as_ref()));
+        Some(Batch { add, remove: step.removed.iter().cloned().collect() })
+    }
+
+    /// Documents with their passages and vectors.
+    fn segment<'a>(&'a self, entries: impl Iterator<Item = &'a Entry> + Clone) -> Segment {
+        let ids = entries.clone().flat_map(|entry| entry.chunks.clone()).map(|chunk| chunk as u64);
+        let (vectors, counts) = self.vectors.stored(&ids.collect::<Vec<_>>());
+        let mut segment = Segment { documents: Vec::new(), chunks: Vec::new(), vectors };
         let (mut first_row, mut counts) = (0, counts.into_iter());
-        for (entry, document) in entries.iter().zip(0..) {
-            for chunk in &self.chunks[entry.chunks.clone()] {
+        for (entry, document) in entries.zip(0..) {
+            for &(_, Chunk { start, end }) in &self.chunks[entry.chunks.clone()] {
                 let rows = counts.next().unwrap_or_default();
-                let Chunk { start, end } = chunk.1;
-                add.chunks.push(StoredChunk {
-                    document,
-                    start: start as u32,
-                    end: end as u32,
-                    first_row,
-                    rows,
-                });
+                let (start, end) = (start as u32, end as u32);
+                segment.chunks.push(StoredChunk { document, start, end, first_row, rows });
                 first_row += rows;
             }
             let Document { id, text, metadata } = entry.document.clone();
-            add.documents.push(StoredDocument { id, text, metadata });
+            segment.documents.push(StoredDocument { id, text, metadata });
         }
-        Some(Batch { add, remove: step.removed.iter().cloned().collect() })
+        segment
+    }
+
+    /// All of it as one file, which [`import`](Self::import) reads: see docs/index-format.md.
+    ///
+    /// # Errors
+    /// [`Error::Store`] if it is too large for a file.
+    pub fn export(&self, model: &Model) -> Result<Vec<u8>, Error> {
+        let names: [&str; 0] = [];
+        let mut opened = Opening::new(names, Some(&self.identity(model)), Check::Full)?.finish()?;
+        opened.store.finish(opened.tidy)?;
+        let add = self.segment(self.documents.iter().flatten());
+        let commit = opened.store.commit(&Batch { add, remove: Vec::new() })?;
+        let files: BTreeMap<String, Vec<u8>> = commit.files.iter().cloned().collect();
+        opened.store.finish(commit)?;
+        let archive = opened.store.archive()?;
+        let mut bytes = archive.head;
+        archive.files.iter().for_each(|name| bytes.extend(&files[name]));
+        Ok(bytes)
+    }
+
+    /// Adds all that an index had that was exported; documents take the place of those of their ids. Gives their number.
+    ///
+    /// # Errors
+    /// [`Error::Store`] if it was made with another model or other settings, or is damaged; nothing is added then.
+    pub fn import(&mut self, model: &Model, archive: &[u8]) -> Result<usize, Error> {
+        let prefix = &archive[..archive.len().min(ARCHIVE_PREFIX_BYTES)];
+        let entries = archive_entries(prefix, archive.len() as u64)?;
+        let names = entries.iter().map(|(name, _)| name);
+        let mut opening = Opening::new(names, Some(&self.identity(model)), Check::Full)?;
+        while let Some(name) = opening.wanted().into_iter().next() {
+            let range = entries.iter().find(|(known, _)| *known == name).map(|(_, range)| range.clone());
+            let range = range.map(|range| range.start as usize..range.end as usize);
+            opening.give(&name, range.and_then(|range| archive.get(range)).map(<[u8]>::to_vec))?;
+        }
+        let opened = opening.finish()?;
+        if let Some(skipped) = opened.skipped.into_iter().next() {
+            let (file, expected) = ("archive".into(), "one whose files are whole".into());
+            return Err(StoreError::Damaged { file, expected, got: skipped.reason }.into());
+        }
+        let other = Self::restore(model, self.options.clone(), opened.segments)?;
+        let count = other.documents();
+        for entry in other.documents.iter().flatten() {
+            let chunks: Vec<Chunk> =
+                other.chunks[entry.chunks.clone()].iter().map(|(_, chunk)| *chunk).collect();
+            let of = entry.chunks.clone().map(|id| other.vectors.of(id as u64).unwrap_or_default());
+            let vectors: Vec<_> = of.collect();
+            let vectors: Vec<&[f32]> = vectors.iter().map(|vector| &vector[..]).collect();
+            self.insert(entry.document.clone(), &chunks, &vectors)?;
+        }
+        Ok(count)
     }
 
     /// What came of the last batch: if it was not `stored`, the next has it too.
