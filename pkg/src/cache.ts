@@ -65,17 +65,16 @@ export class FileCache {
   /** Forgets a file that turned out to be wrong. */
   async forget(url: string): Promise<void> {
     const cache = await this.#open();
-    for (const key of await keys(cache, url)) await cache?.delete(key).catch(() => false);
+    for (const key of await keys(cache, url)) await quietly(() => cache?.delete(key));
   }
 
   async #put(key: string, content: Response): Promise<void> {
-    // What cannot be kept is asked for again.
-    await (await this.#open())?.put(key, content).catch(() => {});
+    const cache = await this.#open();
+    await quietly(() => cache?.put(key, content));
   }
 
-  // Storage that is blocked or broken only means that nothing is kept.
   #open(): Promise<Cache | undefined> {
-    return (this.#opened ??= (async () => this.#storage?.open(PREFIX + this.#base))().catch(() => undefined));
+    return (this.#opened ??= quietly(() => this.#storage?.open(PREFIX + this.#base)));
   }
 }
 
@@ -152,7 +151,7 @@ export class Writer {
   async #deleteParts(which: (tag: string) => boolean): Promise<void> {
     for (const { url: key } of await keys(this.#cache, this.#url)) {
       const tag = new URL(key).searchParams.get('of');
-      if (tag !== null && which(tag)) await this.#cache.delete(key).catch(() => false);
+      if (tag !== null && which(tag)) await quietly(() => this.#cache.delete(key));
     }
   }
 }
@@ -175,11 +174,20 @@ async function* read(cache: Cache, url: string, { tag, parts }: Entry, last: Res
   if (last) yield* chunksOf(last.body as ReadableStream<Bytes> | null);
 }
 
-async function match(cache: Cache | undefined, key: string): Promise<Response | undefined> {
-  return cache?.match(key).catch(() => undefined);
+function match(cache: Cache | undefined, key: string): Promise<Response | undefined> {
+  return quietly(() => cache?.match(key));
 }
 
 /** All entries of the file at `url`. */
 async function keys(cache: Cache | undefined, url: string): Promise<readonly Request[]> {
-  return (await cache?.keys(url, { ignoreSearch: true }).catch(() => [])) ?? [];
+  return (await quietly(() => cache?.keys(url, { ignoreSearch: true }))) ?? [];
+}
+
+/** Storage that is blocked or broken only means that nothing is kept. */
+async function quietly<T>(work: () => Promise<T> | undefined): Promise<T | undefined> {
+  try {
+    return await work();
+  } catch {
+    return undefined;
+  }
 }

@@ -206,8 +206,7 @@ export class Downloader implements FileSource {
     if (isRefused(response)) {
       return `the server answered ${response.status} for ${url}: it is not there, or not for everyone; \`headers\` can say who asks`;
     }
-    // Nobody waits for that.
-    void this.#options.cache?.keepAbsence(url);
+    await this.#options.cache?.keepAbsence(url);
     return `there is no ${url}`;
   }
 

@@ -93,10 +93,11 @@ async function headersOf(headers: HeadersFor, url: string): Promise<Record<strin
 /** Headers as they are sent. What is wrong with them is not told: it would tell of secrets. */
 export function plainHeaders(what: string, given: HeadersInit): Record<string, string> {
   try {
-    return Object.fromEntries(new Headers(given));
+    if (typeof given === 'object' && given !== null) return Object.fromEntries(new Headers(given));
   } catch {
-    throw new HeatseekError('invalid_input', `${what} cannot be sent; expected names and values of HTTP headers`);
+    // As below.
   }
+  throw new HeatseekError('invalid_input', `${what} cannot be sent; expected names and values of HTTP headers`);
 }
 
 function isResponse(value: unknown): value is Response {
