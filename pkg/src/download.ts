@@ -153,7 +153,7 @@ export class Downloader implements FileSource {
     const kept = await cache?.findParts(file.url);
     if (!cache || !kept?.validator) return;
     const { version, length } = parseValidator(kept.validator);
-    this.#begin(file, length);
+    this.#begin(file, length, file.sum === undefined && this.#listing.expect(length));
     try {
       await this.#pour(readable(kept.chunks()), file);
       file.resumable = file.pieced = file.loaded === kept.bytes;
@@ -226,17 +226,16 @@ export class Downloader implements FileSource {
     file.pieced = false;
     // A weak validator is of files that mean the same, whatever their bytes.
     file.resumable = length !== undefined && ((file.version !== '' && !file.version.startsWith('W/')) || file.sum !== undefined);
-    if (file.sum === undefined) this.#listing.expect(length);
-    this.#begin(file, length);
+    this.#begin(file, length, file.sum === undefined && this.#listing.expect(length));
     await file.writer?.discard();
     const tag = file.resumable && validator !== undefined ? validator : String(Math.random());
     file.writer = await this.#options.cache?.write(file.url, { tag, ...(validator !== undefined && { validator }) });
   }
 
-  #begin(file: Arriving, length: number | undefined): void {
+  #begin(file: Arriving, length: number | undefined, listed = false): void {
     file.loaded = 0;
     file.length = length;
-    file.sink.begin(length);
+    file.sink.begin(length, listed || file.sum !== undefined);
     this.#options.totals.begin(file.path, length);
   }
 

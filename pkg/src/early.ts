@@ -43,15 +43,15 @@ export class Early {
 /** Keeps what arrives until there is a sink to pass it on to. */
 class WaitingSink implements Sink {
   #to: Sink | undefined;
-  #begun: { readonly length: number | undefined } | undefined;
+  #begun: Parameters<Sink['begin']> | undefined;
   #chunks: Uint8Array<ArrayBuffer>[] = [];
   #bytes = 0;
   #wanted!: () => void;
   readonly #passedOn = new Promise<void>((resolve) => { this.#wanted = resolve; });
 
-  begin(length: number | undefined): void {
-    this.#to?.begin(length);
-    this.#begun = { length };
+  begin(...begun: Parameters<Sink['begin']>): void {
+    this.#to?.begin(...begun);
+    this.#begun = begun;
     this.#chunks = [];
     this.#bytes = 0;
   }
@@ -71,7 +71,7 @@ class WaitingSink implements Sink {
 
   async passOn(to: Sink): Promise<void> {
     try {
-      if (this.#begun) to.begin(this.#begun.length);
+      if (this.#begun) to.begin(...this.#begun);
       for (const chunk of this.#chunks) to.append(chunk);
     } finally {
       this.#chunks = [];

@@ -409,7 +409,7 @@ function camelCase(name: string): string {
 
 function sinkFor(files: Files, path: string): Sink {
   return {
-    begin: (length) => files.begin(path, length),
+    begin: (length, summed) => files.begin(path, length, summed),
     append: (chunk) => files.append(path, chunk),
     sha256: () => files.sha256(path),
   };

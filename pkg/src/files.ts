@@ -3,8 +3,11 @@ import { HeatseekError, abortedError } from './errors.js';
 
 /** Where the bytes of one file go as they arrive. */
 export interface Sink {
-  /** A file of `length` bytes begins, or begins anew; undefined if nobody knows how long it is. */
-  begin(length: number | undefined): void;
+  /**
+   * A file of `length` bytes begins, or begins anew; undefined if nobody knows how long it is. With `summed` its sum will
+   * be asked for, and is best computed while it arrives.
+   */
+  begin(length: number | undefined, summed: boolean): void;
   /** The next bytes; a promise has the download wait. */
   append(chunk: Uint8Array<ArrayBuffer>): void | Promise<void>;
   /** The SHA-256 of what has been appended, in lower-case hexadecimal. */

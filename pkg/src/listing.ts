@@ -15,15 +15,19 @@ export class Listing {
     this.#request = request;
   }
 
-  /** A file of so many bytes will be asked after. */
-  expect(bytes: number | undefined): void {
-    if (this.#url !== undefined && (bytes ?? 0) >= LARGE_BYTES) this.#sums ??= this.#fetch(this.#url);
+  /**
+   * A file of so many bytes will be asked after.
+   * @returns whether its sum may be known
+   */
+  expect(bytes: number | undefined): boolean {
+    if (this.#url === undefined || (bytes ?? 0) < LARGE_BYTES) return false;
+    this.#sums ??= this.#fetch(this.#url);
+    return true;
   }
 
   /** The SHA-256 of a file in lower-case hexadecimal, if the hub tells it. */
   async sumOf(path: string, bytes: number | undefined): Promise<string | undefined> {
-    this.expect(bytes);
-    return (await this.#sums)?.get(path);
+    return this.expect(bytes) ? (await this.#sums)?.get(path) : undefined;
   }
 
   async #fetch(url: string): Promise<ReadonlyMap<string, string>> {

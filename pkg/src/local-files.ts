@@ -28,7 +28,7 @@ export class LocalFiles implements FileSource {
     try {
       const blob = files instanceof Map ? (files as ReadonlyMap<string, Blob>).get(path) : await within(files as FileSystemDirectoryHandle, parts);
       if (!blob) return `it is not among the files given${elsewhere(files, path)}`;
-      sink.begin(blob.size);
+      sink.begin(blob.size, sha256[path] !== undefined);
       totals.begin(path, blob.size);
       const add = (chunk: Uint8Array): void => totals.add(path, chunk.byteLength);
       await pour(chunksOf(blob.stream() as ReadableStream<Uint8Array<ArrayBuffer>>), signal, (chunk) => sink.append(chunk), add);

@@ -17,6 +17,8 @@ export interface Fault {
   readonly ignoreRange?: boolean;
   /** Says that it sends a range, and sends the file from its beginning. */
   readonly wrongRange?: boolean;
+  /** Sends a range of whatever file there is by now. */
+  readonly ignoreIfRange?: boolean;
   readonly headers?: Record<string, string>;
 }
 
@@ -32,7 +34,7 @@ export interface Asked {
 export async function flakyServer(files: Record<string, Uint8Array>) {
   const faults: ((path: string) => Fault | undefined)[] = [];
   const asked: Asked[] = [];
-  const state = { etag: true, token: undefined as string | undefined };
+  const state = { etag: true as boolean | 'weak', token: undefined as string | undefined };
   const server = createServer((request: IncomingMessage, response: ServerResponse) => {
     const { pathname, search } = new URL(request.url ?? '', 'http://localhost');
     const path = decodeURIComponent(pathname.slice(1));
@@ -49,9 +51,9 @@ export async function flakyServer(files: Record<string, Uint8Array>) {
     if (fault.status !== undefined) return void end(fault.status);
     if (state.token !== undefined && authorization !== state.token) return void end(401);
     if (!file) return void end(404);
-    const etag = `"${createHash('sha1').update(file).digest('hex')}"`;
+    const etag = `${state.etag === 'weak' ? 'W/' : ''}"${createHash('sha1').update(file).digest('hex')}"`;
     const from = Number(/^bytes=(\d+)-$/.exec(range ?? '')?.[1] ?? 0);
-    const partial = range !== undefined && !fault.ignoreRange && (ifRange === undefined || ifRange === etag);
+    const partial = range !== undefined && !fault.ignoreRange && (ifRange === undefined || ifRange === etag || fault.ignoreIfRange);
     if (partial && from >= file.length) return void end(416);
     const validators = state.etag ? { etag } : {};
     const whole = partial ? file.subarray(fault.wrongRange ? 0 : from, fault.wrongRange ? file.length - from : undefined) : file;
@@ -60,6 +62,7 @@ export async function flakyServer(files: Record<string, Uint8Array>) {
     const body = end(partial ? 206 : 200, { ...validators, ...length, ...described }, whole);
     if (!body) return;
     const most = fault.breakAfter ?? fault.stallAfter ?? fault.truncateTo ?? body.length;
+    response.flushHeaders();
     response.write(body.subarray(0, most), () => {
       // What is still under way when a connection breaks may be lost.
       if (fault.breakAfter !== undefined) setTimeout(() => response.socket?.destroy(), 30);

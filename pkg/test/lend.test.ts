@@ -55,8 +55,10 @@ test('bytes of the caller’s are not taken from him', async () => {
 test('answers without a body come through', async () => {
   const { downloader, sink } = borrowed(() => new Response(null, { status: 404 }));
   expect(await downloader.file('a', sink)).toBe(`there is no ${BASE}a`);
-  const empty = borrowed(() => new Response(null, { status: 204 }));
+  const signals: AbortSignal[] = [];
+  const empty = borrowed((_, { signal }) => (signals.push(signal), new Response(null, { status: 204 })));
   expect(await empty.downloader.file('a', empty.sink)).toBeUndefined();
+  while (!signals[0]?.aborted) await new Promise((resolve) => setTimeout(resolve, 5));
 });
 
 test('what it rejects with is tried again, and told', async () => {

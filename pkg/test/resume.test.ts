@@ -1,6 +1,7 @@
 /** Downloads over a real connection that goes wrong, as servers and networks do. */
-import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import { afterAll, beforeAll, beforeEach, expect, test, vi } from 'vitest';
 import { PART_BYTES } from '../src/cache-layout.js';
+import { pause } from '../src/files.js';
 import { flakyServer, sha256, type FlakyServer } from './flaky-server.js';
 import { loading, type LoadingOptions } from './loading.js';
 import { memoryCaches } from './memory-caches.js';
@@ -61,8 +62,8 @@ test('a server that cannot go on starts again, and what was told does not fall',
   soundProgress(progress, SMALL.length);
 });
 
-test('a file without a version is fetched from its beginning', async () => {
-  server.state.etag = false;
+test.each([false, 'weak'])('a file whose version is %s is fetched from its beginning', async (etag) => {
+  Object.assign(server.state, { etag });
   server.next({ breakAfter: 60_000 });
   const { downloader, sink, bytes } = begin();
   await downloader.file('small.bin', sink);
@@ -91,6 +92,37 @@ test('a file that changed meanwhile is fetched from its beginning', async () => 
   });
   await downloader.file('small.bin', sink);
   expect(bytes().equals(changed)).toBe(true);
+});
+
+test('a part of another version is not taken, though the server sends it', async () => {
+  const changed = SMALL.map((byte) => byte ^ 1);
+  server.next({ breakAfter: 60_000 }, { ignoreIfRange: true });
+  const { downloader, sink, bytes } = begin({
+    fetch: async (url, init) => {
+      const response = await fetch(url, init);
+      server.files['small.bin'] = changed;
+      return response;
+    },
+  });
+  await downloader.file('small.bin', sink);
+  expect(bytes().equals(changed)).toBe(true);
+  expect(server.asked.map(({ status }) => status)).toEqual([200, 206, 200]);
+});
+
+test('a server whose range brings nothing starts again', async () => {
+  server.next({ breakAfter: 60_000 }, { breakAfter: 0 });
+  const { downloader, sink, bytes } = begin();
+  await downloader.file('small.bin', sink);
+  expect(bytes().equals(SMALL)).toBe(true);
+  expect(server.asked.map(({ status }) => status)).toEqual([200, 206, 200]);
+});
+
+test('a try that brought much is not counted', async () => {
+  server.next(...Array.from({ length: 3 }, () => ({ breakAfter: 4 << 20 })));
+  const { downloader, sink, state, bytes } = begin({ retries: 1 });
+  await downloader.file('large.bin', sink);
+  expect(bytes().equals(LARGE)).toBe(true);
+  expect([state.begun, server.asked.length]).toEqual([1, 4]);
 });
 
 test('a server that says one range and sends another is not believed', async () => {
@@ -146,8 +178,23 @@ test('as long as a busy server asks is waited, and a signal ends that', async ()
   await new Promise((resolve) => setTimeout(resolve, 50));
   expect(server.asked.length, 'it waits').toBe(1);
   abort.abort('enough');
-  // A timer that is left would hold the test for 20 seconds, past its limit.
   await expect(waiting).rejects.toMatchObject({ code: 'aborted', cause: 'enough' });
+});
+
+test('a pause that is ended leaves no timer', async () => {
+  vi.useFakeTimers();
+  try {
+    const abort = new AbortController();
+    const [first, second] = [pause(1000, abort.signal), pause(30_000, abort.signal)];
+    vi.advanceTimersByTime(1000);
+    await first;
+    abort.abort('enough');
+    await expect(second).rejects.toMatchObject({ code: 'aborted', cause: 'enough' });
+    await expect(pause(1000, abort.signal)).rejects.toMatchObject({ code: 'aborted' });
+    expect(vi.getTimerCount()).toBe(0);
+  } finally {
+    vi.useRealTimers();
+  }
 });
 
 test('a signal ends a download that stalls', async () => {
@@ -175,6 +222,15 @@ test('a download that was given up goes on next time, from the last whole part',
   await kept.downloader.file('large.bin', kept.sink);
   expect(kept.bytes().equals(LARGE)).toBe(true);
   expect(asked()).toEqual(['HEAD 200']);
+});
+
+test('of a download that cannot go on nothing is kept', async () => {
+  server.state.etag = false;
+  const caches = memoryCaches();
+  server.next({ breakAfter: PART_BYTES + 100_000 });
+  const { downloader, sink } = begin({ caches, retries: 0 });
+  await expect(downloader.file('large.bin', sink)).rejects.toMatchObject({ code: 'network' });
+  expect([...caches.stores.values()].every((store) => store.size === 0)).toBe(true);
 });
 
 test('a part of another version is of no use, and goes when the file is whole', async () => {
@@ -254,6 +310,24 @@ test('the hub is asked for the sums of large files, once, and believed', async (
     const none = begin({ source });
     expect(await none.downloader.file('large.bin', none.sink)).toBeUndefined();
   }
+});
+
+test('a file whose list was stopped is not taken unchecked', async () => {
+  server.files.list = Buffer.from('[]');
+  const caches = memoryCaches();
+  const { downloader, sink, abort } = begin({
+    caches,
+    source: { listing: `${server.base}list` },
+    fetch: (url, init) => (url.endsWith('list') ? new Promise((_, reject) => init.signal.addEventListener('abort', reject)) : fetch(url, init)),
+  });
+  const waiting = downloader.file('large.bin', sink);
+  waiting.catch(() => {});
+  const stored = () => [...caches.stores.values()].flatMap((store) => [...store.keys()]);
+  while (stored().length < 2) await new Promise((resolve) => setTimeout(resolve, 5));
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  abort.abort();
+  await expect(waiting).rejects.toMatchObject({ code: 'aborted' });
+  expect(stored(), 'the file itself is not among what is kept').not.toContain(`${server.base}large.bin`);
 });
 
 test('headers and a signature are sent with everything, and kept and told nowhere', async () => {
