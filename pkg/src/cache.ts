@@ -116,7 +116,7 @@ export class Writer {
     await this.#storing;
     const bytes = this.#parts * PART_BYTES + this.#bytes;
     await this.#put(this.#url, { ...this.#entry, bytes, parts: this.#parts });
-    if (!this.#failed) await this.#deleteParts((tag) => tag !== this.#entry.tag);
+    if (!this.#failed) await this.#deleteParts(false);
     return this.#failed !== 'full';
   }
 
@@ -124,7 +124,7 @@ export class Writer {
   async discard(): Promise<void> {
     this.#failed ??= 'broken';
     await this.#storing;
-    await this.#deleteParts((tag) => tag === this.#entry.tag);
+    await this.#deleteParts(true);
   }
 
   async #storePart(): Promise<void> {
@@ -144,14 +144,15 @@ export class Writer {
     } catch (error) {
       this.#failed = error instanceof Error && error.name === 'QuotaExceededError' ? 'full' : 'broken';
       // Half a file would take the room of others.
-      await this.#deleteParts((tag) => tag === this.#entry.tag);
+      await this.#deleteParts(true);
     }
   }
 
-  async #deleteParts(which: (tag: string) => boolean): Promise<void> {
+  /** Deletes parts of this download, or of all others. */
+  async #deleteParts(own: boolean): Promise<void> {
     for (const { url: key } of await keys(this.#cache, this.#url)) {
       const tag = new URL(key).searchParams.get('of');
-      if (tag !== null && which(tag)) await quietly(() => this.#cache.delete(key));
+      if (tag !== null && (tag === this.#entry.tag) === own) await quietly(() => this.#cache.delete(key));
     }
   }
 }

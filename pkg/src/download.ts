@@ -204,7 +204,7 @@ export class Downloader implements FileSource {
   async #missing(response: Response, url: string): Promise<string> {
     await response.body?.cancel();
     if (isRefused(response)) {
-      return `the server answered ${response.status} for ${url}: it is not there, or not for everyone; \`headers\` can say who asks`;
+      return `the server answered ${response.status} for ${url}: it is not there, or only for those that \`headers\` names`;
     }
     await this.#options.cache?.keepAbsence(url);
     return `there is no ${url}`;

@@ -50,7 +50,7 @@ export async function load(model: ModelSource, options?: LoadOptions): Promise<M
   const onProgress = callback('onProgress', given.onProgress);
   const signal = checkedSignal('signal', given.signal);
   const retries = count('retries', given.retries, 0, RETRIES);
-  const source = modelSource(model, { revision: text('revision', given.revision), hub: given.hub });
+  const source = modelSource(model, { ...given, revision: text('revision', given.revision) });
   const requests = requesting(source, given);
   if (signal?.aborted) throw abortedError(signal.reason);
 
@@ -91,11 +91,6 @@ async function another(worker: LoadOptions['worker'], loadIn: (client: Client) =
 function requesting(source: PostedSource, given: LoadOptions) {
   const fetch = callback('fetch', given.fetch);
   const { headers } = given;
-  if ('files' in source) {
-    for (const name of ['fetch', 'headers'] as const) {
-      if (given[name] !== undefined) throw new HeatseekError('invalid_input', `${name} is given, but the files are the user's: nothing is fetched`);
-    }
-  }
   const ask = typeof headers === 'function' ? headers : undefined;
   const fixed = headers === undefined || ask ? {} : { headers: plainHeaders('headers', headers as HeadersInit) };
   return {

@@ -11,15 +11,15 @@ export function localSource(model: unknown): LocalSource {
   const { kind } = model as { kind?: unknown };
   if (kind === 'directory' && 'getDirectoryHandle' in model) return { files: model as FileSystemDirectoryHandle };
   if (model instanceof Blob || kind === 'file') {
-    throw new HeatseekError('invalid_input', 'model is one file; expected the folder of all its files, or the files by path');
+    throw new HeatseekError('invalid_input', 'model is one file; expected the folder of all its files');
   }
   const list = Array.isArray(model) || (typeof FileList !== 'undefined' && model instanceof FileList);
   const named = list ? [...(model as readonly unknown[])].map(picked) : entries(model);
-  if (named.length === 0) throw new HeatseekError('invalid_input', 'model has no files; expected those of its folder');
+  if (named.length === 0) throw new HeatseekError('invalid_input', 'model has no files');
   const files = new Map<string, Blob>();
   for (const [path, blob] of named) {
     if (files.has(path)) {
-      throw new HeatseekError('invalid_input', `model has two files ${describe(path)}; give files by path: { 'config.json': file }`);
+      throw new HeatseekError('invalid_input', `model has two files ${describe(path)}; give them by path`);
     }
     files.set(path, blob);
   }

@@ -15,9 +15,19 @@ export interface Address {
   readonly hub?: string | URL | undefined;
 }
 
-/** @param document what paths are relative to; undefined where there is no document */
-export function modelSource(model: unknown, address: Address, document: string | undefined = here()): PostedSource {
-  return typeof model === 'string' || model instanceof URL ? remoteSource(model, address, document) : local(model, address);
+/**
+ * Where the files of a model are, and that no option is given that does not go with it.
+ * @param document what paths are relative to; undefined where there is no document
+ */
+export function modelSource(
+  model: unknown,
+  { revision, hub, headers, fetch }: Address & { readonly headers?: unknown; readonly fetch?: unknown },
+  document: string | undefined = here(),
+): PostedSource {
+  if (typeof model === 'string' || model instanceof URL) return remoteSource(model, { revision, hub }, document);
+  const source = localSource(model);
+  refuse({ revision, hub, headers, fetch }, "files of the user's are not fetched");
+  return source;
 }
 
 /** Where the files of a model are that is fetched. */
@@ -28,7 +38,7 @@ export function remoteSource(
 ): RemoteSource {
   const isUrl = model instanceof URL || /^(\.{0,2}\/|[a-z][a-z\d+.-]*:)/i.test(model);
   if (isUrl) {
-    onlyOfTheHub({ revision, hub });
+    refuse({ revision, hub }, 'only a hub id has one');
     const { url, query } = folder('model', model, document);
     return { base: url.href, query, immutable: false };
   }
@@ -47,17 +57,9 @@ export function remoteSource(
   };
 }
 
-function local(model: unknown, address: Address): PostedSource {
-  const source = localSource(model);
-  onlyOfTheHub(address);
-  return source;
-}
-
-function onlyOfTheHub(address: Address): void {
-  for (const [name, value] of Object.entries(address)) {
-    if (value === undefined) continue;
-    throw new HeatseekError('invalid_input', `${name} is ${describe(String(value))}, but only a hub id has one`);
-  }
+function refuse(address: object, why: string): void {
+  const name = Object.entries(address).find(([, value]) => value !== undefined)?.[0];
+  if (name !== undefined) throw new HeatseekError('invalid_input', `${name} is given, but ${why}`);
 }
 
 /** The URL of a folder, and the query that came with it. */

@@ -96,7 +96,7 @@ test('where there are no caches, or they are blocked, nothing is kept and nothin
 
 test.each<[unknown, object | undefined, RegExp]>([
   [[], undefined, /^model is an array; expected a hub id, a path or a URL$/],
-  ['/a/', { revision: 'v1' }, /^revision is 'v1', but only a hub id has one$/],
+  ['/a/', { revision: 'v1' }, /^revision is given, but only a hub id has one$/],
   ['a/b', { branch: 'v1' }, /^isCached has no option 'branch'; there are revision, hub$/],
 ])('isCached refuses %j with %j', async (model, options, message) => {
   await expect(isCached(model as string, options)).rejects.toMatchObject({ code: 'invalid_input', message: expect.stringMatching(message) });

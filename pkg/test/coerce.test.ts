@@ -87,7 +87,7 @@ test.each<[unknown, object | undefined, RegExp]>([
   ['a/b', { sha256: { 'model.safetensors': 'abc' } }, /^sha256\['model.safetensors'\] is 'abc'; expected 64/],
   ['a/b', { wasm: 5 }, /^wasm is 5; expected a URL, a Response/],
   ['a/b', { worker: 'x.js' }, /^worker is 'x.js'; expected a Worker, a URL or false$/],
-  ['/a/', { revision: 'v1' }, /^revision is 'v1', but only a hub id has one$/],
+  ['/a/', { revision: 'v1' }, /^revision is given, but only a hub id has one$/],
   ['./a/', undefined, /is not a URL here$/],
 ])('load refuses %j with %j', async (model, options, message) => {
   await expect(load(model as string, options)).rejects.toEqual(bad('invalid_input', message));

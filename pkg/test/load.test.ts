@@ -63,9 +63,9 @@ test.each<[string, LoadOptions]>([
 });
 
 test.each<[LoadOptions, RegExp]>([
-  [{ headers: () => ({}) }, /^headers is given, but the files are the user's: nothing is fetched$/],
+  [{ headers: () => ({}) }, /^headers is given, but files of the user's are not fetched$/],
   [{ fetch: () => new Response() }, /^fetch is given, but/],
-  [{ hub: 'https://mirror.test' }, /^hub is 'https:\/\/mirror.test', but only a hub id has one$/],
+  [{ hub: 'https://mirror.test' }, /^hub is given, but files of the user's/],
 ])('files of the user’s are not to be fetched: %j', async (options, message) => {
   const model = { 'config.json': new Blob(['{}']) };
   await expect(load(model, options)).rejects.toMatchObject({ code: 'invalid_input', message: expect.stringMatching(message) });
