@@ -208,14 +208,19 @@ test.each([
 
 test('a pause is over when the signal says so', async () => {
   faults.set('/sound/config.json', Array.from({ length: 3 }, () => (_, response) => response.writeHead(503, { 'retry-after': '30' }).end()));
-  const error = await page.evaluate(async () => {
-    const controller = new AbortController();
-    const loading = told(() => load('/sound/', { device: 'cpu', cache: false, signal: controller.signal }));
-    setTimeout(() => controller.abort('enough'), 500);
+  const requests = () => asked.filter(({ pathname }) => pathname === '/sound/config.json').length;
+  await page.evaluate(() => {
+    window.controller = new AbortController();
+    window.loading = told(() => load('/sound/', { device: 'cpu', cache: false, signal: controller.signal }));
+  });
+  while (requests() === 0) await new Promise((resolve) => setTimeout(resolve, 20));
+  await new Promise((resolve) => setTimeout(resolve, 300));
+  const error = await page.evaluate(() => {
+    controller.abort('enough');
     return loading;
   });
   expect(error).toMatchObject({ code: 'aborted', cause: 'enough' });
-  expect(asked.filter(({ pathname }) => pathname === '/sound/config.json').length, 'it waited').toBe(1);
+  expect(requests(), 'it waited').toBe(1);
 });
 
 test('what is kept is listed, found again without a network, mended, and deleted', async () => {
