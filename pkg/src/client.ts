@@ -6,7 +6,7 @@ import type { DeviceInfo } from './types.js';
 
 /** What a client talks through: a Worker, a MessagePort, or a fake in tests. */
 export interface Port {
-  postMessage(message: ToEngine): void;
+  postMessage(message: ToEngine, transfer: Transferable[]): void;
   addEventListener(type: 'message', listener: (event: { data: FromEngine }) => void): void;
   addEventListener(type: 'error' | 'messageerror', listener: (event: unknown) => void): void;
   removeEventListener(type: 'message' | 'error' | 'messageerror', listener: (event: never) => void): void;
@@ -16,6 +16,8 @@ export interface Port {
 export interface Following {
   readonly signal?: AbortSignal | undefined;
   readonly onProgress?: ProgressCallback | undefined;
+  /** What of the arguments moves to the engine. */
+  readonly transfer?: Transferable[];
 }
 
 interface Pending {
@@ -52,7 +54,7 @@ export class Client {
   call<Name extends CallName>(
     type: Name,
     args: Calls[Name]['args'],
-    { signal, onProgress }: Following = {},
+    { signal, onProgress, transfer = [] }: Following = {},
   ): Promise<Calls[Name]['result']> {
     if (this.#ended) return Promise.reject(this.#ended);
     if (signal?.aborted) return Promise.reject(abortedError(signal.reason));
@@ -60,13 +62,13 @@ export class Client {
     return new Promise((resolve, reject) => {
       const abort = () => {
         this.#take(id)?.reject(abortedError(signal?.reason));
-        this.#port.postMessage({ type: 'abort', id });
+        this.#port.postMessage({ type: 'abort', id }, []);
       };
       signal?.addEventListener('abort', abort);
       const forget = () => signal?.removeEventListener('abort', abort);
       this.#pending.set(id, { resolve, reject, onProgress, forget });
       try {
-        this.#port.postMessage({ type, id, ...(onProgress ? {} : { quiet: true }), ...args } as ToEngine);
+        this.#port.postMessage({ type, id, ...(onProgress ? {} : { quiet: true }), ...args } as ToEngine, transfer);
       } catch (cause) {
         // Only a `wasm` of the caller's can be something that structured cloning refuses.
         const error = new HeatseekError('invalid_input', 'an argument cannot be sent to the worker', { cause });
@@ -88,7 +90,7 @@ export class Client {
     this.#port.removeEventListener('message', this.#onMessage);
     this.#port.removeEventListener('error', this.#onError);
     this.#port.removeEventListener('messageerror', this.#onError);
-    this.#port.postMessage({ type: 'dispose' });
+    this.#port.postMessage({ type: 'dispose' }, []);
     this.#close();
   }
 

@@ -1,6 +1,8 @@
 export type {
   Analysis, AnalysisOptions, HeadOffset, LayerGraph, RankCurves, Shaped, Sink,
 } from './analysis.js';
+export { clearCache, deleteCached, isCached, listCached } from './cached.js';
+export type { CachedFile, CachedModel, CachedOptions } from './cached.js';
 export { createIndex } from './create-index.js';
 export type { Index } from './create-index.js';
 export { HeatseekError } from './errors.js';
@@ -31,6 +33,8 @@ export type {
   ExplainedSide,
   ExplainOptions,
   Explanation,
+  Fetch,
+  FetchInit,
   HeadFusion,
   Hit,
   ImageInput,
@@ -39,7 +43,9 @@ export type {
   Layout,
   LoadOptions,
   Metric,
+  ModelFiles,
   ModelInfo,
+  ModelSource,
   Neuron,
   NeuronOptions,
   Occlusion,
@@ -49,6 +55,7 @@ export type {
   PrefixToken,
   Ranges,
   Reduce,
+  RequestHeaders,
   SearchOptions,
   SideOptions,
   Token,

@@ -12,12 +12,41 @@ import type {
   Precision, Ranges, Reduce, Tune,
 } from './types.js';
 
-/** Where the files of a model are: `base` ends in a slash, and is absolute. */
-export interface ModelSource {
+/** Where the files of a model are. */
+export type PostedSource = RemoteSource | LocalSource;
+
+/** Files that are fetched. */
+export interface RemoteSource {
+  /** The address of their folder: absolute, ends in a slash, has no query. */
   readonly base: string;
+  /** What is put behind the address of each file. Maybe a secret: for requests only. */
+  readonly query: string;
   /** Whether the files at `base` can never change, as those of a hub commit. */
   readonly immutable: boolean;
+  /** Sent with each request. Secrets too. */
+  readonly headers?: Record<string, string>;
+  /** The address of the hub's list of them. */
+  readonly listing?: string;
 }
+
+/** Files that the user has. */
+export interface LocalSource {
+  readonly files: ReadonlyMap<string, Blob> | FileSystemDirectoryHandle;
+}
+
+/** From the engine to the page that fetches for it. What is read is of the answer to the request of the same id. */
+export type ToLender =
+  | { type: 'fetch'; id: number; url: string; method: 'GET' | 'HEAD'; headers: Record<string, string> }
+  | { type: 'read'; id: number }
+  | { type: 'cancel'; id: number };
+
+/** From the page that fetches for the engine. */
+export type FromLender =
+  | { type: 'answer'; id: number; status: number; statusText: string; headers: [string, string][] }
+  /** More of the body; no chunk at its end. */
+  | { type: 'chunk'; id: number; chunk?: Uint8Array<ArrayBuffer> }
+  /** What the caller's own function threw; data if it is an error of ours. */
+  | { type: 'failed'; id: number; message: string; error?: ErrorData };
 
 /** What weights can be stored as, by the engine's names. */
 export type StoredDtype = 'f32' | 'f16' | 'int8';
@@ -128,7 +157,10 @@ export interface RawHit {
 export interface Calls {
   load: {
     args: {
-      source: ModelSource;
+      source: PostedSource;
+      /** To who fetches, if that is the page. */
+      lender: MessagePort | undefined;
+      retries: number;
       wasm: AllWasmSources;
       device: Device;
       dtype: StoredDtype | 'auto';
@@ -138,8 +170,11 @@ export interface Calls {
       input: 'text' | 'image' | undefined;
       tune: Tune;
     };
-    /** With when what was done, by the clock of timing.ts, and how many threads the CPU kernels have, where they run. */
-    result: { info: ModelInfo; timeline: readonly LoadSpan[]; threads: number | undefined };
+    /**
+     * With when what was done, by the clock of timing.ts, how many threads the CPU kernels have, where they run, and what
+     * the caller should know.
+     */
+    result: { info: ModelInfo; timeline: readonly LoadSpan[]; threads: number | undefined; warnings: readonly string[] };
   };
   poolers: { args: Record<never, never>; result: readonly PoolerInfo[] };
   embed: { args: { texts: readonly string[]; settings: EmbedSettings }; result: Embeddings<Precision> };
