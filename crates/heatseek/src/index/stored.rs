@@ -3,7 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use heatseek_search::Metric;
-use heatseek_search::store::{Batch, Identity, Segment, SegmentVectors, StoredChunk, StoredDocument};
+use heatseek_search::store::{
+    ARCHIVE_PREFIX_BYTES, Batch, Check, Identity, Opening, Segment, SegmentVectors, StoreError, StoredChunk,
+    StoredDocument, archive_entries,
+};
 use heatseek_text::Chunk;
 
 use super::fingerprint::fingerprint_of_weights;
@@ -131,7 +134,7 @@ impl Index {
             }
             changes.under_way = Some(step);
         }
-        let step = changes.under_way.as_ref()?;
+        let step = self.changes.as_ref()?.under_way.as_ref()?;
         let add = self.segment(step.added.iter().filter_map(|&place| self.documents[place].as_ref()));
         Some(Batch { add, remove: step.removed.iter().cloned().collect() })
     }
