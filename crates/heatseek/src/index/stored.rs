@@ -10,8 +10,7 @@ use heatseek_search::store::{
 use heatseek_text::Chunk;
 
 use super::fingerprint::fingerprint_of_weights;
-use super::vectors::ChunkVectors;
-use super::{Document, Entry, Index, IndexOptions};
+use super::{Document, Entry, Index, IndexOptions, Made};
 use crate::{Error, Model};
 
 /// What has changed since it was last stored.
@@ -115,9 +114,7 @@ impl Index {
                 index.documents.push(Some(Entry { document, chunks: first..index.chunks.len() }));
             }
         }
-        let kind = (index.vectors.width(), index.options.metric, index.options.storage);
-        let several = matches!(index.vectors, ChunkVectors::Several(_));
-        index.vectors = ChunkVectors::restored(several, kind, stored, &counts)?;
+        index.vectors.restore(stored, &counts)?;
         index.changes = Some(Changes::default());
         Ok(index)
     }
@@ -200,10 +197,9 @@ impl Index {
         for entry in other.documents.iter().flatten() {
             let chunks: Vec<Chunk> =
                 other.chunks[entry.chunks.clone()].iter().map(|(_, chunk)| *chunk).collect();
-            let of = entry.chunks.clone().map(|id| other.vectors.of(id as u64).unwrap_or_default());
-            let vectors: Vec<_> = of.collect();
-            let vectors: Vec<&[f32]> = vectors.iter().map(|vector| &vector[..]).collect();
-            self.insert(entry.document.clone(), &chunks, &vectors)?;
+            let ids = entry.chunks.clone().map(|id| id as u64);
+            let vectors = ids.map(|id| Made::Stored(other.vectors.stored(&[id]).0)).collect();
+            self.insert(entry.document.clone(), &chunks, vectors)?;
         }
         Ok(count)
     }
