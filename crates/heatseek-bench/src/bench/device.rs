@@ -17,7 +17,7 @@ use super::args::BenchArgs;
 use super::bar::Bar;
 use super::case::{Case, Class};
 use super::dtype::Dtype;
-use super::kernels::{On, OpRow, breakdown, ceilings};
+use super::kernels::{Ceilings, On, OpRow, breakdown, ceilings, ceilings_of_cpu};
 use super::measure::Rounds;
 use super::one_case::OneCase;
 use super::peers::{Place, Pool};
@@ -76,14 +76,7 @@ impl Bench<'_> {
         let executor = block_on(heatseek::executor(&options))?;
         let on = On { executor: &*executor, dtype };
         let timed = !self.args.quick && device != DeviceChoice::Reference;
-        let mut limits = None;
-        if timed {
-            self.bar.say(&format!("{what}: measuring ceilings"));
-            match ceilings(on, class == Class::Slow) {
-                Ok(measured) => limits = Some(measured),
-                Err(error) => self.absent(format!("{what}: ceilings"), error.into())?,
-            }
-        }
+        let mut limits = if timed { self.ceilings(&what, class, on)? } else { Vec::new() };
         if let Some(first) = cases.first() {
             let began = Instant::now();
             subject.embed(&self.works[first])?;
@@ -91,7 +84,7 @@ impl Bench<'_> {
         }
         let quick = usize::from(self.args.quick);
         let rounds = Rounds { most: self.args.rounds.unwrap_or(ROUNDS[quick]), budget: self.budget(quick) };
-        let mut measured = None;
+        let (mut measured, first_row) = (None, self.report.rows.len());
         for &case in &cases {
             self.bar.say(&format!("{what}: {case}"));
             let one = OneCase {
@@ -103,7 +96,6 @@ impl Bench<'_> {
                 device: name,
                 dtype,
                 place,
-                peak: limits.map(|limits| limits.gemm_gflops),
                 rounds,
                 against: &self.args.against,
                 tune: self.args.tune,
@@ -111,6 +103,14 @@ impl Bench<'_> {
             if one.run(&mut self.pool, &mut self.report, &self.bar)? {
                 measured = Some(case);
             }
+        }
+        if !limits.is_empty() {
+            // Once more: a machine that was slower for a moment has no lower ceilings.
+            let again = self.ceilings(&what, class, on)?;
+            limits.iter_mut().zip(again).for_each(|(one, other)| *one = one.best(other));
+        }
+        for row in &mut self.report.rows[first_row..] {
+            row.share_of_peak = limits.last().map(|limits| row.gflops / limits.gemm_gflops);
         }
         self.bar.say(&format!("{what}: op by op"));
         let mut ops = Vec::new();
@@ -132,6 +132,16 @@ impl Bench<'_> {
             ops_case: measured,
         });
         Ok(())
+    }
+
+    /// The ceilings of a device; none if it cannot run them.
+    fn ceilings(&mut self, what: &str, class: Class, on: On<'_>) -> Result<Vec<Ceilings>, Failure> {
+        self.bar.say(&format!("{what}: measuring ceilings"));
+        let measured = match class {
+            Class::Host => ceilings_of_cpu(on.dtype, self.report.environment.threads),
+            _ => ceilings(on, class == Class::Slow).map(|one| vec![one]).map_err(Failure::from),
+        };
+        measured.or_else(|failure| self.absent(format!("{what}: ceilings"), failure).map(|()| Vec::new()))
     }
 
     fn absent(&mut self, what: String, failure: Failure) -> Result<(), Failure> {
