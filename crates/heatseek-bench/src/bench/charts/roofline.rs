@@ -14,6 +14,9 @@ const BOTTOM: f64 = 280.0;
 /// Below the plot there are numbers and what they are of, and then the legend.
 const LEGEND: f64 = BOTTOM + 62.0;
 
+/// Pixels that the name of a case takes, with the gap beside its mark.
+const NAME: f64 = 56.0;
+
 /// Of the forward pass; `None` if no ceiling was measured.
 pub fn svg(report: &Report) -> Option<String> {
     let runs: Vec<&DeviceRun> = report.devices.iter().filter(|run| !run.ceilings.is_empty()).collect();
@@ -41,6 +44,7 @@ pub fn svg(report: &Report) -> Option<String> {
     grid_x(&mut svg, &x, TOP, BOTTOM);
     grid_y(&mut svg, &y, LEFT, RIGHT);
     small(&mut svg, (LEFT + RIGHT) / 2.0, BOTTOM + 38.0, "middle", "operations a byte moved at least");
+    let mut taken: Vec<(f64, f64)> = Vec::new();
     for (at, run) in runs.iter().enumerate() {
         let Some(ceilings) = run.ceilings.last() else { continue };
         let [first, last] = x.ends();
@@ -53,14 +57,16 @@ pub fn svg(report: &Report) -> Option<String> {
         let corners = corners.into_iter().filter(|c| (low..=last).contains(c));
         let points: Vec<String> = corners.map(|c| format!("{:.1},{:.1}", x.at(c), y.at(roof(c)))).collect();
         let _ = writeln!(svg, "<polyline class=\"s{} l h\" points=\"{}\"/>", at % SERIES, points.join(" "));
-        let mut taken: Vec<(f64, f64)> = Vec::new();
         for row in rows(run) {
             let (px, py) = (x.at(intensity(row)), y.at(row.gflops));
             mark(&mut svg, at, px, py);
             // A name that would lie on another is left out: the table has them all.
-            if !taken.iter().any(|(tx, ty)| (tx - px).abs() < 56.0 && (ty - py).abs() < 12.0) {
-                small(&mut svg, px + 8.0, py + 14.0, "start", &row.case.to_string());
-                taken.push((px, py));
+            let right = px + NAME > RIGHT;
+            let left = if right { px - NAME } else { px };
+            if !taken.iter().any(|(tx, ty)| (tx - left).abs() < NAME && (ty - py).abs() < 12.0) {
+                let (from, anchor) = if right { (px - 8.0, "end") } else { (px + 8.0, "start") };
+                small(&mut svg, from, py + 14.0, anchor, &row.case.to_string());
+                taken.push((left, py));
             }
         }
     }

@@ -19,8 +19,18 @@ use crate::vulkan::Vulkan;
 
 /// More find nothing more in a second than these do.
 const PROGRAMS: u64 = 60;
-/// Programs that a planted error is looked for in.
-const PLANTED: u64 = 12;
+/// Programs that each planted error is looked for in, and errors: what a translation writes, and what it might instead.
+const PROGRAMS_WITH_ERRORS: usize = 4;
+const ERRORS: [(&str, &str); 6] = [
+    ("wrap_sub(", "wrap_add("),
+    ("divide(", "modulo("),
+    (" < ", " <= "),
+    // What begins as zeros in WGSL begins as what the block before has left.
+    ("zero_shared<64>(", "(void)("),
+    ("__syncthreads();", ""),
+    // The second branch of an `if`.
+    ("} else {", "} if (false) {"),
+];
 /// Blocks of a launch, of 64 threads.
 const BLOCKS: u32 = 2;
 const THREADS: usize = 64 * BLOCKS as usize;
@@ -87,6 +97,34 @@ fn what_random_kernels_compute_is_what_vulkan_computes() {
             );
         }
     }
+}
+
+/// The comparison finds errors of the kinds that a translation may have.
+#[test]
+fn a_planted_error_is_found() {
+    let Some(vulkan) = vulkan() else { return };
+    let programs: Vec<Program> = (0..PROGRAMS).map(program).collect();
+    let body = |kernel: &CudaKernel| kernel.source.rsplit("// The kernel.").next().unwrap().to_owned();
+    let mut planted = Vec::new();
+    for (error, (right, wrong)) in ERRORS.into_iter().enumerate() {
+        let with = programs.iter().enumerate().map(|(number, program)| (number, translated(program)));
+        let with = with.filter(|(_, kernel)| body(kernel).contains(right)).take(PROGRAMS_WITH_ERRORS);
+        planted.extend(with.map(|(number, kernel)| {
+            let own = body(&kernel);
+            let source = kernel.source.replace(&own, &own.replace(right, wrong));
+            (error, number, CudaKernel { source, ..kernel })
+        }));
+    }
+    let kernels: Vec<CudaKernel> = planted.iter().map(|(.., kernel)| kernel.clone()).collect();
+    let library = compiled(&kernels);
+    let mut found = [false; ERRORS.len()];
+    for (at, (error, number, _)) in planted.iter().enumerate() {
+        let (program, inputs) = (&programs[*number], Inputs::new(*number as u64));
+        let expected = on_vulkan(&vulkan, program, &inputs);
+        found[*error] |= first_difference(program, &on_cpu(&library, at, &inputs), &expected).is_some();
+    }
+    let missed: Vec<_> = ERRORS.iter().zip(found).filter(|(_, found)| !found).collect();
+    assert!(missed.is_empty(), "not found: {missed:?}");
 }
 
 /// The index of the first word that differs. A zero may have either sign.
