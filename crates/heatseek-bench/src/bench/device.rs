@@ -230,15 +230,15 @@ fn load(path: &Path, options: &LoadOptions) -> Result<(Subject, ColdStart), Erro
     let stages = clock.0.borrow();
     let from = |stage: Stage| stages.iter().find(|(known, _)| *known == stage).map(|(_, at)| *at);
     let end = Instant::now();
-    let check = from(Stage::SelfCheck).unwrap_or(end);
-    // Devices of the host do not tell when they begin to lay out weights.
-    let prepare = from(Stage::Prepare).unwrap_or(check);
+    // Devices of the host tell neither when they begin to lay out weights nor of a check.
+    let (prepare, check) = (from(Stage::Prepare), from(Stage::SelfCheck));
+    let checked_at = check.unwrap_or(end);
     let span = |from: Instant, to: Instant| 1e3 * to.saturating_duration_since(from).as_secs_f64();
     let cold_start = ColdStart {
         files_ms,
-        read_ms: span(began, prepare),
-        prepare_ms: span(prepare, check),
-        self_check_ms: span(check, end),
+        read_ms: span(began, prepare.unwrap_or(checked_at)),
+        prepare_ms: prepare.map(|from| span(from, checked_at)),
+        self_check_ms: check.map(|from| span(from, end)),
         first_run_ms: 0.0,
     };
     Ok((subject, cold_start))

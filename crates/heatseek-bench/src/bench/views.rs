@@ -143,9 +143,10 @@ fn cold_starts(report: &Report) -> Table {
     let mut table = Table::new(2, &header);
     for run in &report.devices {
         let cold = run.cold_start;
-        let spans = [cold.files_ms, cold.read_ms, cold.prepare_ms, cold.self_check_ms, cold.first_run_ms];
+        let [files, read, first] = [cold.files_ms, cold.read_ms, cold.first_run_ms].map(Some);
+        let spans = [files, read, cold.prepare_ms, cold.self_check_ms, first];
         let mut cells = vec![run.device.clone(), run.dtype.name().to_owned()];
-        cells.extend(spans.map(figures));
+        cells.extend(spans.map(|span| span.map(figures).unwrap_or_default()));
         table.push(cells);
     }
     table

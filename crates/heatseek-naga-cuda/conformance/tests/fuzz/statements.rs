@@ -36,7 +36,7 @@ const TYPES: &[Type] = &[
 const PREAMBLE: &str = "
 enable f16;
 override width: u32;
-override step: f32;
+override factor: f32;
 struct Params { rows: u32, sequences: u32, scale: f32, tiles: i32 }
 struct Pair { sum: vec4<f32>, other: vec3<i32> }
 struct Record { a: vec3<i32>, b: u32, c: array<u32, 3>, d: vec2<u32>, e: array<vec3<u32>, 2> }
@@ -58,7 +58,7 @@ fn quarters4(x: vec4<f32>) -> vec4<f32> { return clamp(floor(x * 4.0) * 0.25, ve
 fn half_of(x: vec4<f32>) -> vec4<f16> { return vec4<f16>(clamp(x, vec4(-65504.0), vec4(65504.0))); }
 fn gathered(pair: Pair, value: vec4<f32>, count: i32) -> Pair {
     switch (count & 3) {
-        case 0: { return Pair(quarters4(pair.sum + value * step), pair.other + count); }
+        case 0: { return Pair(quarters4(pair.sum + value * factor), pair.other + count); }
         case 1, 2: { return Pair(max(pair.sum, value), pair.other.zxy); }
         default: {
             if (width > 3u) { return pair; }
@@ -97,7 +97,7 @@ pub fn program(seed: u64) -> Program {
     writer.variable(Type::new(Scalar::U32, 3), "records[lane % 4u].e[lane % 2u] + records[1].d.yxy");
     writer.variable(Type::new(Scalar::U32, 1), "width ^ params.rows");
     writer.variable(Type::new(Scalar::I32, 1), "params.tiles");
-    writer.variable(Type::new(Scalar::F32, 1), "quarters1(step * params.scale)");
+    writer.variable(Type::new(Scalar::F32, 1), "quarters1(factor * params.scale)");
     writer.variable(Type::new(Scalar::F32, 4), "vectors[first / 8u + (params.sequences & 1u)]");
     writer.line("let own = first / 8u;\nvar table: array<vec2<i32>, 4>;");
     writer.line(&format!("kept = vec4<i32>(i32(lane), -3, {}, 7);", seed % 1000));
@@ -330,7 +330,7 @@ impl Writer {
         self.text.push_str(&text);
         self.text.push_str("}\n");
         let width = self.random.below(9) as f64;
-        let step = self.random.below(17) as f64 / 4.0 - 2.0;
-        Program { wgsl: self.text, constants: [("width", width), ("step", step)], outputs }
+        let factor = self.random.below(17) as f64 / 4.0 - 2.0;
+        Program { wgsl: self.text, constants: [("width", width), ("factor", factor)], outputs }
     }
 }
