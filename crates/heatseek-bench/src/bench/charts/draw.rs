@@ -2,13 +2,14 @@
 
 use std::fmt::Write;
 
-/// Colours for light and dark surroundings: six series, told apart by shape too.
-const STYLE: &str = "text{font:13px system-ui,sans-serif;fill:#1f2328}.axis{font-size:11px;fill:#59636e}\
+/// Colours for light and dark surroundings: six series, told apart by shape too. Small words have an edge of the ground's
+/// colour, as they may lie on lines.
+const STYLE: &str = "text{font:13px system-ui,sans-serif;fill:#1f2328}.axis{font-size:11px;fill:#59636e;paint-order:stroke;stroke:#fff;stroke-width:3px}\
 .grid{stroke:#d1d9e0}.one{stroke:#59636e;stroke-dasharray:3 3}.ground{fill:#fff}\
 .l{fill:none;stroke-width:2}.d{stroke-width:1}.h{stroke-dasharray:6 4}\
 .s0{stroke:#0969da;fill:#0969da}.s1{stroke:#bc4c00;fill:#bc4c00}.s2{stroke:#1a7f37;fill:#1a7f37}\
 .s3{stroke:#8250df;fill:#8250df}.s4{stroke:#9a6700;fill:#9a6700}.s5{stroke:#bf3989;fill:#bf3989}.l{fill:none}\
-@media(prefers-color-scheme:dark){text{fill:#f0f6fc}.axis{fill:#9198a1}.grid{stroke:#3d444d}\
+@media(prefers-color-scheme:dark){text{fill:#f0f6fc}.axis{fill:#9198a1;stroke:#0d1117}.grid{stroke:#3d444d}\
 .one{stroke:#9198a1}.ground{fill:#0d1117}.s0{stroke:#4493f8;fill:#4493f8}.s1{stroke:#f0883e;fill:#f0883e}\
 .s2{stroke:#3fb950;fill:#3fb950}.s3{stroke:#ab7df8;fill:#ab7df8}.s4{stroke:#d29922;fill:#d29922}\
 .s5{stroke:#db61a2;fill:#db61a2}.l{fill:none}}";
