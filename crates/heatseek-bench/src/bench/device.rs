@@ -138,7 +138,7 @@ impl Bench<'_> {
     fn ceilings(&mut self, what: &str, class: Class, on: On<'_>) -> Result<Vec<Ceilings>, Failure> {
         self.bar.say(&format!("{what}: measuring ceilings"));
         let measured = match class {
-            Class::Host => ceilings_of_cpu(on.dtype, self.report.environment.threads),
+            Class::Host => ceilings_of_cpu(on.dtype, self.report.environment.threads, false),
             _ => ceilings(on, class == Class::Slow).map(|one| vec![one]).map_err(Failure::from),
         };
         measured.or_else(|failure| self.absent(format!("{what}: ceilings"), failure).map(|()| Vec::new()))

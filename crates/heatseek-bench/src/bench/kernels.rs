@@ -75,14 +75,16 @@ pub struct OpRow {
 }
 
 /// The ceilings of the CPU: of one thread, and last of all `threads`, as neither products nor copies need grow with them.
-pub fn ceilings_of_cpu(dtype: Dtype, threads: usize) -> Result<Vec<Ceilings>, Failure> {
+pub fn ceilings_of_cpu(dtype: Dtype, threads: usize, small: bool) -> Result<Vec<Ceilings>, Failure> {
     let mut counts = vec![1, threads];
     counts.dedup();
     let of = |threads| {
         let pool = ThreadPoolBuilder::new().num_threads(threads).build();
         let pool = pool.map_err(|error| Failure::internal(format!("starting {threads} threads: {error}")))?;
-        let measured = pool.install(|| ceilings(On { executor: &heatseek_cpu::executor(), dtype }, false))?;
-        Ok(Ceilings { threads: Some(threads), ..measured })
+        Ok(pool.install(|| -> Result<Ceilings, Error> {
+            let measured = ceilings(On { executor: &heatseek_cpu::executor(), dtype }, small)?;
+            Ok(Ceilings { threads: Some(rayon::current_num_threads()), ..measured })
+        })?)
     };
     counts.into_iter().map(of).collect()
 }
@@ -280,7 +282,7 @@ mod tests {
     #[test]
     fn the_cpu_has_ceilings_for_one_thread_and_for_all() {
         let threads = |all: usize| -> Vec<_> {
-            let measured = ceilings_of_cpu(Dtype::F32, all).unwrap();
+            let measured = ceilings_of_cpu(Dtype::F32, all, true).unwrap();
             assert!(measured.iter().all(|one| one.gemm_gflops > 0.0 && one.copy_gb_per_s > 0.0));
             measured.iter().map(|one| one.threads).collect()
         };
