@@ -16,8 +16,13 @@ fn embed(args: &[&str], input: &[u8]) -> Output {
 
 #[test]
 fn info_describes_model_and_devices() {
-    let model = model();
-    let info = &rows_of_one(&heatseek(&["info", "--model", model.to_str().unwrap()], b""));
+    let in_the_way = scratch("info-cache").join("file");
+    std::fs::write(&in_the_way, "where a folder should be").unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_heatseek"));
+    command.args(["info", "--model", model().to_str().unwrap()]).env("HEATSEEK_CACHE", &in_the_way);
+    let info = &rows_of_one(&command.output().unwrap());
+    let why = info["cache"]["unavailable"].as_str().unwrap();
+    assert!(why.contains(in_the_way.to_str().unwrap()) && why.contains("set HEATSEEK_CACHE"), "{why}");
     assert_eq!(info["architecture"], "bert");
     assert_eq!(info["pooling"], "mean");
     assert_eq!(info["normalize"], true);
