@@ -19,8 +19,8 @@ pub(crate) enum Kind {
 /// The blocks of `text` in order, by bytes.
 pub(crate) fn blocks(text: &str) -> Vec<(Kind, Range<usize>)> {
     let mut blocks: Vec<(Kind, Range<usize>)> = Vec::new();
-    // Whether the last block goes on with the next line.
-    let mut is_open = false;
+    // Whether the last block goes on with the next line; is a paragraph, which can be underlined; is indented code.
+    let (mut is_open, mut is_paragraph, mut is_code) = (false, false, false);
     let mut lines = lines(text).peekable();
     while let Some((place, line)) = lines.next() {
         let body = line.trim_start();
@@ -42,7 +42,7 @@ pub(crate) fn blocks(text: &str) -> Vec<(Kind, Range<usize>)> {
         } else if indent.is_empty() && is_heading(body) {
             blocks.push((Kind::Heading, place));
             is_open = false;
-        } else if is_open && indent.is_empty() && is_underline(body) {
+        } else if is_open && is_paragraph && indent.is_empty() && is_underline(body) {
             if let Some((kind, range)) = blocks.last_mut() {
                 *kind = Kind::Heading;
                 range.end = place.end;
@@ -55,14 +55,15 @@ pub(crate) fn blocks(text: &str) -> Vec<(Kind, Range<usize>)> {
             }
             blocks.push((Kind::Whole, place.start..end));
             is_open = false;
-        } else if is_open && !is_item(body) {
+        } else if is_open && !is_item(body) && !(is_code && indent.is_empty()) {
             if let Some((_, range)) = blocks.last_mut() {
                 range.end = place.end;
             }
         } else {
             blocks.push((Kind::Other, place));
-            // What is underlined is a paragraph; an item of a list goes on, but is none.
             is_open = true;
+            is_code = !indent.is_empty();
+            is_paragraph = !is_code && !is_item(body) && !body.starts_with('>');
         }
     }
     blocks
