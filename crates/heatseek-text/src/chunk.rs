@@ -168,8 +168,8 @@ impl Breaks {
 
     /// Behind the last token of so many sentences from `first`.
     fn within_sentences(&self, first: usize, most: usize) -> usize {
-        let begins = (first + 1..self.quality.len()).filter(|&place| self.quality[place] >= SENTENCE);
-        begins.skip(most - 1).next().unwrap_or(self.quality.len())
+        let mut begins = (first + 1..self.quality.len()).filter(|&place| self.quality[place] >= SENTENCE);
+        begins.nth(most - 1).unwrap_or(self.quality.len())
     }
 
     /// Where a passage from `first` that may reach to `full` had best end: where the best of what begins in its
