@@ -2,7 +2,6 @@ export type {
   Analysis, AnalysisOptions, HeadOffset, LayerGraph, RankCurves, Shaped, Sink,
 } from './analysis.js';
 export { createIndex } from './create-index.js';
-export type { Index } from './create-index.js';
 export { HeatseekError } from './errors.js';
 export type { ErrorCode } from './errors.js';
 export { load } from './load.js';
@@ -10,6 +9,8 @@ export { maxSim } from './max-sim.js';
 export type { Model } from './model.js';
 export type { PoolerInfo, Pooling, PoolingName } from './pooling.js';
 export type { Progress, ProgressCallback, Stage } from './progress.js';
+export type { Index } from './search-index.js';
+export { deleteIndex, listIndexes } from './stored-indexes.js';
 export type { LoadSpan, LoadStep, Timing } from './timing.js';
 export type {
   AddOptions,
@@ -31,10 +32,17 @@ export type {
   ExplainedSide,
   ExplainOptions,
   Explanation,
+  Facet,
+  FacetOptions,
+  FieldFilter,
+  FieldOperators,
+  Filter,
   HeadFusion,
   Hit,
+  HybridOptions,
   ImageInput,
   IndexOptions,
+  JsonValue,
   KernelChoice,
   Layout,
   LoadOptions,
@@ -45,16 +53,19 @@ export type {
   Occlusion,
   OcclusionOptions,
   PatchGrid,
+  Persisted,
   Precision,
   PrefixToken,
   Ranges,
   Reduce,
   SearchOptions,
   SideOptions,
+  StoredIndex,
   Token,
   Tune,
   VectorData,
   Vectors,
+  VectorStorage,
   WasmInput,
 } from './types.js';
 export { version } from './version.js';
