@@ -2,7 +2,7 @@
 import { HeatseekError } from './errors.js';
 
 /** How long a worker that has just ended may take to let go of an index, in milliseconds. */
-const WAIT_MS = 3000;
+const WAIT_MS = 1500;
 
 /**
  * Holds the index of this name until the function that is given is called, or this worker or tab ends, however it ends.

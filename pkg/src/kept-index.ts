@@ -73,7 +73,7 @@ export class KeptIndex {
       }
       const kept = new KeptIndex(from ? maker.imported(from) : maker.opening([]).finish(), name);
       for (const place of usable) {
-        const why = await kept.#begin(place, name);
+        const why = await kept.#begin(place, name, from !== undefined);
         if (why === undefined) {
           kept.#release = release ?? kept.#release;
           return kept;
@@ -110,7 +110,7 @@ export class KeptIndex {
    */
   async commit(): Promise<void> {
     if (!this.#kept) return;
-    const why = await this.#store(this.#kept.files, false);
+    const why = await this.#store(this.#kept.files);
     this.#failure = why === undefined ? undefined : said(why);
   }
 
@@ -122,37 +122,38 @@ export class KeptIndex {
   }
 
   /** Makes its files in a place; says what went wrong, and leaves nothing there then. */
-  async #begin(place: IndexPlace, name: string): Promise<unknown> {
+  async #begin(place: IndexPlace, name: string, imported: boolean): Promise<unknown> {
     let files: IndexFiles | undefined;
-    let why: unknown;
     try {
       files = await place.open(name, true);
-      if (!files) return new Error('it gave no files');
-      why = await this.#store(files, true);
+      if (!files) throw new Error('it gave no files');
+      // An import that is cut off is none.
+      if (imported) await files.write([{ name: UNFINISHED, bytes: new Uint8Array() }]);
+      const why = await this.#store(files);
+      if (why !== undefined) throw why;
+      if (imported) await files.remove([UNFINISHED]);
     } catch (error) {
-      why = error;
-    }
-    if (why === undefined && files) {
-      this.#kept = { kind: place.kind, files };
-      return undefined;
-    }
-    files?.close();
-    await place.delete(name).catch(() => {});
-    return why;
-  }
-
-  /** Carries out the next commit; says what went wrong. */
-  async #store(files: IndexFiles, first: boolean): Promise<unknown> {
-    const commit = this.index.commit();
-    if (!commit) return undefined;
-    try {
-      await carryOut(files, commit, first);
-    } catch (error) {
-      const left = this.index.abandon();
-      await files.remove(left).catch(() => {});
+      files?.close();
+      await place.delete(name).catch(() => {});
       return error;
     }
-    this.index.finish();
+    this.#kept = { kind: place.kind, files };
+    return undefined;
+  }
+
+  /** Carries out what there is to store; says what went wrong. */
+  async #store(files: IndexFiles): Promise<unknown> {
+    // One that makes the index may be followed by one that fills it.
+    for (let commit = this.index.commit(); commit; commit = this.index.commit()) {
+      try {
+        await carryOut(files, commit);
+      } catch (error) {
+        const left = this.index.abandon();
+        await files.remove(left).catch(() => {});
+        return error;
+      }
+      this.index.finish();
+    }
     return undefined;
   }
 }
@@ -161,13 +162,9 @@ export class KeptIndex {
 const said = (error: unknown): string => String(error);
 
 /** Does what a commit says, in its order. */
-async function carryOut(files: IndexFiles, { files: written, manifest, remove }: IndexCommit, first: boolean): Promise<void> {
-  // Files without any manifest would look like a damaged index.
-  const marked = first && written.length > 0;
-  if (marked) await files.write([{ name: UNFINISHED, bytes: new Uint8Array() }]);
+async function carryOut(files: IndexFiles, { files: written, manifest, remove }: IndexCommit): Promise<void> {
   if (written.length > 0) await files.write(written);
   if (manifest) await files.write([manifest]);
-  if (marked) await files.remove([UNFINISHED]);
   // They are removed when it is opened the next time, if not now.
   if (remove.length > 0) await files.remove(remove).catch(() => {});
 }
