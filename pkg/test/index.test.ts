@@ -62,7 +62,8 @@ test('documents that could not be added are not there, and what they were to rep
 test('two adds at a time give other ids', async () => {
   const { model } = setUp();
   const index = await createIndex({ model });
-  expect(await Promise.all([index.add(['a', 'b']), index.add(['c'])])).toEqual([['0', '1'], ['2']]);
+  const named = { id: '2', text: 'b' };
+  expect(await Promise.all([index.add(['a', 'b']), index.add(named), index.add(['c'])])).toEqual([['0', '1'], ['2'], ['3']]);
 });
 
 test('hits carry the document as it was given', async () => {

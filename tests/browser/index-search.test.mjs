@@ -65,8 +65,7 @@ test('filters say which documents are ranked at all', async () => {
     return found;
   });
   found.forEach(({ hits, wanted }) => same(hits, wanted));
-  expect(found.map(({ wanted }) => wanted.length)).toEqual([8, 8, 4, 8, 0].map((most, at) => Math.min(most, found[at].wanted.length)));
-  expect(found[0].wanted.length).toBe(8);
+  expect(found.map(({ wanted }) => wanted.length)).toEqual([8, 8, 6, 8, 0]);
 });
 
 test('a filter that is none says where', async () => {
