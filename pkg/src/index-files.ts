@@ -14,15 +14,19 @@ export interface IndexFiles {
   close(): void;
 }
 
-/** A kind of storage. Whatever it does throws where the browser does not let it, as in some private windows. */
-export interface IndexPlace {
+/** The indexes in a kind of storage. Whatever it does throws where the browser does not let it, as in some private windows. */
+export interface IndexList {
   readonly kind: 'opfs' | 'indexeddb';
   /** Names of the indexes in it. */
   names(): Promise<readonly string[]>;
-  /** The files of an index; made if they are not there and `make` says so. */
-  open(name: string, make: boolean): Promise<IndexFiles | undefined>;
   /** Removes all files of an index; says whether there were any. */
   delete(name: string): Promise<boolean>;
+}
+
+/** A kind of storage, and the files in it. */
+export interface IndexPlace extends IndexList {
+  /** The files of an index; made if they are not there and `make` says so. */
+  open(name: string, make: boolean): Promise<IndexFiles | undefined>;
 }
 
 /**

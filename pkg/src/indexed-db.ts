@@ -1,12 +1,11 @@
 /** Indexes in IndexedDB: a record for each file, under the names of its index and its own. */
-import { UNFINISHED, type IndexFiles, type IndexPlace } from './index-files.js';
-import type { IndexFile } from './wasm-index.js';
+import { UNFINISHED, type IndexList } from './index-files.js';
 
 const DATABASE = 'heatseek-indexes';
 const STORE = 'files';
 
-/** Indexes in a database of `factory`. */
-export class IndexedDb implements IndexPlace {
+/** The records of indexes in a database of `factory`. */
+export class IndexedDbRecords implements IndexList {
   readonly kind = 'indexeddb';
   readonly #factory: IDBFactory | undefined;
 
@@ -15,7 +14,7 @@ export class IndexedDb implements IndexPlace {
   }
 
   async names(): Promise<string[]> {
-    const database = await this.#database();
+    const database = await this.database();
     try {
       const keys = (await within(database, 'readonly', (files) => files.getAllKeys())) as [string, string][];
       const unfinished = new Set(keys.filter(([, file]) => file === UNFINISHED).map(([index]) => index));
@@ -25,29 +24,19 @@ export class IndexedDb implements IndexPlace {
     }
   }
 
-  async open(name: string, make: boolean): Promise<IndexFiles | undefined> {
-    const database = await this.#database();
-    const files = new DatabaseFiles(database, name);
-    const names = await files.list();
-    if (names.includes(UNFINISHED)) await files.clear();
-    else if (names.length > 0) return files;
-    if (make) return files;
-    files.close();
-    return undefined;
-  }
-
   async delete(name: string): Promise<boolean> {
-    const files = new DatabaseFiles(await this.#database(), name);
+    const database = await this.database();
     try {
-      const had = (await files.list()).length > 0;
-      await files.clear();
+      const had = ((await within(database, 'readonly', (files) => files.count(recordsOf(name)))) as number) > 0;
+      await within(database, 'readwrite', (files) => files.delete(recordsOf(name)));
       return had;
     } finally {
-      files.close();
+      database.close();
     }
   }
 
-  async #database(): Promise<IDBDatabase> {
+  /** The database, for whoever closes it. */
+  async database(): Promise<IDBDatabase> {
     if (!this.#factory) throw new Error('there is none');
     const opening = this.#factory.open(DATABASE, 1);
     opening.onupgradeneeded = () => opening.result.createObjectStore(STORE);
@@ -58,53 +47,11 @@ export class IndexedDb implements IndexPlace {
   }
 }
 
-class DatabaseFiles implements IndexFiles {
-  readonly #database: IDBDatabase;
-  readonly #index: string;
-
-  constructor(database: IDBDatabase, index: string) {
-    this.#database = database;
-    this.#index = index;
-  }
-
-  async list(): Promise<string[]> {
-    const keys = await within(this.#database, 'readonly', (files) => files.getAllKeys(this.#range));
-    return (keys as [string, string][]).map(([, file]) => file);
-  }
-
-  async read(name: string): Promise<Uint8Array<ArrayBuffer> | undefined> {
-    const bytes = await within(this.#database, 'readonly', (files) => files.get([this.#index, name]));
-    return bytes as Uint8Array<ArrayBuffer> | undefined;
-  }
-
-  async write(written: readonly IndexFile[]): Promise<void> {
-    await within(this.#database, 'readwrite', (files) => {
-      for (const { name, bytes } of written) files.put(bytes, [this.#index, name]);
-    });
-  }
-
-  async remove(names: readonly string[]): Promise<void> {
-    await within(this.#database, 'readwrite', (files) => {
-      for (const name of names) files.delete([this.#index, name]);
-    });
-  }
-
-  async clear(): Promise<void> {
-    await within(this.#database, 'readwrite', (files) => void files.delete(this.#range));
-  }
-
-  close(): void {
-    this.#database.close();
-  }
-
-  /** Every file of the index: an array is behind all strings. */
-  get #range(): IDBKeyRange {
-    return IDBKeyRange.bound([this.#index], [this.#index, []]);
-  }
-}
+/** Every file of an index: an array is behind all strings. */
+export const recordsOf = (index: string): IDBKeyRange => IDBKeyRange.bound([index], [index, []]);
 
 /** Does something in a transaction of its own. Resolves with what its request gave when all of it is on the disk. */
-function within(database: IDBDatabase, mode: IDBTransactionMode, ask: (files: IDBObjectStore) => IDBRequest | void): Promise<unknown> {
+export function within(database: IDBDatabase, mode: IDBTransactionMode, ask: (files: IDBObjectStore) => IDBRequest | void): Promise<unknown> {
   return new Promise((resolve, reject) => {
     const transaction = database.transaction(STORE, mode, { durability: 'strict' });
     const request = ask(transaction.objectStore(STORE));

@@ -1,10 +1,10 @@
 /** An index and where it is kept: changes are on the disk before anybody hears of them. */
 import { HeatseekError } from './errors.js';
-import { IndexedDb } from './indexed-db.js';
+import { IndexedDb } from './indexed-db-files.js';
 import { UNFINISHED, type IndexFiles, type IndexPlace } from './index-files.js';
 import { lock } from './index-lock.js';
 import type { Persisted } from './index-types.js';
-import { Opfs } from './opfs.js';
+import { Opfs } from './opfs-files.js';
 import type { IndexCommit, IndexMaker, WasmIndex } from './wasm-index.js';
 
 /** Where an index is kept now, and what its owner should know of that. */

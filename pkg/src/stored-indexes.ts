@@ -1,17 +1,17 @@
 import { invalid } from './coerce.js';
 import { HeatseekError } from './errors.js';
-import { IndexedDb } from './indexed-db.js';
-import type { IndexPlace } from './index-files.js';
+import { IndexedDbRecords } from './indexed-db.js';
+import type { IndexList } from './index-files.js';
 import { lock } from './index-lock.js';
 import { isWellFormed } from './json.js';
-import { Opfs } from './opfs.js';
+import { OpfsFolders } from './opfs.js';
 import type { StoredIndex } from './types.js';
 
 /** As long as a file's name can be where each byte becomes three. */
 const MOST_BYTES = 80;
 
 /** Places may be blocked, as in some private windows: nothing is kept there then. */
-const places = (): IndexPlace[] => [new Opfs(), new IndexedDb()];
+const places = (): IndexList[] => [new OpfsFolders(), new IndexedDbRecords()];
 
 /**
  * The indexes that the browser keeps for this site: those that `createIndex` was given a `name` for.

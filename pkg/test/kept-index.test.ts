@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, test, vi } from 'vitest';
 import { UNFINISHED, type IndexFiles, type IndexPlace } from '../src/index-files.js';
 import { KeptIndex, type KeepingPlaces } from '../src/kept-index.js';
-import { Opfs } from '../src/opfs.js';
+import { Opfs } from '../src/opfs-files.js';
 import { FakeFile, FakeFolder, Faults } from './fake-opfs.js';
 import { fakeMaker } from './fake-index.js';
 
