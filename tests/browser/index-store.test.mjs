@@ -3,8 +3,8 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import { launch, open } from './chromium.mjs';
 import { serveIndexPages, visit } from './index-page.mjs';
 
-/** Tabs that are killed at a moment of their own. */
-const KILLS = 16;
+/** Where indexes are kept, by which worker, and how many tabs are killed at a moment of their own. */
+const KILLS = [['opfs', undefined, 14], ['indexeddb', '/no-opfs-worker.js', 6]];
 
 let server, browser, context, page, errors;
 
@@ -143,7 +143,7 @@ describe('two tabs', () => {
 });
 
 describe('a tab that is killed', () => {
-  test(`at ${KILLS} moments while it adds, replaces and removes: all that was told is there, and what was under way whole or not at all`, async () => {
+  test.each(KILLS)('while it adds, replaces and removes in %s: all that was told is there, and what was under way whole or not at all', async (place, worker, kills) => {
     /** Texts by id after so many steps; step n adds a batch, or removes or replaces some of the one before. */
     const states = [{}];
     const step = (n) => {
@@ -166,21 +166,21 @@ describe('a tab that is killed', () => {
     const random = () => (seed = (seed * 48271) % 2147483647) / 2147483647;
     let done = 0;
     const told = [];
-    for (let kill = 0; kill <= KILLS; kill++) {
+    for (let kill = 0; kill <= kills; kill++) {
       const victim = await tab();
-      const found = await victim.evaluate(async () => {
-        window.index = await createIndex({ model: await model(), name: 'notes' });
+      const found = await victim.evaluate(async (worker) => {
+        window.index = await createIndex({ model: await model(worker && { worker: new URL(worker, location.href) }), name: 'notes' });
         const hits = index.size > 0 ? await index.search('honey', { topK: 3 }) : [];
         return { persisted: index.persisted, texts: Object.fromEntries(index.ids().map((id) => [id, index.get(id).text])), hits };
-      });
-      expect(found.persisted).toBe('opfs');
+      }, worker);
+      expect(found.persisted).toBe(place);
       // What was told in the last instant may not have been heard.
       const now = [0, 1, 2].map((more) => done + more).find((n) => JSON.stringify(Object.entries(state(n)).sort()) === JSON.stringify(Object.entries(found.texts).sort()));
       expect(now, `kill ${kill}, ${done} steps told: ${JSON.stringify(found.texts)}`).toBeDefined();
       for (const hit of found.hits) expect(hit.document.text).toBe(found.texts[hit.id]);
       if (kill > 0) told.push(now - done);
       done = now;
-      if (kill === KILLS) break;
+      if (kill === kills) break;
       const delay = random() * 150;
       const crash = new Promise((resolve) => victim.once('crash', resolve));
       const first = done;
@@ -197,8 +197,8 @@ describe('a tab that is killed', () => {
       await crash;
       await victim.close();
     }
-    console.log(`${done} steps stored over ${KILLS} kills; steps that were done but not told: ${told.join(' ')}`);
-    expect(done).toBeGreaterThan(KILLS);
+    console.log(`${done} steps stored over ${kills} kills; steps that were done but not told: ${told.join(' ')}`);
+    expect(done).toBeGreaterThan(kills);
   });
 });
 
