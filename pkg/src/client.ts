@@ -6,7 +6,7 @@ import type { DeviceInfo } from './types.js';
 
 /** What a client talks through: a Worker, a MessagePort, or a fake in tests. */
 export interface Port {
-  postMessage(message: ToEngine): void;
+  postMessage(message: ToEngine, transfer: Transferable[]): void;
   addEventListener(type: 'message', listener: (event: { data: FromEngine }) => void): void;
   addEventListener(type: 'error' | 'messageerror', listener: (event: unknown) => void): void;
   removeEventListener(type: 'message' | 'error' | 'messageerror', listener: (event: never) => void): void;
@@ -18,6 +18,8 @@ export interface Following {
   readonly onProgress?: ProgressCallback | undefined;
   /** Whether an abort waits for the engine to say what came of it: the call may be past the point where it can be undone. */
   readonly settled?: boolean;
+  /** What of the arguments moves to the engine. */
+  readonly transfer?: Transferable[];
 }
 
 interface Pending {
@@ -54,7 +56,7 @@ export class Client {
   call<Name extends CallName>(
     type: Name,
     args: Calls[Name]['args'],
-    { signal, onProgress, settled = false }: Following = {},
+    { signal, onProgress, settled = false, transfer = [] }: Following = {},
   ): Promise<Calls[Name]['result']> {
     if (this.#ended) return Promise.reject(this.#ended);
     if (signal?.aborted) return Promise.reject(abortedError(signal.reason));
@@ -62,14 +64,14 @@ export class Client {
     return new Promise((resolve, reject) => {
       const abort = () => {
         if (!settled) this.#take(id)?.reject(abortedError(signal?.reason));
-        this.#port.postMessage({ type: 'abort', id });
+        this.#port.postMessage({ type: 'abort', id }, []);
       };
       signal?.addEventListener('abort', abort);
       const forget = () => signal?.removeEventListener('abort', abort);
       const refuse = (error: HeatseekError) => reject(signal?.aborted && error.code === 'aborted' ? abortedError(signal.reason) : error);
       this.#pending.set(id, { resolve, reject: refuse, onProgress, forget });
       try {
-        this.#port.postMessage({ type, id, ...(onProgress ? {} : { quiet: true }), ...args } as ToEngine);
+        this.#port.postMessage({ type, id, ...(onProgress ? {} : { quiet: true }), ...args } as ToEngine, transfer);
       } catch (cause) {
         // Only a `wasm` of the caller's can be something that structured cloning refuses.
         const error = new HeatseekError('invalid_input', 'an argument cannot be sent to the worker', { cause });
@@ -91,7 +93,7 @@ export class Client {
     this.#port.removeEventListener('message', this.#onMessage);
     this.#port.removeEventListener('error', this.#onError);
     this.#port.removeEventListener('messageerror', this.#onError);
-    this.#port.postMessage({ type: 'dispose' });
+    this.#port.postMessage({ type: 'dispose' }, []);
     this.#close();
   }
 

@@ -45,8 +45,8 @@ export async function createIndex(options: IndexOptions & { readonly model: Mode
     from: given.from === undefined ? undefined : exported(given.from),
   });
   const following = { signal: signal('signal', given.signal), settled: true };
-  const { index, documents, keeping, warning } = await model.client.call('index-create', { settings, ...where }, following);
-  model.warn(warning);
+  const { index, documents, keeping, warnings } = await model.client.call('index-create', { settings, ...where }, following);
+  for (const warning of warnings) model.warn(warning);
   // Asks the browser not to clear what it keeps when space is short. It may ask the user, so it is not waited for.
   if (keeping.persisted !== 'memory') globalThis.navigator?.storage?.persist?.().catch(() => {});
   return new Index(model, { index, settings, ...where }, documents.map(revived), keeping);

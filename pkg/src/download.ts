@@ -1,197 +1,311 @@
-/** Fetching the files of a model: complete or not at all, stopped at any moment, kept for next time. */
-import { type FileCache, validatorOf } from './cache.js';
+/**
+ * Fetching the files of a model: complete or not at all, stopped at any moment, kept for next time. What breaks off goes on
+ * where it was.
+ */
+import type { FileCache, Kept, Writer } from './cache.js';
+import { chunksOf } from './chunks.js';
 import { HeatseekError, abortedError } from './errors.js';
-import type { Progress } from './progress.js';
-import type { ModelSource } from './protocol.js';
-
-/** Where the bytes of one file go as they arrive. */
-export interface Sink {
-  /** A file of `length` bytes begins, or begins anew; undefined if nobody knows how long it is. */
-  begin(length: number | undefined): void;
-  /** The next bytes; a promise has the download wait. */
-  append(chunk: Uint8Array<ArrayBuffer>): void | Promise<void>;
-  /** The SHA-256 of what has been appended, in lower-case hexadecimal. */
-  sha256(): string | Promise<string>;
-}
+import { type FileSource, type Sink, partsOf, pause, pour, stopIfAborted, verify } from './files.js';
+import { continues, isBusy, isMissing, isRefused, lengthOf, parseValidator, sumOf, validatorOf, versionOf } from './http.js';
+import { Listing } from './listing.js';
+import type { Fetch } from './model-source.js';
+import type { RemoteSource } from './protocol.js';
+import type { Totals } from './totals.js';
 
 /** What a downloader needs. */
 export interface DownloaderOptions {
-  readonly source: ModelSource;
+  readonly source: RemoteSource;
   /** Undefined: nothing is kept. */
   readonly cache: FileCache | undefined;
   /** Expected sums by file. */
   readonly sha256: Readonly<Record<string, string>>;
   readonly signal: AbortSignal;
-  readonly progress: (progress: Progress) => void;
-  readonly fetch?: typeof fetch;
+  readonly totals: Totals;
+  /** Told of a file that the browser has no room to keep. */
+  readonly cacheFull: (path: string, bytes: number) => void;
+  readonly fetch: Fetch;
+  /** How often a download is tried again that brings nothing more. */
+  readonly retries: number;
+  /** The pause before the first of these, in milliseconds; each is twice as long as the one before. */
+  readonly pauseMs?: number;
 }
 
-// Progress is told a hundred times a load and at the end of every file, not for each of thousands of chunks.
-const PROGRESS_STEPS = 100;
+const PAUSE_MS = 500;
+/** The most that a server may ask to wait. */
+const MOST_PAUSE_MS = 30_000;
+/** A try that brought so much was none in vain. */
+const GAIN_BYTES = 1 << 20;
 
-/** A failure that a second try may mend. */
-class Transient extends HeatseekError {}
+/** A failure that another try may mend. */
+class Transient extends HeatseekError {
+  /** How long the server asks to wait. */
+  pauseMs = 0;
+}
+
+/** A file on its way. */
+interface Arriving {
+  readonly path: string;
+  readonly url: string;
+  readonly sink: Sink;
+  /** What is in the sink. */
+  loaded: number;
+  length: number | undefined;
+  version: string;
+  /** Its SHA-256, where it is known before. */
+  sum: string | undefined;
+  /** Whether what is in the sink is of any use to another request. */
+  resumable: boolean;
+  /** Whether what is in the sink came by more requests than one. */
+  pieced: boolean;
+  writer: Writer | undefined;
+}
 
 /** Fetches files of one model. */
-export class Downloader {
+export class Downloader implements FileSource {
   readonly #options: DownloaderOptions;
-  readonly #fetch: typeof fetch;
-  readonly #sizes = new Map<string, { loaded: number; total: number }>();
-  #told = 0;
+  readonly #listing: Listing;
+  /** Whether anything has answered: what never has is more likely a wrong address than a bad network. */
+  #answered = false;
 
   constructor(options: DownloaderOptions) {
     this.#options = options;
-    this.#fetch = options.fetch ?? ((...args) => globalThis.fetch(...args));
+    this.#listing = new Listing(options.source.listing, (url) => this.#request(url, 'GET'));
   }
 
-  /**
-   * Fetches a file into `sink`, or takes the one kept.
-   * @returns false if there is no such file
-   */
-  async file(path: string, sink: Sink): Promise<boolean> {
-    const url = new URL(path, this.#options.source.base).href;
-    if (await this.#fromCache(url, path, sink)) return true;
-    try {
-      return await this.#fromNetwork(url, path, sink);
-    } catch (error) {
-      if (!(error instanceof Transient)) throw error;
-      return this.#fromNetwork(url, path, sink);
-    }
-  }
-
-  async #fromCache(url: string, path: string, sink: Sink): Promise<boolean> {
-    const { cache, source } = this.#options;
+  async file(path: string, sink: Sink): Promise<string | undefined> {
+    const { source, cache } = this.#options;
+    const url = source.base + partsOf(path).map(encodeURIComponent).join('/');
     const kept = await cache?.find(url);
-    if (!cache || !kept) return false;
-    if (!source.immutable && !(await this.#isCurrent(url, kept.validator))) return false;
-    try {
-      await this.#receive(kept.response, path, url, sink);
-      return true;
-    } catch (error) {
-      if (this.#options.signal.aborted) throw error;
-      await cache.forget(url);
-      return false;
+    if (kept && (source.immutable || (await this.#isCurrent(url, kept)))) {
+      if (kept.absent) return `there is no ${url}`;
+      if (await this.#fromCache(kept, url, path, sink)) return undefined;
     }
+    return this.#fromNetwork(url, path, sink);
   }
 
-  /** Whether the server still has the file that was kept. A server out of reach has said nothing new. */
-  async #isCurrent(url: string, validator: string | undefined): Promise<boolean> {
+  async settle(paths: readonly string[]): Promise<void> {
+    this.#options.totals.settle();
+    await this.#options.cache?.keepComplete(paths);
+  }
+
+  /** Whether the server still has what was kept. A server out of reach has said nothing new. */
+  async #isCurrent(url: string, kept: Kept): Promise<boolean> {
     try {
       const response = await this.#request(url, 'HEAD');
-      return response.ok && validatorOf(response) === validator;
+      if (isBusy(response)) return true;
+      return kept.absent ? isMissing(response) : response.ok && validatorOf(response) === kept.validator;
     } catch (error) {
-      if (error instanceof HeatseekError && error.code === 'aborted') throw error;
+      if (!(error instanceof Transient)) throw error;
       return true;
     }
   }
 
-  async #fromNetwork(url: string, path: string, sink: Sink): Promise<boolean> {
-    const response = await this.#request(url, 'GET');
-    if (isMissing(response)) {
-      await response.body?.cancel();
+  async #fromCache(kept: Kept, url: string, path: string, sink: Sink): Promise<boolean> {
+    const { sha256, totals, cache, signal } = this.#options;
+    const file = this.#arriving(url, path, sink);
+    this.#begin(file, kept.bytes);
+    try {
+      await this.#pour(readable(kept.chunks()), file);
+      if (file.loaded !== kept.bytes) throw new Unreadable();
+      await verify(sink, sha256[path], url);
+      totals.end(path);
+      return true;
+    } catch (error) {
+      stopIfAborted(signal);
+      if (!(error instanceof Unreadable) && !(error instanceof HeatseekError)) throw error;
+      await cache?.forget(url);
       return false;
     }
-    if (!response.ok) {
-      const message = `${url} could not be fetched: the server answered ${response.status} ${response.statusText}`;
-      const again = response.status >= 500 || response.status === 429;
-      throw new (again ? Transient : HeatseekError)('network', message.trimEnd());
-    }
-    const body = await this.#receive(response, path, url, sink);
-    const { cache, progress } = this.#options;
-    if (cache && !(await cache.keep(url, body, validatorOf(response)))) {
-      progress({ stage: 'cache-full', loaded: 0, total: body.size, file: path });
-    }
-    return true;
   }
 
-  async #request(url: string, method: 'GET' | 'HEAD'): Promise<Response> {
+  async #fromNetwork(url: string, path: string, sink: Sink): Promise<string | undefined> {
+    const { signal, pauseMs = PAUSE_MS } = this.#options;
+    const file = this.#arriving(url, path, sink);
+    await this.#takeParts(file);
+    let furthest = file.loaded;
+    let failures = 0;
+    for (;;) {
+      try {
+        return await this.#attempt(file);
+      } catch (error) {
+        if (!(error instanceof Transient)) throw error;
+        if (file.loaded - furthest >= GAIN_BYTES) failures = 0;
+        furthest = Math.max(furthest, file.loaded);
+        const retries = this.#answered ? this.#options.retries : Math.min(this.#options.retries, 1);
+        if (failures === retries) {
+          if (!file.resumable) await file.writer?.discard();
+          throw error;
+        }
+        await pause(Math.max(pauseMs * 2 ** failures, error.pauseMs), signal);
+        failures += 1;
+      }
+    }
+  }
+
+  #arriving(url: string, path: string, sink: Sink): Arriving {
+    const sum = this.#options.sha256[path];
+    return { url, path, sink, sum, loaded: 0, length: undefined, version: '', resumable: false, pieced: false, writer: undefined };
+  }
+
+  /** Takes what was kept of an earlier download that broke off. */
+  async #takeParts(file: Arriving): Promise<void> {
+    const { cache, signal } = this.#options;
+    const kept = await cache?.findParts(file.url);
+    if (!cache || !kept?.validator) return;
+    const { version, length } = parseValidator(kept.validator);
+    this.#begin(file, length, file.sum === undefined && this.#listing.expect(length));
     try {
-      return await this.#fetch(url, { method, signal: this.#options.signal });
+      await this.#pour(readable(kept.chunks()), file);
+      file.resumable = file.pieced = file.loaded === kept.bytes;
+    } catch (error) {
+      stopIfAborted(signal);
+      if (!(error instanceof Unreadable)) throw error;
+    }
+    file.version = version;
+    file.writer = await cache.write(file.url, kept, kept.parts);
+  }
+
+  /** Asks for a file, or for what is missing of it, once. */
+  async #attempt(file: Arriving): Promise<string | undefined> {
+    const { url, path } = file;
+    const rest = file.resumable && file.loaded > 0;
+    const response = await this.#request(url, 'GET', rest ? this.#rangeOf(file) : {});
+    if (isMissing(response)) return this.#missing(response, url);
+    const goesOn = rest && continues(response, file.loaded, file.version, file.length);
+    if (rest && !goesOn && [206, 416].includes(response.status)) {
+      await response.body?.cancel();
+      file.resumable = false;
+      return this.#attempt(file);
+    }
+    if (!response.ok || (response.status === 206 && !goesOn)) throw refusal(response, url);
+    if (goesOn) {
+      file.pieced = true;
+      file.sum ??= sumOf(response);
+    } else {
+      await this.#beginAnew(file, response);
+    }
+    const before = file.loaded;
+    try {
+      await this.#pour(this.#body(response, file), file);
+    } catch (error) {
+      // What came was not what was asked for, maybe compressed.
+      if (goesOn && file.loaded === before) file.resumable = false;
+      throw error;
+    }
+    if (file.length !== undefined && file.loaded < file.length) {
+      throw new Transient('network', `${url} was cut off: ${file.loaded} of ${file.length} bytes arrived`);
+    }
+    await this.#check(file);
+    this.#options.totals.end(path);
+    if (file.writer && !(await file.writer.finish())) this.#options.cacheFull(path, file.loaded);
+    return undefined;
+  }
+
+  async #missing(response: Response, url: string): Promise<string> {
+    await response.body?.cancel();
+    if (isRefused(response)) {
+      return `the server answered ${response.status} for ${url}: it is not there, or only for those that \`headers\` names`;
+    }
+    await this.#options.cache?.keepAbsence(url);
+    return `there is no ${url}`;
+  }
+
+  #rangeOf({ loaded, version }: Arriving): Record<string, string> {
+    const range = { range: `bytes=${loaded}-` };
+    // Another origin would be asked first whether it minds, and may; versions are compared anyway.
+    const here = globalThis.location?.origin;
+    const own = here === undefined || this.#options.source.base.startsWith(`${here}/`);
+    return own && version ? { ...range, 'if-range': version } : range;
+  }
+
+  async #beginAnew(file: Arriving, response: Response): Promise<void> {
+    const length = lengthOf(response);
+    const validator = validatorOf(response);
+    file.sum = this.#options.sha256[file.path] ?? sumOf(response);
+    file.version = versionOf(response);
+    file.pieced = false;
+    // A weak validator is of files that mean the same, whatever their bytes.
+    file.resumable = length !== undefined && ((file.version !== '' && !file.version.startsWith('W/')) || file.sum !== undefined);
+    this.#begin(file, length, file.sum === undefined && this.#listing.expect(length));
+    await file.writer?.discard();
+    const tag = file.resumable && validator !== undefined ? validator : String(Math.random());
+    file.writer = await this.#options.cache?.write(file.url, { tag, ...(validator !== undefined && { validator }) });
+  }
+
+  #begin(file: Arriving, length: number | undefined, listed = false): void {
+    file.loaded = 0;
+    file.length = length;
+    file.sink.begin(length, listed || file.sum !== undefined);
+    this.#options.totals.begin(file.path, length);
+  }
+
+  #pour(chunks: AsyncIterable<Uint8Array<ArrayBuffer>>, file: Arriving): Promise<void> {
+    const { signal, totals } = this.#options;
+    return pour(chunks, signal, (chunk) => file.sink.append(chunk), (chunk) => {
+      file.loaded += chunk.byteLength;
+      totals.add(file.path, chunk.byteLength);
+      return file.writer?.append(chunk);
+    });
+  }
+
+  async #check(file: Arriving): Promise<void> {
+    try {
+      const sum = file.sum ?? (await this.#listing.sumOf(file.path, file.length));
+      // Whoever stopped the list stopped the check.
+      stopIfAborted(this.#options.signal);
+      await verify(file.sink, sum, file.url);
+    } catch (error) {
+      await file.writer?.discard();
+      if (!file.pieced || !(error instanceof HeatseekError)) throw error;
+      // The pieces do not fit, whatever the server said of them.
+      file.resumable = false;
+      throw new Transient(error.code, error.message);
+    }
+  }
+
+  async #request(url: string, method: 'GET' | 'HEAD', more: Record<string, string> = {}): Promise<Response> {
+    const { source, signal, fetch } = this.#options;
+    try {
+      const response = await fetch(url + source.query, { method, headers: { ...source.headers, ...more }, signal });
+      this.#answered = true;
+      return response;
     } catch (cause) {
       throw this.#broken(`${url} could not be fetched: no answer; check the address, the network and CORS`, cause);
     }
   }
 
-  /** Streams a body into `sink`, and checks that it is whole and the right one. */
-  async #receive(response: Response, path: string, url: string, sink: Sink): Promise<Blob> {
-    const encoded = response.headers.has('content-encoding');
-    const length = encoded ? undefined : Number(response.headers.get('content-length') ?? NaN) || undefined;
-    const size = { loaded: 0, total: length ?? 0 };
-    this.#sizes.set(path, size);
-    sink.begin(length);
-    // Kept as blobs, which browsers hold outside of the script's memory.
-    const parts: Blob[] = [];
-    const reader = (response.body as ReadableStream<Uint8Array<ArrayBuffer>> | null)?.getReader();
+  async *#body(response: Response, file: Arriving): AsyncGenerator<Uint8Array<ArrayBuffer>, void, void> {
     try {
-      for (;;) {
-        const { done, value } = (await reader?.read()) ?? { done: true };
-        if (done) break;
-        this.#stopIfAborted();
-        const full = sink.append(value);
-        if (full) await full;
-        if (this.#options.cache) parts.push(new Blob([value]));
-        size.loaded += value.byteLength;
-        size.total = Math.max(size.total, size.loaded);
-        this.#tell(path, false);
-      }
+      yield* chunksOf(response.body as ReadableStream<Uint8Array<ArrayBuffer>> | null);
     } catch (cause) {
-      await reader?.cancel().catch(() => {});
-      if (cause instanceof HeatseekError || this.#isOwn(cause)) throw cause;
-      throw this.#broken(`${url} was cut off after ${size.loaded} bytes`, cause);
+      throw this.#broken(`${file.url} was cut off after ${file.loaded} bytes`, cause);
     }
-    if (length !== undefined && size.loaded < length) {
-      throw new Transient('network', `${url} was cut off: ${size.loaded} of ${length} bytes arrived`);
-    }
-    await this.#verify(response, path, url, sink);
-    this.#tell(path, true);
-    return new Blob(parts);
-  }
-
-  async #verify(response: Response, path: string, url: string, sink: Sink): Promise<void> {
-    // Hugging Face's name for the SHA-256 of a large file, where the server lets scripts see it.
-    const linked = response.headers.get('x-linked-etag')?.replaceAll('"', '');
-    const expected = this.#options.sha256[path] ?? (linked && /^[0-9a-f]{64}$/.test(linked) ? linked : undefined);
-    if (expected === undefined) return;
-    const actual = await sink.sha256();
-    if (actual !== expected) {
-      throw new HeatseekError('model_invalid', `${url} has SHA-256 ${actual}, not ${expected}: it is another file`);
-    }
-  }
-
-  /** Whether an error came from the sink, as plain data with a code: no server's fault. */
-  #isOwn(cause: unknown): boolean {
-    return typeof cause === 'object' && cause !== null && !(cause instanceof Error) && 'code' in cause;
   }
 
   #broken(message: string, cause: unknown): HeatseekError {
     const { signal } = this.#options;
-    return signal.aborted ? abortedError(signal.reason) : new Transient('network', message, { cause });
-  }
-
-  #stopIfAborted(): void {
-    const { signal } = this.#options;
-    if (signal.aborted) throw abortedError(signal.reason);
-  }
-
-  #tell(file: string, complete: boolean): void {
-    let loaded = 0;
-    let total = 0;
-    for (const size of this.#sizes.values()) {
-      loaded += size.loaded;
-      total += size.total;
-    }
-    if (!complete && loaded - this.#told < total / PROGRESS_STEPS) return;
-    // A second try starts its file anew; what was told does not fall.
-    this.#told = Math.max(this.#told, loaded);
-    this.#options.progress({ stage: 'download', loaded: this.#told, total: Math.max(total, this.#told), file });
+    if (signal.aborted) return abortedError(signal.reason);
+    return cause instanceof HeatseekError ? cause : new Transient('network', message, { cause });
   }
 }
 
-/**
- * Whether a response says that there is no such file. Storage services answer 401 or 403 for what may not be listed.
- * Servers of single-page apps answer every unknown path with their page, which is no file of a model.
- */
-function isMissing(response: Response): boolean {
-  if ([401, 403, 404, 410].includes(response.status)) return true;
-  return response.ok && /^text\/html\b/.test(response.headers.get('content-type') ?? '');
+/** What was kept cannot be read. */
+class Unreadable extends Error {}
+
+async function* readable(chunks: AsyncIterable<Uint8Array<ArrayBuffer>>): AsyncGenerator<Uint8Array<ArrayBuffer>, void, void> {
+  try {
+    yield* chunks;
+  } catch {
+    throw new Unreadable();
+  }
+}
+
+function refusal(response: Response, url: string): HeatseekError {
+  const { status, statusText, headers } = response;
+  void response.body?.cancel();
+  const message = `${url} could not be fetched: the server answered ${status} ${statusText}`.trimEnd();
+  if (!isBusy(response)) return new HeatseekError('network', message);
+  const error = new Transient('network', message);
+  error.pauseMs = Math.min(Number(headers.get('retry-after')) * 1000 || 0, MOST_PAUSE_MS);
+  return error;
 }

@@ -1,5 +1,5 @@
 /** Fetching a model's files before the engine runs that says which it wants: the guess is right of nearly every model. */
-import type { Downloader, Sink } from './download.js';
+import type { FileSource, Sink } from './files.js';
 
 /**
  * What is asked for at once: what the engine wants of a model that it knows nothing of yet, small files first, and the
@@ -17,12 +17,12 @@ const MOST_WAITING_BYTES = 32 << 20;
 
 /** Files on their way, each until it is wanted. */
 export class Early {
-  readonly #files = new Map<string, { readonly sink: WaitingSink; readonly fetched: Promise<boolean> }>();
+  readonly #files = new Map<string, { readonly sink: WaitingSink; readonly fetched: Promise<string | undefined> }>();
 
-  constructor(downloader: Downloader, paths: readonly string[] = GUESSES) {
+  constructor(files: FileSource, paths: readonly string[] = GUESSES) {
     for (const path of paths) {
       const sink = new WaitingSink();
-      const fetched = downloader.file(path, sink);
+      const fetched = files.file(path, sink);
       // Told to who wants the file; of one that nobody wants nobody needs to know.
       fetched.catch(() => {});
       this.#files.set(path, { sink, fetched });
@@ -31,27 +31,27 @@ export class Early {
 
   /**
    * Has what has come and what is to come of a file go into `sink`, once.
-   * @returns as {@link Downloader.file}; undefined of a file that is not on its way
+   * @returns as {@link FileSource.file}; no promise of a file that is not on its way
    */
-  take(path: string, sink: Sink): Promise<boolean> | undefined {
+  take(path: string, sink: Sink): Promise<string | undefined> | undefined {
     const file = this.#files.get(path);
     this.#files.delete(path);
-    return file && Promise.all([file.fetched, file.sink.passOn(sink)]).then(([found]) => found);
+    return file && Promise.all([file.fetched, file.sink.passOn(sink)]).then(([missing]) => missing);
   }
 }
 
 /** Keeps what arrives until there is a sink to pass it on to. */
 class WaitingSink implements Sink {
   #to: Sink | undefined;
-  #begun: { readonly length: number | undefined } | undefined;
+  #begun: Parameters<Sink['begin']> | undefined;
   #chunks: Uint8Array<ArrayBuffer>[] = [];
   #bytes = 0;
   #wanted!: () => void;
   readonly #passedOn = new Promise<void>((resolve) => { this.#wanted = resolve; });
 
-  begin(length: number | undefined): void {
-    this.#to?.begin(length);
-    this.#begun = { length };
+  begin(...begun: Parameters<Sink['begin']>): void {
+    this.#to?.begin(...begun);
+    this.#begun = begun;
     this.#chunks = [];
     this.#bytes = 0;
   }
@@ -71,7 +71,7 @@ class WaitingSink implements Sink {
 
   async passOn(to: Sink): Promise<void> {
     try {
-      if (this.#begun) to.begin(this.#begun.length);
+      if (this.#begun) to.begin(...this.#begun);
       for (const chunk of this.#chunks) to.append(chunk);
     } finally {
       this.#chunks = [];

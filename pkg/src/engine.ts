@@ -1,16 +1,19 @@
 /** The engine: a model in WebAssembly, and everything that is done with it. Runs in the worker. */
 import type { Analysis } from './analysis.js';
 import { Control, macrotask } from './control.js';
+import { borrow } from './borrow.js';
 import { FileCache } from './cache.js';
-import { Downloader, type Sink } from './download.js';
+import { Downloader } from './download.js';
 import { Early } from './early.js';
+import type { FileSource, Sink } from './files.js';
+import { LocalFiles } from './local-files.js';
+import { Totals } from './totals.js';
 import { HeatseekError, abortedError } from './errors.js';
 import { Indexes } from './indexes.js';
 import { rawPicture } from './pictures.js';
 import type { PoolerInfo } from './pooling.js';
 import type {
-  AnalysisSettings, AttentionSettings, Calls, EmbedSettings, ExplainSettings, ModelSource, NeuronSettings,
-  PostedImage, RawPicture,
+  AnalysisSettings, AttentionSettings, Calls, EmbedSettings, ExplainSettings, NeuronSettings, PostedImage, RawPicture,
 } from './protocol.js';
 import { guard, start, startExtras, useThreads } from './runtime.js';
 import { Timeline, now, type LoadSpan } from './timing.js';
@@ -18,8 +21,8 @@ import { TUNING_MS, Tunings } from './tuning.js';
 import type {
   Attention, ChunkEmbeddings, Embeddings, Explanation, ModelInfo, Neuron, Occlusion, Precision, Tune,
 } from './types.js';
-import { Files, ImageModel, Index as WasmIndexes, Loader, Model } from './wasm/heatseek.js';
-import type { WasmIndexClass } from './wasm-index.js';
+import { Files, ImageModel, Index, Loader, Model } from './wasm/heatseek.js';
+import type { WasmIndex, WasmOpening } from './wasm-index.js';
 
 /** One model and its indexes. */
 export class Engine {
@@ -30,6 +33,8 @@ export class Engine {
   /** What may still be spent on measuring, in milliseconds. */
   #tuningLeft: number;
 
+  /** What whoever loaded it should know. */
+  readonly warnings: string[] = [];
   readonly #timeline: Timeline;
 
   private constructor(model: Model | ImageModel, threads: Threads, tune: Tune, timeline: Timeline) {
@@ -42,7 +47,7 @@ export class Engine {
 
   /** Fetches a model's files and makes it ready. */
   static async load(
-    { source, wasm, device, dtype, threads, cache, sha256, input, tune }: Calls['load']['args'],
+    { source, lender, retries, wasm, device, dtype, threads, cache, sha256, input, tune }: Calls['load']['args'],
     control: Control,
   ): Promise<Engine> {
     const timeline = new Timeline();
@@ -60,16 +65,23 @@ export class Engine {
     try {
       timeline.start('runtime');
       const running = start(wasm, control.signal);
-      const downloader = new Downloader({
+      const totals = new Totals(control.progress);
+      const unkept: string[] = [];
+      const common = { sha256, signal: stop.signal, totals };
+      const origin: FileSource = 'files' in source ? new LocalFiles({ source, ...common }) : new Downloader({
         source,
-        sha256,
-        cache: cache ? new FileCache() : undefined,
-        signal: stop.signal,
-        progress: control.progress,
+        ...common,
+        retries,
+        cache: cache ? new FileCache(source.base) : undefined,
+        cacheFull(file, bytes) {
+          unkept.push(file);
+          control.progress({ stage: 'cache-full', loaded: 0, total: bytes, file });
+        },
+        fetch: lender ? borrow(lender) : (...args) => globalThis.fetch(...args),
       });
       timeline.start('configuration');
       timeline.start('weights');
-      const early = new Early(downloader);
+      const early = new Early(origin);
       await running;
       timeline.end('runtime');
       const arriving = (files = new Files());
@@ -94,7 +106,9 @@ export class Engine {
         if (loader.on_cpu()) await kernels.start();
         return loader;
       };
-      const loader = await fetchAll(source, arriving, { downloader, early }, begin, timeline);
+      const taken: string[] = [];
+      const loader = await fetchAll(arriving, { origin, early, taken }, begin, timeline);
+      const settled = origin.settle(taken);
       if (control.signal.aborted) throw abortedError(control.signal.reason);
       // `finish` takes the files and the loader with it: the weights exist once.
       files = undefined;
@@ -103,6 +117,10 @@ export class Engine {
       );
       timeline.end('prepare');
       const engine = new Engine(model, kernels, tune, timeline);
+      await settled;
+      if (unkept.length > 0) {
+        engine.warnings.push(`the browser has no room to keep ${unkept.join(', ')}; next time it is downloaded again`);
+      }
       if (tune === 'now') {
         timeline.start('tune');
         await engine.tune(() => !control.signal.aborted);
@@ -264,11 +282,9 @@ export class Engine {
 
   createIndex(args: Calls['index-create']['args'], control: Control): Promise<Calls['index-create']['result']> {
     const [model, { settings }] = [this.#texts, args];
-    const Index = WasmIndexes as unknown as WasmIndexClass<Model>;
     return this.indexes.create(args, {
-      fresh: () => new Index(model, settings),
-      opening: (names) => Index.opening(model, settings, names),
-      imported: (bytes) => Index.imported(model, settings, bytes),
+      fresh: () => new Index(model, settings) as unknown as WasmIndex,
+      opening: (names) => Index.opening(model, settings, names as string[]) as unknown as WasmOpening,
     }, control);
   }
 
@@ -293,9 +309,8 @@ export class Engine {
  * configuration is known, `begin` opens the device and compiles while the weights arrive.
  */
 async function fetchAll(
-  source: ModelSource,
   files: Files,
-  { downloader, early }: { downloader: Downloader; early: Early },
+  { origin, early, taken }: { origin: FileSource; early: Early; taken: string[] },
   begin: () => Promise<Loader>,
   timeline: Timeline,
 ): Promise<Loader> {
@@ -319,11 +334,12 @@ async function fetchAll(
 
   async function fetchOne(path: string, required: boolean): Promise<void> {
     const sink = sinkFor(files, path);
-    if (await (early.take(path, sink) ?? downloader.file(path, sink))) {
+    const missing = await (early.take(path, sink) ?? origin.file(path, sink));
+    if (missing === undefined) {
       files.finish(path);
+      taken.push(path);
     } else if (required) {
-      const url = new URL(path, source.base).href;
-      throw new HeatseekError('not_found', `the model needs ${path}, but there is no ${url}`);
+      throw new HeatseekError('not_found', `the model needs ${path}, but ${missing}`);
     } else {
       files.mark_absent(path);
     }
@@ -364,7 +380,7 @@ function camelCase(name: string): string {
 
 function sinkFor(files: Files, path: string): Sink {
   return {
-    begin: (length) => files.begin(path, length),
+    begin: (length, summed) => files.begin(path, length, summed),
     append: (chunk) => files.append(path, chunk),
     sha256: () => files.sha256(path),
   };

@@ -8,7 +8,7 @@ export type ErrorCode =
   | 'model_invalid'
   /** A file of the model, or the model, is not where it was looked for. */
   | 'not_found'
-  /** A download failed or was cut off, twice. */
+  /** A download failed or was cut off, and trying again did not help. */
   | 'network'
   /** The browser has no room for what was to be stored. */
   | 'quota'

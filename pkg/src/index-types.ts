@@ -218,6 +218,8 @@ export interface Hit {
 export interface FacetOptions {
   /** Which documents to count. Default all. */
   readonly filter?: Filter | undefined;
+  /** The most values of a field, 1 or more. Default 100. */
+  readonly top?: number | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 

@@ -1,6 +1,8 @@
 export type {
   Analysis, AnalysisOptions, HeadOffset, LayerGraph, RankCurves, Shaped, Sink,
 } from './analysis.js';
+export { clearCache, deleteCached, isCached, listCached } from './cached.js';
+export type { CachedFile, CachedModel, CachedOptions } from './cached.js';
 export { createIndex } from './create-index.js';
 export { HeatseekError } from './errors.js';
 export type { ErrorCode } from './errors.js';
@@ -37,6 +39,8 @@ export type {
   FieldFilter,
   FieldOperators,
   Filter,
+  Fetch,
+  FetchInit,
   HeadFusion,
   Hit,
   HybridOptions,
@@ -47,7 +51,9 @@ export type {
   Layout,
   LoadOptions,
   Metric,
+  ModelFiles,
   ModelInfo,
+  ModelSource,
   Neuron,
   NeuronOptions,
   Occlusion,
@@ -58,6 +64,7 @@ export type {
   PrefixToken,
   Ranges,
   Reduce,
+  RequestHeaders,
   SearchOptions,
   SideOptions,
   StoredIndex,

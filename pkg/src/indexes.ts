@@ -1,7 +1,7 @@
 /** The indexes of one model, in the worker. */
 import type { Control } from './control.js';
 import { HeatseekError, abortedError } from './errors.js';
-import { KeptIndex, browserPlaces } from './kept-index.js';
+import { KeptIndex, browserPlaces, filled } from './kept-index.js';
 import type { Calls } from './protocol.js';
 import { guard } from './runtime.js';
 import type { IndexMaker } from './wasm-index.js';
@@ -18,15 +18,16 @@ export class Indexes {
     const bytes = from && (await contents(from));
     const kept =
       name === undefined
-        ? new KeptIndex(bytes ? maker.imported(bytes) : maker.fresh())
+        ? new KeptIndex(filled(maker.fresh(), bytes))
         : await KeptIndex.open(name, maker, bytes, browserPlaces());
     try {
       if (signal.aborted) throw abortedError(signal.reason);
-      const pooling = kept.index.warning();
+      const warning = kept.index.warning();
+      const skipped = kept.index.skipped().map((reason) => `the index '${name}' is as it was before its last changes (${reason})`);
       const index = this.#next++;
-      const answer = { index, documents: kept.index.documents(), keeping: kept.keeping };
+      const answer = { index, documents: kept.index.documents(), keeping: kept.keeping, warnings: [...skipped, ...(warning ? [warning] : [])] };
       this.#indexes.set(index, kept);
-      return pooling === undefined ? answer : { ...answer, warning: pooling };
+      return answer;
     } catch (error) {
       kept.close();
       throw error;
@@ -47,12 +48,12 @@ export class Indexes {
     return { count, keeping: kept.keeping };
   }
 
-  search({ index, query, settings }: Args<'index-search'>, control: Control): Answer<'index-search'> {
-    return guard(() => this.#index(index).index.search(query, settings, control));
+  search({ index, query, settings, rerank }: Args<'index-search'>, control: Control): Answer<'index-search'> {
+    return guard(() => this.#index(index).index.search(query, settings, rerank, control));
   }
 
-  facets({ index, fields, filter }: Args<'index-facets'>): Calls['index-facets']['result'] {
-    return this.#index(index).index.facets(fields, filter);
+  facets({ index, fields, filter, top }: Args<'index-facets'>): Calls['index-facets']['result'] {
+    return this.#index(index).index.facets(fields, filter, top);
   }
 
   exported({ index }: Args<'index-export'>): Uint8Array<ArrayBuffer> {

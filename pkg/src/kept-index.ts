@@ -71,15 +71,18 @@ export class KeptIndex {
           throw error;
         }
       }
-      const kept = new KeptIndex(from ? maker.imported(from) : maker.opening([]).finish(), name);
       for (const place of usable) {
+        // Another place begins anew.
+        const kept = new KeptIndex(filled(maker.opening([]).finish(), from), name);
         const why = await kept.#begin(place, name, from !== undefined);
         if (why === undefined) {
           kept.#release = release ?? kept.#release;
           return kept;
         }
+        kept.close();
         refuse(place.kind, why);
       }
+      const kept = new KeptIndex(filled(maker.fresh(), from), name);
       kept.#failure = [...refused.values()].join('; ');
       release?.();
       return kept;
@@ -143,18 +146,47 @@ export class KeptIndex {
 
   /** Carries out what there is to store; says what went wrong. */
   async #store(files: IndexFiles): Promise<unknown> {
-    // One that makes the index may be followed by one that fills it.
+    // One that makes the index or tidies it up may be followed by one that fills it.
     for (let commit = this.index.commit(); commit; commit = this.index.commit()) {
-      try {
-        await carryOut(files, commit);
-      } catch (error) {
-        const left = this.index.abandon();
-        await files.remove(left).catch(() => {});
-        return error;
-      }
-      this.index.finish();
+      const why = await this.#carryOut(files, commit);
+      if (why !== undefined) return why;
+    }
+    return this.#compact(files);
+  }
+
+  /** Writes small files anew as fewer, now and then; says what went wrong. */
+  async #compact(files: IndexFiles): Promise<unknown> {
+    for (let names = this.index.compaction(); names; names = this.index.compaction()) {
+      const contents = [];
+      for (const name of names) contents.push((await files.read(name)) ?? new Uint8Array());
+      const commit = this.index.compact(contents);
+      // What cannot be done now can wait: all is stored as it is.
+      if (!commit || (await this.#carryOut(files, commit)) !== undefined) return undefined;
     }
     return undefined;
+  }
+
+  async #carryOut(files: IndexFiles, commit: IndexCommit): Promise<unknown> {
+    try {
+      await carryOut(files, commit);
+    } catch (error) {
+      const left = this.index.abandon();
+      await files.remove(left).catch(() => {});
+      return error;
+    }
+    this.index.finish();
+    return undefined;
+  }
+}
+
+/** An index, and in it what was exported, if that is given. */
+export function filled(index: WasmIndex, from: Uint8Array | undefined): WasmIndex {
+  try {
+    if (from) index.import(from);
+    return index;
+  } catch (error) {
+    index.free();
+    throw error;
   }
 }
 
@@ -172,9 +204,14 @@ async function carryOut(files: IndexFiles, { files: written, manifest, remove }:
 /** The index that these files are. */
 async function readAll(maker: IndexMaker, files: IndexFiles): Promise<WasmIndex> {
   const opening = maker.opening(await files.list());
-  // One at a time: a file that cannot be used makes the rest unwanted.
-  for (let name = opening.wanted()[0]; name !== undefined; name = opening.wanted()[0]) {
-    opening.give(name, await files.read(name));
+  try {
+    // One at a time: a file that cannot be used makes the rest unwanted.
+    for (let name = opening.wanted()[0]; name !== undefined; name = opening.wanted()[0]) {
+      opening.give(name, await files.read(name));
+    }
+  } catch (error) {
+    opening.free();
+    throw error;
   }
   return opening.finish();
 }

@@ -1,9 +1,11 @@
-import type { Client } from './client.js';
+import type { Client, Following } from './client.js';
 import { choice, callback, count, flag, invalid, options as checked, signal as checkedSignal, text } from './coerce.js';
 import { HeatseekError, abortedError } from './errors.js';
 import { Fleet } from './fleet.js';
+import { lend, plainHeaders } from './lend.js';
 import { Model } from './model.js';
-import type { AllWasmSources, Calls, WasmSource } from './protocol.js';
+import type { ModelSource } from './model-source.js';
+import type { AllWasmSources, Calls, PostedSource, WasmSource } from './protocol.js';
 import { modelSource } from './source.js';
 import { spawn } from './spawn.js';
 import { now, since } from './timing.js';
@@ -12,27 +14,31 @@ import type { Device, Dtype, LoadOptions, Tune, WasmInput } from './types.js';
 const DEVICES: readonly Device[] = ['auto', 'gpu', 'cpu', 'reference'];
 const TUNES: readonly Tune[] = ['never', 'idle', 'now'];
 const INPUTS: readonly ('text' | 'image')[] = ['text', 'image'];
+/** With the first pause of half a second: for about eight seconds. */
+const RETRIES = 4;
 /** Every spelling, and the engine's. */
 const DTYPES = { auto: 'auto', f32: 'f32', f16: 'f16', int8: 'int8', fp32: 'f32', fp16: 'f16', q8: 'int8' } as const;
 
 /**
  * Loads a model and makes it ready.
  *
- * @param model one of
- *   - a hub id, `'sentence-transformers/all-MiniLM-L6-v2'`: fetched from huggingface.co;
- *   - a path, `'./models/all-MiniLM-L6-v2/'`, that starts with `./`, `../` or `/` and is relative to the page;
- *   - a `URL` or absolute URL of a folder with the same files.
+ * @param model where its files are: a hub id, a path or URL of a folder, a folder or files of the user's; see
+ *   {@link ModelSource}
  * @param options where to compute, what to keep, how to follow and stop it
  * @returns the model; call `dispose()` when done with it
  * @throws {@link HeatseekError}: `not_found` and `network` name the URL; `model_invalid` and `unsupported` the
- *   file and what is wrong in it; `aborted` as soon as the signal says so, with nothing left running
+ *   file and what is wrong in it, such as another SHA-256; `aborted` as soon as the signal says so, with nothing left
+ *   running
  *
  * @example
  * const model = await load('sentence-transformers/all-MiniLM-L6-v2', { onProgress: console.log });
+ * const mine = await load(await showDirectoryPicker());
+ * const closed = await load('owner/private', { headers: { authorization: `Bearer ${token}` } });
  */
-export async function load(model: string | URL, options?: LoadOptions): Promise<Model> {
+export async function load(model: ModelSource, options?: LoadOptions): Promise<Model> {
   const given = checked('load', options, [
-    'device', 'threads', 'dtype', 'input', 'tune', 'revision', 'cache', 'sha256', 'worker', 'wasm', 'signal', 'onProgress',
+    'device', 'threads', 'dtype', 'input', 'tune', 'revision', 'hub', 'headers', 'fetch', 'retries', 'cache', 'sha256',
+    'worker', 'wasm', 'signal', 'onProgress',
   ]);
   const device = choice('device', given.device, DEVICES, 'auto');
   const dtype = DTYPES[choice('dtype', given.dtype, Object.keys(DTYPES) as Dtype[], 'f32')];
@@ -43,18 +49,21 @@ export async function load(model: string | URL, options?: LoadOptions): Promise<
   const sha256 = checkSums(given.sha256);
   const onProgress = callback('onProgress', given.onProgress);
   const signal = checkedSignal('signal', given.signal);
-  const source = modelSource(model, text('revision', given.revision), globalThis.document?.baseURI);
+  const retries = count('retries', given.retries, 0, RETRIES);
+  const source = modelSource(model, { ...given, revision: text('revision', given.revision) });
+  const requests = requesting(source, given);
   if (signal?.aborted) throw abortedError(signal.reason);
 
   const began = now();
   const wasm = await wasmSources(given.wasm);
   const client = await spawn(given.worker);
   try {
-    const args = { source, wasm, device, dtype, threads, cache, sha256, input, tune };
-    const { info, timeline, threads: running } = await client.call('load', args, { signal, onProgress });
+    const args = { source: requests.source, retries, wasm, device, dtype, threads, cache, sha256, input, tune };
+    const { info, timeline, threads: running, warnings } = await requests.call(client, args, { signal, onProgress });
     // Where threads cannot share memory, whole engines share texts; never unasked, as each holds the model again.
     const engines = threads !== undefined && running === 1 && repeatable(given.worker) ? threads : 1;
-    return new Model(new Fleet(client, () => another(given.worker, args), engines), info, since(began, timeline));
+    const fleet = new Fleet(client, () => another(given.worker, (next) => requests.call(next, { ...args, device: 'cpu', threads: 1 })), engines);
+    return new Model(fleet, info, since(began, timeline), warnings);
   } catch (error) {
     client.end(error as HeatseekError);
     throw error;
@@ -66,16 +75,37 @@ function repeatable(worker: LoadOptions['worker']): boolean {
   return typeof Worker !== 'undefined' && (worker === undefined || worker instanceof URL);
 }
 
-/** Another engine with the same model, on the CPU. */
-async function another(worker: LoadOptions['worker'], args: Calls['load']['args']): Promise<Client> {
+/** Another engine with the same model. */
+async function another(worker: LoadOptions['worker'], loadIn: (client: Client) => Promise<unknown>): Promise<Client> {
   const client = await spawn(worker);
   try {
-    await client.call('load', { ...args, device: 'cpu', threads: 1 });
+    await loadIn(client);
     return client;
   } catch (error) {
     client.end(error as HeatseekError);
     throw error;
   }
+}
+
+/** Who fetches the files, and with what headers: the engine, or this thread where functions of the caller's take part. */
+function requesting(source: PostedSource, given: LoadOptions) {
+  const fetch = callback('fetch', given.fetch);
+  const { headers } = given;
+  const ask = typeof headers === 'function' ? headers : undefined;
+  const fixed = headers === undefined || ask ? {} : { headers: plainHeaders('headers', headers as HeadersInit) };
+  return {
+    source: { ...source, ...fixed },
+    /** Has an engine load. */
+    async call(client: Client, args: Omit<Calls['load']['args'], 'lender'>, following: Following = {}): Promise<Calls['load']['result']> {
+      if (!fetch && !ask) return client.call('load', { ...args, lender: undefined }, following);
+      const lent = lend(fetch ?? ((...request) => globalThis.fetch(...request)), ask);
+      try {
+        return await client.call('load', { ...args, lender: lent.port }, { ...following, transfer: [lent.port] });
+      } finally {
+        lent.close();
+      }
+    },
+  };
 }
 
 /** What can be posted of what the caller gave. */

@@ -23,6 +23,11 @@ export class Model {
   #info: ModelInfo;
   /** What `load` did when, in milliseconds since it was called. Steps that take place at the same time overlap. */
   readonly timeline: readonly LoadSpan[];
+  /**
+   * What went not as it should while loading, though well enough: that the browser had no room to keep files. The console
+   * has it too. Empty as a rule.
+   */
+  readonly warnings: readonly string[];
   /** Warnings that the console has. */
   readonly #warned = new Set<string>();
   readonly #fleet: Fleet;
@@ -30,7 +35,7 @@ export class Model {
   readonly client: Client;
 
   /** @internal */
-  constructor(fleet: Fleet, info: ModelInfo, timeline: readonly LoadSpan[] = []) {
+  constructor(fleet: Fleet, info: ModelInfo, timeline: readonly LoadSpan[] = [], warnings: readonly string[] = []) {
     const client = (this.client = fleet.first);
     this.#fleet = fleet;
     this.timeline = timeline;
@@ -38,6 +43,8 @@ export class Model {
     client.onDevice = (device) => {
       this.#info = { ...this.#info, device };
     };
+    this.warnings = warnings;
+    for (const warning of warnings) this.warn(warning);
   }
 
   /** What it is and where it runs. `device` changes if a GPU is lost and the CPU takes over. */

@@ -18,11 +18,11 @@ export type Stage =
 export interface Progress {
   /** The stage. */
   readonly stage: Stage;
-  /** Units done, in the stage's own unit. Never falls within one stage of one call. */
+  /** Units done, in the stage's own unit. Never falls within one stage of one call, and is never more than `total`. */
   readonly loaded: number;
   /**
-   * Units in all, as far as known. Grows during `download` as files are discovered; a server that
-   * gives no length counts as what has arrived so far.
+   * Units in all, as far as known. Grows during `download` as files are discovered; a file whose server gives no length
+   * counts as what of it has arrived. The end of the download is told as `loaded` equal to `total`.
    */
   readonly total: number;
   /** The file, while one is being fetched or stored. */

@@ -4,7 +4,7 @@
  */
 import type { Analysis } from './analysis.js';
 import type { ErrorData } from './errors.js';
-import type { Facet, VectorStorage } from './index-types.js';
+import type { VectorStorage } from './index-types.js';
 import type { Keeping } from './kept-index.js';
 import type { PoolerInfo, Pooling } from './pooling.js';
 import type { Progress } from './progress.js';
@@ -14,12 +14,41 @@ import type {
   Precision, Ranges, Reduce, Tune,
 } from './types.js';
 
-/** Where the files of a model are: `base` ends in a slash, and is absolute. */
-export interface ModelSource {
+/** Where the files of a model are. */
+export type PostedSource = RemoteSource | LocalSource;
+
+/** Files that are fetched. */
+export interface RemoteSource {
+  /** The address of their folder: absolute, ends in a slash, has no query. */
   readonly base: string;
+  /** What is put behind the address of each file. Maybe a secret: for requests only. */
+  readonly query: string;
   /** Whether the files at `base` can never change, as those of a hub commit. */
   readonly immutable: boolean;
+  /** Sent with each request. Secrets too. */
+  readonly headers?: Record<string, string>;
+  /** The address of the hub's list of them. */
+  readonly listing?: string;
 }
+
+/** Files that the user has. */
+export interface LocalSource {
+  readonly files: ReadonlyMap<string, Blob> | FileSystemDirectoryHandle;
+}
+
+/** From the engine to the page that fetches for it. What is read is of the answer to the request of the same id. */
+export type ToLender =
+  | { type: 'fetch'; id: number; url: string; method: 'GET' | 'HEAD'; headers: Record<string, string> }
+  | { type: 'read'; id: number }
+  | { type: 'cancel'; id: number };
+
+/** From the page that fetches for the engine. */
+export type FromLender =
+  | { type: 'answer'; id: number; status: number; statusText: string; headers: [string, string][] }
+  /** More of the body; no chunk at its end. */
+  | { type: 'chunk'; id: number; chunk?: Uint8Array<ArrayBuffer> }
+  /** What the caller's own function threw; data if it is an error of ours. */
+  | { type: 'failed'; id: number; message: string; error?: ErrorData };
 
 /** What weights can be stored as, by the engine's names. */
 export type StoredDtype = 'f32' | 'f16' | 'int8';
@@ -121,10 +150,9 @@ export interface IndexedText {
   readonly metadata?: string;
 }
 
-/** Options of a search, coerced. Left out means none. */
+/** Options of a search, coerced, but for the second stage. Left out means none. */
 export interface SearchSettings {
   readonly topK: number;
-  readonly rerank?: Uint8Array;
   /** JSON. */
   readonly filter?: string;
   readonly hybrid?: { readonly fusion: 'rrf' | 'scores'; readonly k: number; readonly weight: number };
@@ -141,11 +169,20 @@ export interface RawHit {
   readonly chunk: { readonly text: string; readonly start: number; readonly end: number };
 }
 
+/** Values of a field, as JSON, and how many documents have each. */
+export interface RawFacet {
+  readonly field: string;
+  readonly values: readonly { readonly value: string; readonly count: number }[];
+}
+
 /** What can be asked of the engine, by name: arguments and answer. */
 export interface Calls {
   load: {
     args: {
-      source: ModelSource;
+      source: PostedSource;
+      /** To who fetches, if that is the page. */
+      lender: MessagePort | undefined;
+      retries: number;
       wasm: AllWasmSources;
       device: Device;
       dtype: StoredDtype | 'auto';
@@ -155,8 +192,11 @@ export interface Calls {
       input: 'text' | 'image' | undefined;
       tune: Tune;
     };
-    /** With when what was done, by the clock of timing.ts, and how many threads the CPU kernels have, where they run. */
-    result: { info: ModelInfo; timeline: readonly LoadSpan[]; threads: number | undefined };
+    /**
+     * With when what was done, by the clock of timing.ts, how many threads the CPU kernels have, where they run, and what
+     * the caller should know.
+     */
+    result: { info: ModelInfo; timeline: readonly LoadSpan[]; threads: number | undefined; warnings: readonly string[] };
   };
   poolers: { args: Record<never, never>; result: readonly PoolerInfo[] };
   embed: { args: { texts: readonly string[]; settings: EmbedSettings }; result: Embeddings<Precision> };
@@ -190,14 +230,17 @@ export interface Calls {
   'index-create': {
     /** With a name it is kept; `from` is one that was exported. */
     args: { settings: IndexSettings; name?: string; from?: Blob };
-    result: { index: number; documents: readonly IndexedText[]; keeping: Keeping; warning?: string };
+    result: { index: number; documents: readonly IndexedText[]; keeping: Keeping; warnings: readonly string[] };
   };
   'index-add': { args: { index: number; documents: readonly IndexedText[]; chunk: ChunkSettings | false }; result: Keeping };
-  'index-search': { args: { index: number; query: string; settings: SearchSettings }; result: readonly RawHit[] };
+  'index-search': {
+    args: { index: number; query: string; settings: SearchSettings; rerank: Uint8Array | undefined };
+    result: readonly RawHit[];
+  };
   'index-remove': { args: { index: number; ids: readonly string[] }; result: { count: number; keeping: Keeping } };
   'index-facets': {
-    args: { index: number; fields: readonly string[]; filter: string | undefined };
-    result: readonly Facet[];
+    args: { index: number; fields: readonly string[]; filter: string | undefined; top: number };
+    result: readonly RawFacet[];
   };
   'index-export': { args: { index: number }; result: Uint8Array<ArrayBuffer> };
   'index-dispose': { args: { index: number }; result: undefined };

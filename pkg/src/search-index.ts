@@ -1,4 +1,4 @@
-import { flag, invalid, options as checked, signal, texts } from './coerce.js';
+import { bytes, count, flag, invalid, options as checked, signal, texts } from './coerce.js';
 import { chunking, coerceDocument, indexed } from './documents.js';
 import { HeatseekError } from './errors.js';
 import type { Keeping } from './kept-index.js';
@@ -9,6 +9,9 @@ import { defined, follow } from './settings.js';
 import type {
   AddOptions, Document, DocumentInput, Explanation, Facet, FacetOptions, Hit, Persisted, SearchOptions,
 } from './types.js';
+
+/** As many values of a field as people look at. */
+const FACET_VALUES = 100;
 
 /** Documents found by meaning. Made by `createIndex`. */
 export class Index {
@@ -125,12 +128,13 @@ export class Index {
     const following = follow(given);
     if (typeof query !== 'string') throw invalid('query', query, 'a string');
     const settings = searchSettings(given);
+    const rerank = bytes('rerank', given.rerank);
     const explain = flag('explain', given.explain, false);
     if (explain && this.#settings.metric === 'euclidean') {
       throw invalid('explain', explain, 'false: a distance is no sum over tokens; the metrics cosine and dot are');
     }
     this.#check();
-    const raw = await this.#model.client.call('index-search', { index: this.#index, query, settings }, following);
+    const raw = await this.#model.client.call('index-search', { index: this.#index, query, settings, rerank }, following);
     const hits = raw.flatMap((hit) => this.#hit(hit));
     if (!explain) return hits;
     return Promise.all(hits.map(async (hit) => ({ ...hit, explanation: await this.#explain(query, hit, following.signal) })));
@@ -140,7 +144,7 @@ export class Index {
    * Counts what documents have in fields of their metadata.
    *
    * @param fields dotted paths, as in a {@link Filter}
-   * @param options `filter`: which documents to count
+   * @param options `filter`: which documents to count; `top`: the most values
    * @returns one for each field, in order
    *
    * @example
@@ -148,10 +152,19 @@ export class Index {
    * tags.values; // [{ value: 'bees', count: 12 }, { value: 'bread', count: 3 }]
    */
   async facets(fields: string | readonly string[], options?: FacetOptions): Promise<Facet[]> {
-    const given = checked('facets', options, ['filter', 'signal']);
-    const args = { index: this.#index, fields: texts('fields', fields), filter: coerceFilter(given.filter) };
+    const given = checked('facets', options, ['filter', 'top', 'signal']);
+    const args = {
+      index: this.#index,
+      fields: texts('fields', fields),
+      filter: coerceFilter(given.filter),
+      top: count('top', given.top, 1, FACET_VALUES),
+    };
     this.#check();
-    return [...(await this.#model.client.call('index-facets', args, { signal: signal('signal', given.signal) }))];
+    const found = await this.#model.client.call('index-facets', args, { signal: signal('signal', given.signal) });
+    return found.map(({ field, values }) => ({
+      field,
+      values: values.map(({ value, count }) => ({ value: JSON.parse(value) as Facet['values'][number]['value'], count })),
+    }));
   }
 
   /**

@@ -1,5 +1,5 @@
 /** Options of a search, made into what is posted. */
-import { bytes, choice, count, fraction, invalid, number, options as checked } from './coerce.js';
+import { choice, count, fraction, invalid, number, options as checked } from './coerce.js';
 import { json } from './json.js';
 import type { SearchSettings } from './protocol.js';
 import { defined } from './settings.js';
@@ -10,12 +10,11 @@ const WEIGHT = 0.5;
 /** Cormack, Clarke & Büttcher, "Reciprocal Rank Fusion", 2009. */
 const K = 60;
 
-/** What was asked for, with the defaults. */
+/** What was asked for, with the defaults; but for the second stage. */
 export function searchSettings(given: SearchOptions): SearchSettings {
   return {
     topK: count('topK', given.topK, 1, 10),
     ...defined({
-      rerank: bytes('rerank', given.rerank),
       filter: filter(given.filter),
       hybrid: hybrid(given.hybrid),
       perDocument: count('perDocument', given.perDocument, 1, undefined),

@@ -43,7 +43,7 @@ export function serve(port: ServerPort): void {
         const loaded = await engine;
         const info = loaded.info();
         told = info.device;
-        return { info, timeline: loaded.timeline, threads: info.device.kind === 'cpu' ? threadsInUse() : undefined };
+        return { info, timeline: loaded.timeline, threads: info.device.kind === 'cpu' ? threadsInUse() : undefined, warnings: loaded.warnings };
       } catch (error) {
         engine = undefined;
         throw error;

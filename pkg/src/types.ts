@@ -1,9 +1,11 @@
 import type { Pooling } from './pooling.js';
+import type { Fetch, RequestHeaders } from './model-source.js';
 import type { ProgressCallback } from './progress.js';
 import type { Timing } from './timing.js';
 import type { ChunkOptions, Metric } from './index-types.js';
 
 export type * from './index-types.js';
+export type * from './model-source.js';
 
 /**
  * Where to compute.
@@ -66,17 +68,43 @@ export interface LoadOptions extends CallOptions {
   readonly input?: 'text' | 'image' | undefined;
   /**
    * Branch, tag or commit of a model named by its hub id. Default `main`. Pin a commit to get the same
-   * vectors for good. With a path or URL it is an `invalid_input` error.
+   * vectors for good. With any other source it is an `invalid_input` error.
    */
   readonly revision?: string | undefined;
   /**
-   * Whether model files are kept in the browser's Cache API for next time. Default `true`. Only complete
-   * files are kept; a kept one is used again if the server still has the same one, or cannot be reached.
+   * The hub that an id names a model of: a mirror, or a server of your own that has files at
+   * `{hub}/{id}/resolve/{revision}/`. Default `https://huggingface.co`. With any other source it is an `invalid_input` error.
+   */
+  readonly hub?: string | URL | undefined;
+  /**
+   * Sent with each request for a file of the model, e.g. `{ authorization: 'Bearer …' }`; or a function that is given the
+   * address and gives the headers, asked before each request. Kept nowhere and in no message. From another origin, its
+   * server must allow them by CORS. Default: none. With files of the user's it is an `invalid_input` error.
+   */
+  readonly headers?: RequestHeaders | undefined;
+  /**
+   * Fetches the model's files in place of the browser's `fetch`: it runs in your thread, and bodies go from there to the
+   * worker. The engine's own code is not fetched by it: see `wasm`. With files of the user's it is an `invalid_input` error.
+   */
+  readonly fetch?: Fetch | undefined;
+  /**
+   * How often a download is tried again that breaks off, or whose server is busy, with pauses of 0.5, 1, 2, 4, … seconds,
+   * or as long as the server asks, half a minute at most. It goes on where it was if the server can and still has the same
+   * file. Counted anew when more than a mebibyte has arrived meanwhile. Default 4; a server that has never answered is asked
+   * twice.
+   */
+  readonly retries?: number | undefined;
+  /**
+   * Whether model files are kept in the browser's Cache API for next time. Default `true`. A kept file is used again if
+   * the server still has the same one, or cannot be reached; one that turns out damaged is fetched again. A download that
+   * broke off goes on where it was, next time too. Where the browser has no room or no cache, loading goes on without;
+   * `model.warnings` tells of the room. See `listCached`, `isCached`, `deleteCached` and `clearCache`.
    */
   readonly cache?: boolean | undefined;
   /**
    * SHA-256 sums in hexadecimal by file, e.g. `{ 'model.safetensors': '53aa5117…' }`. A file that has another
-   * sum is a `model_invalid` error and is not kept. Default: none, though the sums a hub sends are checked.
+   * sum is a `model_invalid` error and is not kept. Default: those that the server tells, by `Repr-Digest`, `Digest` or
+   * `X-Linked-ETag`, or that the hub lists, of files when they are downloaded.
    */
   readonly sha256?: Readonly<Record<string, string>> | undefined;
   /**

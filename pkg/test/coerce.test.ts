@@ -3,7 +3,7 @@ import type { Client } from '../src/client.js';
 import { load } from '../src/load.js';
 import { Model } from '../src/model.js';
 import { alone } from './alone.js';
-import { modelSource } from '../src/source.js';
+import { remoteSource } from '../src/source.js';
 import type { ModelInfo } from '../src/types.js';
 import { version } from '../src/version.js';
 import manifest from '../package.json' with { type: 'json' };
@@ -77,7 +77,7 @@ test('attention passes on what it is asked for, with the defaults', async () => 
 });
 
 test.each<[unknown, object | undefined, RegExp]>([
-  [7, undefined, /^model is 7; expected a hub id, a path or a URL$/],
+  [7, undefined, /^model is 7; expected a hub id, a path, a URL, the handle of a folder, a FileList/],
   ['a b', undefined, /^model is 'a b'; expected a hub id like/],
   ['a/b/c', undefined, /^model is 'a\/b\/c'/],
   ['a/b', { device: 'npu' }, /^device is 'npu'; expected one of auto, gpu, cpu, reference$/],
@@ -86,7 +86,7 @@ test.each<[unknown, object | undefined, RegExp]>([
   ['a/b', { sha256: { 'model.safetensors': 'abc' } }, /^sha256\['model.safetensors'\] is 'abc'; expected 64/],
   ['a/b', { wasm: 5 }, /^wasm is 5; expected a URL, a Response/],
   ['a/b', { worker: 'x.js' }, /^worker is 'x.js'; expected a Worker, a URL or false$/],
-  ['/a/', { revision: 'v1' }, /^revision is 'v1', but only a hub id has revisions$/],
+  ['/a/', { revision: 'v1' }, /^revision is given, but only a hub id has one$/],
   ['./a/', undefined, /is not a URL here$/],
 ])('load refuses %j with %j', async (model, options, message) => {
   await expect(load(model as string, options)).rejects.toEqual(bad('invalid_input', message));
@@ -98,14 +98,14 @@ test('load stops before it starts when the signal is aborted', async () => {
 
 test('models are looked for where they should be', () => {
   const base = (model: string | URL, revision?: string) =>
-    modelSource(model, revision, 'https://site.test/app/index.html').base;
+    remoteSource(model, { revision }, 'https://site.test/app/index.html').base;
   expect(base('owner/name')).toBe('https://huggingface.co/owner/name/resolve/main/');
   expect(base('owner/name', 'refs/pr/1')).toBe('https://huggingface.co/owner/name/resolve/refs%2Fpr%2F1/');
   expect(base('./models/m')).toBe('https://site.test/app/models/m/');
   expect(base('/models/m/')).toBe('https://site.test/models/m/');
   expect(base('https://cdn.test/m?x=1#y')).toBe('https://cdn.test/m/');
   expect(base(new URL('https://cdn.test/m/'))).toBe('https://cdn.test/m/');
-  expect(modelSource('a/b', 'c9745ed1d9f207416be6d2e6f8de32d1f16199bf', undefined).immutable).toBe(true);
+  expect(remoteSource('a/b', { revision: 'c9745ed1d9f207416be6d2e6f8de32d1f16199bf' }).immutable).toBe(true);
 });
 
 test('a model is ended once and for all', () => {

@@ -1,6 +1,8 @@
 import { expect, test } from 'vitest';
-import { Downloader, type Sink } from '../src/download.js';
+import { Downloader } from '../src/download.js';
 import { Early, GUESSES } from '../src/early.js';
+import type { Sink } from '../src/files.js';
+import { Totals } from '../src/totals.js';
 
 const BASE = 'https://models.test/tiny/';
 const BYTES = Uint8Array.from({ length: 1000 }, (_, i) => i % 251);
@@ -24,11 +26,13 @@ function setUp(paths?: readonly string[], sha256: Record<string, string> = {}) {
   const network = slowly();
   const abort = new AbortController();
   const downloader = new Downloader({
-    source: { base: BASE, immutable: false },
+    source: { base: BASE, query: '', immutable: false },
     cache: undefined,
     sha256,
     signal: abort.signal,
-    progress: () => {},
+    totals: new Totals(() => {}),
+    cacheFull: () => {},
+    retries: 0,
     fetch: (async (url: string, { signal }: { signal: AbortSignal }) => {
       const response = network.answer(url);
       signal.addEventListener('abort', () => network.bodies.get(url.slice(BASE.length))?.error(signal.reason));
@@ -72,7 +76,7 @@ test('everything is asked for at once, and what arrived before it was wanted is 
   expect(state).toEqual({ begun: 1, bytes: [...BYTES.subarray(0, 600)] });
   body.enqueue(BYTES.subarray(600));
   body.close();
-  expect(await taken).toBe(true);
+  expect(await taken, 'it is there').toBeUndefined();
   expect(state.bytes).toEqual([...BYTES]);
   expect(early.take('model.safetensors', sink), 'it is taken once').toBeUndefined();
   expect(early.take('another.json', sink), 'nobody guessed it').toBeUndefined();
@@ -80,7 +84,7 @@ test('everything is asked for at once, and what arrived before it was wanted is 
 
 test('a file that is not there is known to be missing', async () => {
   const { early } = setUp(['missing.json']);
-  expect(await early.take('missing.json', collector().sink)).toBe(false);
+  expect(await early.take('missing.json', collector().sink)).toBe(`there is no ${BASE}missing.json`);
 });
 
 test('the sum of a file that arrived early is that of all of it', async () => {

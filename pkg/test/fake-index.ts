@@ -38,6 +38,18 @@ export class FakeIndex implements WasmIndex {
     this.#number = Math.max(0, ...listed.map((name) => Number(/^segment-(\d+)$/.exec(name)?.[1] ?? 0)));
   }
   warning(): undefined {}
+  skipped(): string[] {
+    return [];
+  }
+  import(bytes: Uint8Array): number {
+    const documents = decode<IndexedText[]>(bytes);
+    void this.add(documents);
+    return documents.length;
+  }
+  compaction(): undefined {}
+  compact(): never {
+    throw new Error('there was nothing to do');
+  }
   documents(): IndexedText[] {
     return [...this.texts.values()];
   }
@@ -106,6 +118,7 @@ class FakeOpening implements WasmOpening {
   give(name: string, bytes: Uint8Array | undefined): void {
     this.#files.set(name, bytes);
   }
+  free(): void {}
   finish(): FakeIndex {
     const index = new FakeIndex();
     const slots = ['manifest-a', 'manifest-b'].map((name) => {
@@ -135,9 +148,4 @@ class FakeOpening implements WasmOpening {
 export const fakeMaker: IndexMaker = {
   fresh: () => new FakeIndex(),
   opening: (names) => new FakeOpening(names),
-  imported(bytes) {
-    const index = new FakeIndex();
-    void index.add(decode<IndexedText[]>(bytes));
-    return index;
-  },
 };

@@ -11,7 +11,7 @@ type Answers = Record<string, unknown>;
 /** A model whose client answers each call with `answers` of its name, and remembers what it was asked. */
 function setUp(answers: Answers = {}, { documents = [] as IndexedText[], keeping = { persisted: 'memory' } as object } = {}) {
   const all: Answers = {
-    'index-create': { index: 1, documents, keeping },
+    'index-create': { index: 1, documents, keeping, warnings: [] },
     'index-add': keeping,
     'index-remove': { count: 0, keeping },
     ...answers,
@@ -177,11 +177,14 @@ test('explained hits are those of the search, each with why', async () => {
 });
 
 test('facets are asked for by field', async () => {
-  const answer = [{ field: 'tags', values: [{ value: 'bees', count: 2 }] }];
-  const { model, call } = setUp({ 'index-facets': answer });
+  const values = [{ value: '"bees"', count: 2 }, { value: '2020', count: 1 }, { value: 'true', count: 1 }];
+  const { model, call } = setUp({ 'index-facets': [{ field: 'tags', values }] });
   const index = await createIndex({ model });
-  expect(await index.facets('tags', { filter: { year: 2020 } })).toEqual(answer);
-  expect(asked(call, 'index-facets')).toEqual([{ index: 1, fields: ['tags'], filter: '{"year":2020}' }]);
+  expect(await index.facets('tags', { filter: { year: 2020 } })).toEqual([
+    { field: 'tags', values: [{ value: 'bees', count: 2 }, { value: 2020, count: 1 }, { value: true, count: 1 }] },
+  ]);
+  expect(asked(call, 'index-facets')).toEqual([{ index: 1, fields: ['tags'], filter: '{"year":2020}', top: 100 }]);
+  await expect(index.facets('tags', { top: 0 })).rejects.toEqual(bad('invalid_input', /^top is 0/));
   await expect(index.facets([1] as never)).rejects.toEqual(bad('invalid_input', /^fields\[0\] is 1; expected a string$/));
 });
 

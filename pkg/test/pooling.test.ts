@@ -121,7 +121,7 @@ test.each<[unknown, object, RegExp]>([
 
 test('an index is made and asked as it was told', async () => {
   const warn = vi.spyOn(console, 'warn').mockImplementation(() => {});
-  const { model, call } = setUp({ index: 1, documents: [], keeping: { persisted: 'memory' }, warning: 'it says mean' });
+  const { model, call } = setUp({ index: 1, documents: [], keeping: { persisted: 'memory' }, warnings: ['it says mean'] });
   const index = await createIndex({ model, pooling: { name: 'cluster', k: 4 }, truncateDim: 64, includePrompt: false, late: true });
   expect(warn.mock.calls).toEqual([['heatseek: it says mean']]);
   warn.mockRestore();
@@ -131,7 +131,7 @@ test('an index is made and asked as it was told', async () => {
     ['index-create', {
       settings: { storage: 'f32', metric: 'cosine', pooling: { name: 'cluster', k: 4 }, includePrompt: false, truncateDim: 64, late: true },
     }],
-    ['index-search', { index: 1, query: 'a', settings: { topK: 10, rerank: new Uint8Array(2) } }],
+    ['index-search', { index: 1, query: 'a', settings: { topK: 10 }, rerank: new Uint8Array(2) }],
   ]);
   await expect(index.search('a', { rerank: 'iem' as never })).rejects.toEqual(bad(/^rerank is 'iem'; expected an ArrayBuffer/));
 });

@@ -1,7 +1,10 @@
 /** Calls that must compile, and calls that must not. Checked by `tsc`, never run. */
-import { createIndex, deleteIndex, HeatseekError, listIndexes, load, maxSim, version } from '../src/index.js';
+import {
+  clearCache, createIndex, deleteCached, deleteIndex, HeatseekError, isCached, listCached, listIndexes, load, maxSim, version,
+} from '../src/index.js';
 import type {
-  Analysis, Chunk, Document, Embeddings, EmbedOptions, ErrorCode, Explanation, Facet, Filter, Hit, Index, Model, Neuron, PoolerInfo, Pooling, Progress,
+  Analysis, CachedModel, Chunk, Document, Embeddings, EmbedOptions, ErrorCode, Explanation, Facet, Fetch, Filter, Hit, Index, Model,
+  ModelSource, Neuron, PoolerInfo, Pooling, Progress,
 } from '../src/index.js';
 
 const signal = new AbortController().signal;
@@ -72,9 +75,39 @@ export async function allowed(worker: Worker, module: WebAssembly.Module, respon
   ];
 }
 
+export async function sources(folder: FileSystemDirectoryHandle, input: HTMLInputElement, blob: Blob): Promise<unknown> {
+  const all: ModelSource[] = [
+    'owner/name', new URL('https://cdn.test/m/'), folder, [new File([], 'config.json')], { 'config.json': blob },
+    new Map([['config.json', new Uint8Array(8)]]), { 'config.json': new ArrayBuffer(8), 'tokenizer.json': new Uint8Array(8) },
+  ];
+  if (input.files) all.push(input.files);
+  const proxied: Fetch = (url, { method, headers, signal: stop }) => fetch(`/proxy?${url}`, { method, headers, signal: stop });
+  const [source] = all;
+  if (source) await load(source, { fetch, headers: { authorization: 'Bearer' }, hub: 'https://mirror.test', retries: 0 });
+  await load('owner/name', { fetch: proxied, headers: async (url) => new Headers({ authorization: url }) });
+  const warnings: readonly string[] = (await load('owner/name', { fetch: () => new Response() })).warnings;
+  const kept: CachedModel[] = await listCached();
+  const there: boolean = await isCached('owner/name', { revision: 'main', hub: new URL('https://mirror.test') });
+  const gone: boolean = await deleteCached(kept[0]?.url ?? '/m/');
+  await clearCache();
+  return [warnings, there, gone, kept[0]?.files[0]?.complete];
+}
+
 export async function refused(model: Model, index: Index, hit: Hit): Promise<void> {
   // @ts-expect-error a model must be named
   await load();
+  // @ts-expect-error a folder of a file system is opened, not named by number
+  await load(7);
+  // @ts-expect-error files hold bytes
+  await load({ 'config.json': 'text' });
+  // @ts-expect-error a file is no folder
+  await load({} as FileSystemFileHandle);
+  // @ts-expect-error a fetch answers with a Response
+  await load('owner/name', { fetch: async () => 'text' });
+  // @ts-expect-error headers are text
+  await load('owner/name', { headers: { authorization: 7 } });
+  // @ts-expect-error files of the user's are never kept
+  await isCached([new File([], 'config.json')]);
   // @ts-expect-error no such device
   await load('owner/name', { device: 'webgpu' });
   // @ts-expect-error threads are counted

@@ -178,7 +178,7 @@ describe('browser cpu, relaxed SIMD and 2 threads', () => {
 describe('browser gpu, kernels of GPUs', () => {
   on('/baseline');
 
-  test('op cases', async () => check('staged ops', await page.evaluate(() => window.run('ops', 'staged'))));
+  test('op cases', async () => check('staged ops', await page.evaluate(() => window.run('staged_ops'))));
 });
 
 describe('browser gpu that fails', () => {

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 use heatseek::{
-    ChunkOptions, DeviceChoice, DtypeChoice, HeadFusion, PoolerSpec, Precision, Reduce, SearchError,
+    ChunkOptions, DeviceChoice, DtypeChoice, HeadFusion, PoolerSpec, Precision, Reduce, SearchError, Storage,
 };
 use heatseek_model::WeightBits;
 
@@ -263,8 +263,15 @@ pub struct SearchArgs {
     #[command(flatten)]
     pub model: ModelArgs,
     /// A text file, or a folder that is searched for .txt and .md files.
-    #[arg(long, value_name = "FILE_OR_FOLDER")]
-    pub corpus: PathBuf,
+    #[arg(long, value_name = "FILE_OR_FOLDER", required_unless_present = "index")]
+    pub corpus: Option<PathBuf>,
+    /// Keep the index in this folder: files of the corpus that have not changed are not read again, and those that are
+    /// gone are forgotten. Without a corpus it is searched as it is.
+    #[arg(long, value_name = "FOLDER")]
+    pub index: Option<PathBuf>,
+    /// What vectors are stored as: f32, f16, int8 or binary.
+    #[arg(long, value_name = "STORAGE", default_value = "f32", value_parser = storage)]
+    pub storage: Storage,
     #[command(flatten)]
     pub pooling: PoolingArgs,
     /// Read passages with the text around them, and pool each one's tokens (late chunking).
@@ -288,6 +295,18 @@ pub struct SearchArgs {
     /// How many passages to print.
     #[arg(short, value_name = "COUNT", default_value_t = 10)]
     pub k: usize,
+    /// Let words count beside meaning, with this weight of 0 to 1; without one, with 0.5.
+    #[arg(long, value_name = "WEIGHT", num_args = 0..=1, default_missing_value = "0.5", require_equals = true)]
+    pub hybrid: Option<f32>,
+    /// The most passages of one file.
+    #[arg(long, value_name = "COUNT")]
+    pub per_document: Option<usize>,
+    /// The least score.
+    #[arg(long, value_name = "SCORE", allow_negative_numbers = true)]
+    pub threshold: Option<f32>,
+    /// How much passages are to differ from those before, 0 to 1.
+    #[arg(long, value_name = "SHARE")]
+    pub diversity: Option<f32>,
     /// Print one JSON object a line.
     #[arg(long)]
     pub json: bool,
@@ -410,4 +429,8 @@ fn dtype(name: &str) -> Result<DtypeChoice, String> {
 
 fn device(name: &str) -> Result<DeviceChoice, String> {
     DeviceChoice::from_name(name).map_err(|error| error.to_string())
+}
+
+fn storage(name: &str) -> Result<Storage, String> {
+    Storage::named(name).ok_or_else(|| "expected f32, f16, int8 or binary".to_owned())
 }

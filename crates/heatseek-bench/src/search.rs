@@ -1,10 +1,15 @@
 //! `heatseek search`: the passages of a corpus that answer a question.
 
+use std::collections::HashSet;
 use std::io::{self, Write};
 use std::path::Path;
 
-use heatseek::{ChunkOptions, Document, Hit, HitChunk, Iem, Index, IndexOptions, block_on};
+use heatseek::store::{Batch, Check, CompactionPolicy, FolderStore, StoreError};
+use heatseek::{
+    ChunkOptions, Document, Hit, HitChunk, Hybrid, Iem, Index, IndexOptions, IndexSearch, Model, block_on,
+};
 use serde::Serialize;
+use serde_json::json;
 
 use crate::args::SearchArgs;
 use crate::failure::Failure;
@@ -32,7 +37,7 @@ pub fn run(args: &SearchArgs) -> Result<(), Failure> {
     }
     let embed = args.pooling.options()?;
     let rerank = args.rerank.as_deref().map(pair_scorer).transpose()?;
-    let sources = sources::read(&args.corpus)?;
+    let sources = args.corpus.as_deref().map(sources::read).transpose()?;
     let bars = Bars::new();
     let model = load::model(&args.model, &bars)?;
     let options = IndexOptions {
@@ -41,48 +46,122 @@ pub fn run(args: &SearchArgs) -> Result<(), Failure> {
         include_prompt: embed.include_prompt,
         truncate_dim: embed.truncate_dim,
         late: args.late,
+        storage: args.storage,
         ..IndexOptions::default()
     };
-    let mut index = Index::new(&model, options)?;
+    let mut index = Index::new(&model, options.clone())?;
     pooling::warn(index.warning(&model)?.as_deref());
-    let mut added = 0;
-    for markdown in [false, true] {
-        let documents = sources.iter().enumerate().filter(|(_, source)| source.is_markdown() == markdown);
-        let documents = documents.map(|(at, source)| Document {
-            // A number: two paths that are not UTF-8 could look the same as text.
-            id: at.to_string(),
-            text: source.text.clone(),
-            ..Document::default()
-        });
+    if let Some(folder) = &args.index {
+        let identity = index.identity(&model);
+        let place = || folder.display().to_string();
+        if sources.is_none() {
+            let stored =
+                FolderStore::read(folder, Some(&identity), Check::Length).map_err(in_place(place()))?;
+            index = Index::restore(&model, options, stored.segments)?;
+        } else {
+            let opened = FolderStore::open(folder, &identity, Check::Length);
+            let (mut store, stored) = opened.map_err(in_place(place()))?;
+            index = Index::restore(&model, options, stored.segments)?;
+            let updated =
+                update(&mut index, &model, sources.unwrap_or_default(), args, &bars, &mut |batch| {
+                    store.commit(batch).map_err(in_place(place()))
+                });
+            // What was read before a failure is kept.
+            updated?;
+            store.compact(&CompactionPolicy::default()).map_err(in_place(place()))?;
+        }
+    } else {
+        update(&mut index, &model, sources.unwrap_or_default(), args, &bars, &mut |_| Ok(()))?;
+    }
+    if index.is_empty() {
+        let of = args.corpus.as_ref().or(args.index.as_ref()).map(|path| path.display().to_string());
+        return Err(Failure::invalid(format!("there is no text in {}", of.unwrap_or_default())));
+    }
+    let search = IndexSearch {
+        top_k: args.k,
+        hybrid: args.hybrid.map(|weight| Hybrid { weight, ..Hybrid::default() }),
+        rerank: rerank.as_ref(),
+        per_document: args.per_document,
+        threshold: args.threshold,
+        diversity: args.diversity,
+        ..IndexSearch::default()
+    };
+    let hits = block_on(index.search(&model, &args.query, &search, &bars))?;
+    bars.clear();
+    print(&hits, args.json)
+}
+
+/// Files that are embedded between two commits.
+const BATCH: usize = 32;
+
+/// Has `index` hold what `sources` say now.
+fn update(
+    index: &mut Index,
+    model: &Model,
+    sources: Vec<Source>,
+    args: &SearchArgs,
+    bars: &Bars,
+    commit: &mut dyn FnMut(&Batch) -> Result<(), Failure>,
+) -> Result<(), Failure> {
+    let mut documents = Vec::new();
+    let mut ids = HashSet::new();
+    for source in sources {
         let chunk = ChunkOptions {
             tokens: args.chunk_tokens,
             overlap: args.chunk_overlap,
             characters: args.chunk_characters,
             sentences: args.chunk_sentences,
-            markdown,
+            markdown: source.is_markdown(),
         };
-        added += block_on(index.add(&model, documents.collect(), Some(chunk), &bars))?;
+        let shown = source.path.display().to_string();
+        // Two paths that are not UTF-8 may look the same as text.
+        let numbered = (2..).map(|n| format!("{shown} ({n})"));
+        let id = [shown.clone()].into_iter().chain(numbered).find(|id| !ids.contains(id)).unwrap_or_default();
+        ids.insert(id.clone());
+        let metadata = json!({ "chunk": chunk });
+        documents.push((Document { id, text: source.text, metadata }, chunk));
     }
-    if added == 0 {
-        return Err(Failure::invalid(format!("there is no text in {}", args.corpus.display())));
+    let gone: Vec<String> = index.iter().map(|d| d.id.clone()).filter(|id| !ids.contains(id)).collect();
+    gone.iter().for_each(|id| drop(index.remove(id)));
+    documents.retain(|(document, _)| index.get(&document.id) != Some(document));
+    let mut settle = |index: &mut Index| -> Result<(), Failure> {
+        let Some(batch) = index.batch() else { return Ok(()) };
+        let done = commit(&batch);
+        index.settle(done.is_ok());
+        done
+    };
+    let mut rest = documents.into_iter().peekable();
+    while let Some((_, chunk)) = rest.peek() {
+        let chunk = *chunk;
+        let mut some = Vec::new();
+        while let Some((document, _)) = rest.next_if(|(_, of)| some.len() < BATCH && *of == chunk) {
+            some.push(document);
+        }
+        let added = block_on(index.add(model, some, Some(chunk), bars));
+        settle(index)?;
+        added?;
     }
-    let hits = block_on(index.search(&model, &args.query, args.k, rerank.as_ref(), &bars))?;
-    bars.clear();
-    print(&hits, &sources, args.json)
+    settle(index)
+}
+
+fn in_place(place: String) -> impl FnOnce(StoreError) -> Failure {
+    move |error| {
+        let error = heatseek::Error::from(error);
+        Failure::Told { code: error.code(), message: format!("{place}: {error}") }
+    }
 }
 
 fn pair_scorer(path: &Path) -> Result<Iem, Failure> {
     Iem::read(&pooling::params(path)?).map_err(|error| pooling::in_file(path, &error))
 }
 
-fn print(hits: &[Hit], sources: &[Source], json: bool) -> Result<(), Failure> {
+fn print(hits: &[Hit], json: bool) -> Result<(), Failure> {
     let mut out = io::BufWriter::new(io::stdout().lock());
     for (at, hit) in hits.iter().enumerate() {
-        let source = hit.id.parse().ok().and_then(|id: usize| sources.get(id));
-        let path = source.map_or(String::new(), |source| source.path.display().to_string());
+        let path = &hit.id;
         let line = line_of(&hit.document.text, hit.chunk.start);
         if json {
-            let row = Row { rank: at + 1, score: hit.score, path: &path, line, passage: &hit.chunk };
+            let row = Row { rank: at + 1, score: hit.score, path, line, passage: &hit.chunk };
             serde_json::to_writer(&mut out, &row).map_err(io::Error::from)?;
             writeln!(out)?;
         } else {

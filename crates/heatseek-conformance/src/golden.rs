@@ -1,11 +1,13 @@
 //! What sentence-transformers computed for a list of texts; `tests/golden/README.md` has the format.
 
+use std::collections::HashSet;
+
 use heatseek::{EmbedOptions, LoadOptions, Model, ModelFiles, NoControl, PoolerSpec, Pooling};
 use heatseek_testkit::{Tolerance, compare, cosine};
 use safetensors::{Dtype, SafeTensors};
 use serde::Deserialize;
 
-use crate::Report;
+use crate::{Backend, Report};
 
 /// The format this reader knows; another one wants its maker run again.
 const FORMAT: &str = "heatseek-golden-1";
@@ -97,6 +99,35 @@ impl Golden {
             });
         }
         Ok(Self { cases })
+    }
+}
+
+/// Tokens of the longest text, beside short ones, that the reference embeds: what the model at most reads.
+const REFERENCES_LONGEST: usize = 512;
+
+/// Tokens up to which a text is short.
+const SHORT: usize = 130;
+
+impl Golden {
+    /// The cases worth their time on `backend`: all on the CPU and on CUDA. Elsewhere, which mostly is software, the tokenizer, which most texts are for, is
+    /// the same again, and a device is told lengths apart and nothing else: of texts that differ only in their words, one
+    /// of each number of tokens. The reference, which takes a minute for the long ones, has the longest of them.
+    #[must_use]
+    pub fn fit_for(mut self, backend: &Backend) -> Self {
+        if !matches!(backend, Backend::Reference | Backend::Gpu(_) | Backend::Staged(_)) {
+            return self;
+        }
+        if *backend == Backend::Reference {
+            self.cases.retain(|case| case.ids.len() <= SHORT || case.ids.len() == REFERENCES_LONGEST);
+        }
+        let plain = |case: &GoldenCase| {
+            let EmbedOptions { prompt, prompt_name, .. } = &case.options;
+            case.pooled_by.is_empty() && prompt.is_none() && prompt_name.is_none()
+        };
+        let others = self.cases.iter().filter(|case| !plain(case));
+        let mut lengths: HashSet<usize> = others.map(|case| case.ids.len()).collect();
+        self.cases.retain(|case| !plain(case) || lengths.insert(case.ids.len()));
+        self
     }
 }
 

@@ -28,7 +28,7 @@ pub use int8::check_int8_golden;
 pub use layers::check_layers;
 pub use mates::check_attention_properties;
 pub use mutations::{MUTATIONS, Mutation, check_mutation};
-pub use ops::check_ops;
+pub use ops::{check_ops, check_staged_ops};
 pub use pooling::check_pooling;
 pub use properties::check_properties;
 pub use recovery::{check_lost_device, check_norm_choice, check_wrong_gpu};

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use heatseek_ops::cases::{self, Case};
 use heatseek_ops::{DeviceKind, Dtype, Executor, PlanOptions};
 use heatseek_testkit::compare;
+use heatseek_wgsl::{Target, select};
 
 use crate::Report;
 
@@ -34,6 +35,27 @@ pub async fn check_ops(executor: &dyn Executor) -> Report {
     report
 }
 
+/// Of a software adapter with the kernels that GPUs take: the cases for which those are others than its own. What it runs
+/// alike either way is in [`check_ops`] of the adapter as it is.
+pub async fn check_staged_ops(executor: &dyn Executor) -> Report {
+    let mut report = Report::default();
+    for case in cases::all().iter().filter(|case| is_staged(case)) {
+        report.check(&case.name, check_case(executor, case, Dtype::F32).await);
+    }
+    report
+}
+
+/// Whether software with the kernels of GPUs runs another kernel for `case`, stored as f32.
+fn is_staged(case: &Case) -> bool {
+    let (program, batch) = (case.program(), case.batch());
+    let own = Target::default();
+    let kernels = |target: &Target| -> Vec<_> {
+        let steps = program.steps().iter();
+        steps.map(|step| select(&step.op, target.row_class(step.rows.count(&batch)), target, &[])).collect()
+    };
+    kernels(&own) != kernels(&own.staged())
+}
+
 /// The cases in int8 as such a device quantises rows.
 fn int8_cases(device: DeviceKind) -> Vec<Case> {
     match device {
@@ -55,4 +77,23 @@ pub(crate) async fn check_case(executor: &dyn Executor, case: &Case, dtype: Dtyp
         compare(actual, &expected, &shape, case.tolerance).map_err(|e| e.to_string())?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    /// A table that is empty or whole would be no choice: all GEMMs and attention are staged, and nothing else.
+    #[test]
+    fn what_is_staged_is_gemms_and_attention() {
+        let all = cases::all();
+        let (staged, alike): (Vec<_>, Vec<_>) = all.iter().partition(|case| is_staged(case));
+        let staged_ops: BTreeSet<_> = staged.iter().map(|case| case.op.name()).collect();
+        assert_eq!(staged_ops, BTreeSet::from(["attention", "gemm"]));
+        for case in alike {
+            assert!(!staged_ops.contains(case.op.name()), "{} is not staged", case.name);
+        }
+    }
 }

@@ -9,7 +9,7 @@ use heatseek::{
 use heatseek_testkit::{Tolerance, compare, cosine};
 use safetensors::SafeTensors;
 
-use crate::Report;
+use crate::{Backend, Report};
 
 /// The format this reader knows; another one wants its maker run again.
 const FORMAT: &str = "heatseek-golden-vision-1";
@@ -113,6 +113,19 @@ impl PictureGolden {
             golden.whole.push((whole, floats(tensor(format!("pooled.{index}"))?.data())));
         }
         Ok(golden)
+    }
+}
+
+/// Of the parts, how many one is for where they take long.
+const SHARE: usize = 3;
+
+impl PictureGolden {
+    /// The parts worth their time on `backend`: all on the CPU and on CUDA, elsewhere every third, wide and square ones among them.
+    /// Shapes are told apart before any device: by how positions are interpolated, and small models have all kinds.
+    pub fn fit_for(&self, backend: &Backend) -> Vec<VisionCase> {
+        let slow = matches!(backend, Backend::Reference | Backend::Gpu(_) | Backend::Staged(_));
+        let share = if slow { SHARE } else { 1 };
+        self.cases.iter().step_by(share).cloned().collect()
     }
 }
 

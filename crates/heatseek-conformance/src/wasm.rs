@@ -44,6 +44,13 @@ pub async fn ops(backend: &str) -> Result<JsValue, JsError> {
     to_js(&crate::check_ops(&*executor).await)
 }
 
+/// The op cases that `staged` runs otherwise than `gpu`.
+#[wasm_bindgen]
+pub async fn staged_ops() -> Result<JsValue, JsError> {
+    let executor = Backend::Staged(String::new()).executor().await.map_err(|e| JsError::new(&e.0))?;
+    to_js(&crate::check_staged_ops(&*executor).await)
+}
+
 /// The batch properties.
 #[wasm_bindgen]
 pub async fn properties(backend: &str) -> Result<JsValue, JsError> {
@@ -61,8 +68,8 @@ pub async fn pooling(backend: &str) -> Result<JsValue, JsError> {
 /// A golden file against the model whose files were added.
 #[wasm_bindgen]
 pub async fn golden(backend: &str, texts: &[u8], tensors: &[u8]) -> Result<JsValue, JsError> {
-    let golden = Golden::read(texts, tensors).map_err(|e| JsError::new(&e))?;
-    let report = crate::check_golden(files(), &golden, named(backend)?.load_options()).await;
+    let (golden, backend) = (Golden::read(texts, tensors).map_err(|e| JsError::new(&e))?, named(backend)?);
+    let report = crate::check_golden(files(), &golden.fit_for(&backend), backend.load_options()).await;
     to_js(&report.map_err(js_error)?)
 }
 
@@ -85,7 +92,7 @@ pub async fn pictures(backend: &str, tensors: &[u8]) -> Result<JsValue, JsError>
         bytes.ok_or_else(|| format!("`pictures/{name}` was not added"))
     };
     let golden = PictureGolden::read(tensors, preprocessor, &picture).map_err(|e| JsError::new(&e))?;
-    let report = crate::check_vision(files, &golden.cases, backend.load_options()).await;
+    let report = crate::check_vision(files, &golden.fit_for(&backend), backend.load_options()).await;
     to_js(&report.map_err(js_error)?)
 }
 
@@ -123,7 +130,6 @@ fn named(backend: &str) -> Result<Backend, JsError> {
         "reference" => Ok(Backend::Reference),
         "cpu" => Ok(Backend::Cpu),
         "gpu" => Ok(Backend::Gpu(String::new())),
-        "staged" => Ok(Backend::Staged(String::new())),
         other => Err(JsError::new(&format!("no backend named `{other}`"))),
     }
 }

@@ -6,8 +6,8 @@ mod small;
 use std::path::PathBuf;
 
 use heatseek::{
-    EmbedOptions, ExplainOptions, Explanation, ImageOptions, Index, IndexOptions, Metric, Model, NoControl,
-    PoolerSpec, Pooling, block_on,
+    EmbedOptions, ExplainOptions, Explanation, ImageOptions, Index, IndexOptions, IndexSearch, Metric, Model,
+    NoControl, PoolerSpec, Pooling, block_on,
 };
 use heatseek_conformance::{Backend, read_vision_golden};
 use heatseek_testkit::{Tolerance, compare, cosine};
@@ -151,7 +151,14 @@ fn a_hit_is_explained_with_its_own_score() {
                 ..Default::default()
             });
             block_on(index.add(&model, documents.into(), None, &NoControl)).unwrap();
-            for hit in block_on(index.search(&model, QUERY, 3, None, &NoControl)).unwrap() {
+            for hit in block_on(index.search(
+                &model,
+                QUERY,
+                &IndexSearch { top_k: 3, ..IndexSearch::default() },
+                &NoControl,
+            ))
+            .unwrap()
+            {
                 let options = ExplainOptions { metric, ..ExplainOptions::default() };
                 let why = block_on(model.explain(QUERY, &hit.chunk.text, &options, &NoControl)).unwrap();
                 let scale = if metric == Metric::Dot { hit.score.abs().max(1.0) } else { 1.0 };

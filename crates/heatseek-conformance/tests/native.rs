@@ -11,8 +11,8 @@ use heatseek_conformance::{
     Backend, Golden, MUTATIONS, Mutation, PictureGolden, check_attention_properties, check_golden,
     check_halves, check_int8_golden, check_layers, check_lost_device, check_mutation, check_norm_choice,
     check_ops, check_picture_analysis, check_picture_attention, check_pooling, check_properties,
-    check_text_analysis, check_text_attention, check_vision, check_whole_pictures, check_wrong_gpu,
-    read_vision_golden,
+    check_staged_ops, check_text_analysis, check_text_attention, check_vision, check_whole_pictures,
+    check_wrong_gpu, read_vision_golden,
 };
 use heatseek_model::synthetic::SyntheticBert;
 use heatseek_ops::{Dtype, PlanOptions, cases};
@@ -40,6 +40,13 @@ fn ops(backend: Backend) {
     if available(&backend) {
         let executor = block_on(backend.executor()).unwrap_or_else(|e| panic!("{e}"));
         block_on(check_ops(&*executor)).assert();
+    }
+}
+
+fn staged_ops(backend: Backend) {
+    if available(&backend) {
+        let executor = block_on(backend.executor()).unwrap_or_else(|e| panic!("{e}"));
+        block_on(check_staged_ops(&*executor)).assert();
     }
 }
 
@@ -185,7 +192,7 @@ fn vision(backend: Backend) {
     }
     if let Some((dir, golden)) = picture_golden() {
         let files = ModelFiles::from_dir(&dir).unwrap_or_else(|e| panic!("{e}"));
-        let report = block_on(check_vision(files, &golden.cases, backend.load_options()));
+        let report = block_on(check_vision(files, &golden.fit_for(&backend), backend.load_options()));
         report.unwrap_or_else(|e| panic!("{}: {e}", dir.display())).assert();
     }
     for (dir, tensors) in small_vision_models() {
@@ -207,7 +214,7 @@ fn check_folder(
         |path: &std::path::Path| std::fs::read(path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
     let golden = Golden::read(&read(texts), &read(tensors)).unwrap_or_else(|e| panic!("{e}"));
     let files = ModelFiles::from_dir(dir).unwrap_or_else(|e| panic!("{e}"));
-    let report = block_on(check_golden(files, &golden, backend.load_options()));
+    let report = block_on(check_golden(files, &golden.fit_for(backend), backend.load_options()));
     report.unwrap_or_else(|e| panic!("{}: {e}", dir.display())).assert();
 }
 
@@ -246,10 +253,15 @@ on_backends! {
         reference: Backend::Reference;
         cpu: Backend::Cpu;
         lavapipe: Backend::lavapipe();
-        lavapipe_staged: Backend::lavapipe().staged();
         swiftshader: Backend::swiftshader();
         cuda: Backend::cuda();
         named: super::named_gpu();
+    }
+}
+
+on_backends! {
+    [staged_op_cases: staged_ops;] {
+        lavapipe: Backend::lavapipe().staged();
     }
 }
 

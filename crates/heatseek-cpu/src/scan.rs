@@ -7,9 +7,12 @@ use heatseek_ops::ExecutorError;
 use crate::simd::{F32s, Kernel, narrow::Narrow};
 use crate::{CpuKernels, Isa};
 
-/// Rows that are read at once: as many sums run beside each other, which hides how long each takes, and share what is
-/// loaded of the query.
-const TOGETHER: usize = 4;
+/// Rows that are read at once. Processors read ahead best where one row comes after the other; engines of WebAssembly keep
+/// little in registers, so that there rows share what is loaded of the query.
+const TOGETHER: usize = if cfg!(target_arch = "wasm32") { 4 } else { 1 };
+
+/// Sums of each row. With those of the others, four run beside each other, which hides how long each step takes.
+const SUMS: usize = 4 / TOGETHER;
 
 /// Scans on the kernels of an instruction set.
 ///
@@ -201,21 +204,36 @@ impl<E: Stored, M: Measure> Kernel for Floats<'_, E, M> {
             // SAFETY: places were checked, and all is read within a row of `width`.
             unsafe {
                 let rows = starts(rows, width, places);
-                let mut sums = [V::splat(0.0); TOGETHER];
-                for at in (0..whole).step_by(V::LANES) {
+                let mut sums = [[V::splat(0.0); TOGETHER]; SUMS];
+                let mut at = 0;
+                while at + SUMS * V::LANES <= whole {
+                    for sums in &mut sums {
+                        let query = V::load(query.as_ptr().add(at));
+                        for (sum, row) in sums.iter_mut().zip(rows) {
+                            *sum = measure.add(*sum, query, E::load(row.add(at)));
+                        }
+                        at += V::LANES;
+                    }
+                }
+                while at < whole {
                     let query = V::load(query.as_ptr().add(at));
-                    for (sum, row) in sums.iter_mut().zip(rows) {
+                    for (sum, row) in sums[0].iter_mut().zip(rows) {
                         *sum = measure.add(*sum, query, E::load(row.add(at)));
                     }
+                    at += V::LANES;
                 }
                 if whole < width {
                     let query = V::load_first(query.as_ptr().add(whole), width - whole);
-                    for (sum, row) in sums.iter_mut().zip(rows) {
+                    for (sum, row) in sums[0].iter_mut().zip(rows) {
                         *sum = measure.add(*sum, query, E::load_first(row.add(whole), width - whole));
                     }
                 }
-                for (out, sum) in out.iter_mut().zip(sums) {
-                    *out = sum.sum();
+                for (i, out) in out.iter_mut().enumerate() {
+                    let mut total = sums[0][i];
+                    for sums in &sums[1..] {
+                        total = total.add(sums[i]);
+                    }
+                    *out = total.sum();
                 }
             }
         }
@@ -244,21 +262,35 @@ impl Kernel for Integers<'_> {
             // SAFETY: places were checked, and all is read within a row of `width`.
             unsafe {
                 let rows = starts(rows, width, places);
-                let mut sums = [V::no_sums(); TOGETHER];
-                for at in (0..whole).step_by(step) {
-                    for (sum, row) in sums.iter_mut().zip(rows) {
-                        *sum = V::add_products(*sum, row.add(at), query.as_ptr().add(at));
+                let mut sums = [[V::no_sums(); TOGETHER]; SUMS];
+                let mut at = 0;
+                while at + SUMS * step <= whole {
+                    for sums in &mut sums {
+                        for (sum, row) in sums.iter_mut().zip(rows) {
+                            *sum = V::add_products(*sum, row.add(at), query.as_ptr().add(at));
+                        }
+                        at += step;
                     }
                 }
+                while at < whole {
+                    for (sum, row) in sums[0].iter_mut().zip(rows) {
+                        *sum = V::add_products(*sum, row.add(at), query.as_ptr().add(at));
+                    }
+                    at += step;
+                }
                 if whole < width {
-                    for (sum, row) in sums.iter_mut().zip(rows) {
+                    for (sum, row) in sums[0].iter_mut().zip(rows) {
                         let mut bytes = [0i8; 32];
                         std::ptr::copy_nonoverlapping(row.add(whole), bytes.as_mut_ptr(), width - whole);
                         *sum = V::add_products(*sum, bytes.as_ptr(), rest.as_ptr());
                     }
                 }
-                for (out, sum) in out.iter_mut().zip(sums) {
-                    *out = V::total(sum);
+                for (i, out) in out.iter_mut().enumerate() {
+                    // Sums of all that a query may hold fit in 32 bits together.
+                    *out = 0;
+                    for sums in &sums {
+                        *out += V::total(sums[i]);
+                    }
                 }
             }
         }

@@ -38,6 +38,11 @@ impl Params {
         Self { tensors }
     }
 
+    /// All tensors: name, shape and values.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &[usize], &[f32])> {
+        self.tensors.iter().map(|(name, shape, values)| (&name[..], &shape[..], &values[..]))
+    }
+
     /// The tensor of this name, with its shape.
     pub fn get(&self, name: &str) -> Option<(&[usize], &[f32])> {
         self.tensors.iter().find(|(n, ..)| n == name).map(|(_, shape, values)| (&shape[..], &values[..]))

@@ -96,7 +96,9 @@ fn measure(name: &str, texts: &[String], queries: Vec<String>) {
     let filtered = search(Some(&|id| filter.matches(&metadata[id as usize])));
     let every = index.search(&queries[0], usize::MAX, None);
     let start = Instant::now();
-    let fused = fuse(&[(&every, 0.5), (&every, 0.5)], Default::default()).expect("weights in range").len();
+    let fused = fuse(&[(&every, 0.5), (&every, 0.5)], Default::default(), usize::MAX)
+        .expect("weights in range")
+        .len();
     let fusing = start.elapsed().as_secs_f64() * 1e3;
     let start = Instant::now();
     (0..texts.len() as u64 / 2 + 1).for_each(|id| assert!(index.remove(id)));

@@ -59,7 +59,7 @@ pub struct TextIndex {
     words: HashMap<Box<str>, Postings, RandomState>,
     /// Each added text, in order, also those removed since.
     texts: Vec<Text>,
-    places: HashMap<u64, u32>,
+    places: HashMap<u64, usize>,
     /// Words of all texts that are not removed.
     total_len: u64,
 }
@@ -72,6 +72,13 @@ struct Text {
     removed: bool,
 }
 
+impl Default for TextIndex {
+    /// An empty one with the options that Lucene takes.
+    fn default() -> Self {
+        Self::of(TextOptions::default())
+    }
+}
+
 impl TextIndex {
     /// An empty index.
     ///
@@ -80,8 +87,12 @@ impl TextIndex {
     pub fn new(options: TextOptions) -> Result<Self, RankingError> {
         RankingError::check("k1", options.k1, f32::MAX, "a number of 0 or more")?;
         RankingError::check("b", options.b, 1.0, "a number from 0 to 1")?;
+        Ok(Self::of(options))
+    }
+
+    fn of(options: TextOptions) -> Self {
         let (words, texts, places) = (HashMap::default(), Vec::new(), HashMap::new());
-        Ok(Self { options, words, texts, places, total_len: 0 })
+        Self { options, words, texts, places, total_len: 0 }
     }
 
     /// How texts are read and scored.
@@ -108,11 +119,11 @@ impl TextIndex {
     /// text itself is not kept.
     pub fn add(&mut self, id: u64, text: &str) {
         self.remove(id);
-        let (place, mut len) = (self.texts.len() as u32, 0);
+        let (place, mut len) = (self.texts.len(), 0);
         for_each_word(text, self.options.fold_accents, &mut |word| {
             match self.words.get_mut(word) {
-                Some(postings) => postings.add(place, 1),
-                None => self.words.entry(word.into()).or_default().add(place, 1),
+                Some(postings) => postings.add(place as u32, 1),
+                None => self.words.entry(word.into()).or_default().add(place as u32, 1),
             }
             len += 1;
         });
@@ -125,7 +136,7 @@ impl TextIndex {
     /// have been removed.
     pub fn remove(&mut self, id: u64) -> bool {
         let Some(place) = self.places.remove(&id) else { return false };
-        let text = &mut self.texts[place as usize];
+        let text = &mut self.texts[place];
         text.removed = true;
         self.total_len -= u64::from(text.len);
         if self.texts.len() > 2 * self.places.len() {
@@ -142,13 +153,13 @@ impl TextIndex {
     /// among the best so far.
     pub fn search(&self, query: &str, k: usize, allow: Option<&dyn Fn(u64) -> bool>) -> Vec<Scored> {
         let (mut scores, mut hits) = (vec![0.0; self.texts.len()], Vec::new());
-        for (word, times) in self.counted(query) {
-            self.hits(&word, &mut hits);
-            let weight = self.weight(hits.len()) * f64::from(times);
+        for_each_word(query, self.options.fold_accents, &mut |word| {
+            self.hits(word, &mut hits);
+            let weight = self.weight(hits.len());
             for &(place, frequency) in &hits {
-                scores[place as usize] += weight * self.saturation(place, frequency);
+                scores[place as usize] += weight * self.saturation(place as usize, frequency);
             }
-        }
+        });
         let mut top = TopK::new(k);
         for (text, score) in self.texts.iter().zip(scores) {
             let hit = Scored { id: text.id, score: score as f32 };
@@ -160,36 +171,20 @@ impl TextIndex {
         top.into_sorted()
     }
 
-    /// What each word of `query` that the text has gave to its score, in the order of the query; nothing if there is no
-    /// text of this id. Their sum is its score in [`search`](Self::search).
+    /// What each word of `query` that the text has gave to its score, as often and in the order as the query has them;
+    /// nothing if there is no text of this id. Their sum is its score in [`search`](Self::search).
     pub fn explain(&self, query: &str, id: u64) -> Vec<WordScore> {
         let Some(&place) = self.places.get(&id) else { return Vec::new() };
         let (mut hits, mut given) = (Vec::new(), Vec::new());
-        for (word, times) in self.counted(query) {
-            self.hits(&word, &mut hits);
-            if let Ok(at) = hits.binary_search_by_key(&place, |(place, _)| *place) {
-                let (frequency, texts) = (hits[at].1, hits.len());
-                let score = self.weight(texts) * f64::from(times) * self.saturation(place, frequency);
-                given.push(WordScore { word, frequency, texts, score: score as f32 });
-            }
-        }
-        given
-    }
-
-    /// The different words of a query in its order, and how often each is there.
-    fn counted(&self, query: &str) -> Vec<(String, u32)> {
-        let (mut counted, mut places) = (Vec::new(), HashMap::<String, usize>::new());
-        for_each_word(query, self.options.fold_accents, &mut |word| match places.get(word) {
-            Some(&at) => {
-                let (_, times): &mut (String, u32) = &mut counted[at];
-                *times += 1;
-            }
-            None => {
-                places.insert(word.to_owned(), counted.len());
-                counted.push((word.to_owned(), 1));
+        for_each_word(query, self.options.fold_accents, &mut |word| {
+            self.hits(word, &mut hits);
+            if let Ok(at) = hits.binary_search_by_key(&(place as u32), |(place, _)| *place) {
+                let (word, frequency, texts) = (word.to_owned(), hits[at].1, hits.len());
+                let score = (self.weight(texts) * self.saturation(place, frequency)) as f32;
+                given.push(WordScore { word, frequency, texts, score });
             }
         });
-        counted
+        given
     }
 
     /// Puts into `hits` the places of all texts that have `word`, ascending, and how often.
@@ -206,10 +201,10 @@ impl TextIndex {
     }
 
     /// What of a word's worth its frequency in a text earns, 0 to 1.
-    fn saturation(&self, place: u32, frequency: u32) -> f64 {
+    fn saturation(&self, place: usize, frequency: u32) -> f64 {
         let (k1, b) = (f64::from(self.options.k1), f64::from(self.options.b));
         let mean = self.total_len as f64 / self.len() as f64;
-        let relative = f64::from(self.texts[place as usize].len) / mean;
+        let relative = f64::from(self.texts[place].len) / mean;
         let frequency = f64::from(frequency);
         frequency / (frequency + k1 * (1.0 - b + b * relative))
     }

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 use thiserror::Error;
 
-use crate::metadata::{any_at, compare, kind, parts};
+use crate::metadata::{any_at, compare, kind, parts, sort};
 
 /// How deep a filter, a value in it and a path may be nested: more than people write, and far from the end of a stack.
 const MAX_DEPTH: usize = 32;
@@ -227,7 +227,10 @@ fn parse_condition(path: &[String], condition: &Value, place: &Place<'_>) -> Res
     let operators = condition.as_object().filter(|fields| fields.keys().any(|key| key.starts_with('$')));
     match operators {
         Some(operators) => parse_operators(path, operators, place),
-        None => Ok(field(path, Test::In(vec![parse_value(condition, place)?]))),
+        None => {
+            check_value(condition, place)?;
+            Ok(field(path, Test::In(vec![condition.clone()])))
+        }
     }
 }
 
@@ -242,19 +245,25 @@ fn parse_operators(
         let inner = Place::Key(place, operator);
         let values = || {
             let values = operand.as_array().ok_or_else(|| inner.not("an array", operand))?;
-            let parsed =
-                values.iter().enumerate().map(|(at, value)| parse_value(value, &Place::Element(&inner, at)));
-            let mut values = parsed.collect::<Result<Vec<_>, _>>()?;
-            values.sort_unstable_by(compare);
-            Ok(values)
+            let mut sorted = Vec::with_capacity(values.len());
+            for (at, value) in values.iter().enumerate() {
+                check_value(value, &Place::Element(&inner, at))?;
+                sorted.push(value);
+            }
+            sort(&mut sorted);
+            Ok(sorted.into_iter().cloned().collect())
+        };
+        let value = || {
+            check_value(operand, &inner)?;
+            Ok(vec![operand.clone()])
         };
         let bound = || match operand {
             Value::Number(_) | Value::String(_) => Ok(operand.clone()),
             _ => Err(inner.not("a number or a string", operand)),
         };
         nodes.push(match operator.as_str() {
-            "$eq" => field(path, Test::In(vec![parse_value(operand, &inner)?])),
-            "$ne" => not(field(path, Test::In(vec![parse_value(operand, &inner)?]))),
+            "$eq" => field(path, Test::In(value()?)),
+            "$ne" => not(field(path, Test::In(value()?))),
             "$in" => field(path, Test::In(values()?)),
             "$nin" => not(field(path, Test::In(values()?))),
             "$gt" => field(path, Test::Greater(bound()?)),
@@ -284,20 +293,18 @@ fn parse_operators(
     Ok(Node::All(nodes))
 }
 
-/// A value to be equal to, which must not be deeper than may be compared.
-fn parse_value(value: &Value, place: &Place<'_>) -> Result<Value, FilterError> {
-    fn check(value: &Value, place: &Place<'_>) -> Result<(), FilterError> {
-        place.check_depth()?;
-        match value {
-            Value::Array(elements) => {
-                elements.iter().enumerate().try_for_each(|(at, e)| check(e, &Place::Element(place, at)))
-            }
-            Value::Object(fields) => fields.iter().try_for_each(|(key, e)| check(e, &Place::Key(place, key))),
-            _ => Ok(()),
+/// Fails if a value to be equal to is deeper than may be compared.
+fn check_value(value: &Value, place: &Place<'_>) -> Result<(), FilterError> {
+    place.check_depth()?;
+    match value {
+        Value::Array(elements) => {
+            elements.iter().enumerate().try_for_each(|(at, e)| check_value(e, &Place::Element(place, at)))
         }
+        Value::Object(fields) => {
+            fields.iter().try_for_each(|(key, e)| check_value(e, &Place::Key(place, key)))
+        }
+        _ => Ok(()),
     }
-    check(value, place)?;
-    Ok(value.clone())
 }
 
 fn field(path: &[String], test: Test) -> Node {

@@ -175,6 +175,12 @@ impl FlatIndex {
         self.places.get(&id).map(|&place| self.rows.row(place as usize, self.dim))
     }
 
+    /// The vectors of `ids` as they are stored, in that order; `None` if one is not there.
+    pub fn stored(&self, ids: &[u64]) -> Option<Vectors<'static>> {
+        let places: Option<Vec<u32>> = ids.iter().map(|id| self.places.get(id).copied()).collect();
+        Some(self.rows.select(&places?, self.dim))
+    }
+
     /// `vector` as it would be compared.
     pub fn compared(&self, vector: &[f32]) -> Vec<f32> {
         let mut vector = vector.to_vec();
@@ -406,6 +412,24 @@ mod tests {
         {
             let truth = brute_force(&vectors, &vectors[0], Metric::Dot)[scored.id as usize];
             assert!((f64::from(scored.score) - truth).abs() < 1e-5);
+        }
+    }
+
+    #[test]
+    fn vectors_of_some_ids_are_those_that_all_have() {
+        for storage in
+            [Storage::F32, Storage::F16, Storage::Int8, Storage::Binary { rescore: crate::Rescore::Int8 }]
+        {
+            let mut index = FlatIndex::new(5, Metric::Cosine, storage);
+            (0..9).for_each(|id| index.add(id, &values(id, 5, 1.0)).unwrap());
+            index.remove(2);
+            let ids: Vec<u64> = [8, 0, 5].to_vec();
+            let some =
+                FlatIndex::from_parts(5, Metric::Cosine, storage, ids.clone(), index.stored(&ids).unwrap());
+            let some = some.unwrap();
+            ids.iter().for_each(|&id| assert_eq!(some.vector(id), index.vector(id)));
+            assert_eq!(index.stored(index.ids()).unwrap(), index.vectors());
+            assert_eq!(index.stored(&[0, 2]), None);
         }
     }
 

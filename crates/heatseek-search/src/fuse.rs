@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use crate::{RankingError, Scored};
+use crate::{RankingError, Scored, TopK};
 
 /// How ranked lists become one.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -27,29 +27,33 @@ impl Default for Fusion {
     }
 }
 
-/// Fuses lists, each best first and with what it weighs: all ids of all lists, best first, ties by ascending id. Where a
-/// list has an id twice, its better place counts. A list that weighs 0 adds its ids and nothing to their scores.
+/// Fuses lists, each best first and with what it weighs: the best `k` of the ids of all lists, best first, ties by
+/// ascending id. Where a list has an id twice, its better place counts. A list that weighs 0 adds its ids and nothing to
+/// their scores.
 ///
 /// # Errors
 /// [`RankingError::Setting`] if a weight or `k` is negative or not finite.
-pub fn fuse(lists: &[(&[Scored], f32)], fusion: Fusion) -> Result<Vec<Scored>, RankingError> {
-    let mut sums: HashMap<u64, (f64, usize)> = HashMap::new();
-    for (nth, &(hits, weight)) in (1..).zip(lists) {
+pub fn fuse(lists: &[(&[Scored], f32)], fusion: Fusion, k: usize) -> Result<Vec<Scored>, RankingError> {
+    // Of each id the sum, and the last list that added to it.
+    let (mut sums, mut places) = (Vec::<(u64, f64, usize)>::new(), HashMap::<u64, usize>::new());
+    for (nth, &(hits, weight)) in lists.iter().enumerate() {
         RankingError::check("weight", weight, f32::MAX, "a number of 0 or more")?;
         let of = scale(hits, fusion)?;
         for (at, hit) in hits.iter().enumerate() {
-            // The last list that gave this id something.
-            let (sum, by) = sums.entry(hit.id).or_insert((0.0, 0));
-            if *by < nth {
-                *sum += f64::from(weight) * of(at, hit.score);
-                *by = nth;
+            let added = f64::from(weight) * of(at, hit.score);
+            let place = *places.entry(hit.id).or_insert(sums.len());
+            match sums.get_mut(place) {
+                None => sums.push((hit.id, added, nth)),
+                Some((_, sum, last)) if *last < nth => (*sum, *last) = (*sum + added, nth),
+                Some(_) => {}
             }
         }
     }
-    let mut fused: Vec<Scored> =
-        sums.into_iter().map(|(id, (sum, _))| Scored { id, score: sum as f32 }).collect();
-    fused.sort_unstable();
-    Ok(fused)
+    let mut top = TopK::new(k);
+    for (id, sum, _) in sums {
+        top.offer(Scored { id, score: sum as f32 });
+    }
+    Ok(top.into_sorted())
 }
 
 /// What a place, from 0, and a score of `hits` count.
@@ -78,7 +82,7 @@ mod tests {
     fn fused(lists: &[(&[(u64, f32)], f32)], fusion: Fusion) -> Vec<(u64, f32)> {
         let lists: Vec<(Vec<Scored>, f32)> = lists.iter().map(|&(all, weight)| (hits(all), weight)).collect();
         let lists: Vec<(&[Scored], f32)> = lists.iter().map(|(all, weight)| (&all[..], *weight)).collect();
-        fuse(&lists, fusion).unwrap().iter().map(|hit| (hit.id, hit.score)).collect()
+        fuse(&lists, fusion, 9).unwrap().iter().map(|hit| (hit.id, hit.score)).collect()
     }
 
     const RANKS: Fusion = Fusion::ReciprocalRank { k: 60.0 };
@@ -117,6 +121,11 @@ mod tests {
             [(7, 1.0), (8, 1.0)]
         );
         assert!(fused(&[], Fusion::ScoreSum).is_empty());
+        let hits = hits(a);
+        assert_eq!(
+            fuse(&[(&hits, 1.0)], Fusion::ScoreSum, 2).unwrap(),
+            [hits[0], hits[1]].map(|hit| Scored { score: (hit.score - 2.0) / 8.0, ..hit })
+        );
     }
 
     #[test]
@@ -127,7 +136,7 @@ mod tests {
 
     #[test]
     fn settings_out_of_range_are_named() {
-        let with = |weight: f32, k: f32| fuse(&[(&[], weight)], Fusion::ReciprocalRank { k });
+        let with = |weight: f32, k: f32| fuse(&[(&[], weight)], Fusion::ReciprocalRank { k }, 9);
         assert!(with(0.0, 0.0).is_ok());
         assert_eq!(
             with(-0.5, 1.0).unwrap_err().to_string(),

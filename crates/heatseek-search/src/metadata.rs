@@ -43,18 +43,20 @@ pub(crate) fn compare(a: &Value, b: &Value) -> Ordering {
             differing.unwrap_or(a.len().cmp(&b.len()))
         }
         (Value::Object(a), Value::Object(b)) => {
-            // serde_json keeps keys sorted, unless something in the build asks it for their order of insertion.
-            let (mut a, mut b): (Vec<_>, Vec<_>) = (a.iter().collect(), b.iter().collect());
-            a.sort_unstable_by_key(|field| field.0);
-            b.sort_unstable_by_key(|field| field.0);
-            let of_fields = |(a, b): (&(&String, &Value), &(&String, &Value))| {
-                a.0.cmp(b.0).then_with(|| compare(a.1, b.1))
+            // serde_json keeps keys sorted, unless its feature `preserve_order` is on, which fails a test below.
+            let of_fields = |((a_key, a), (b_key, b)): ((&String, &Value), (&String, &Value))| {
+                a_key.cmp(b_key).then_with(|| compare(a, b))
             };
-            let differing = a.iter().zip(&b).map(of_fields).find(|order| order.is_ne());
+            let differing = a.iter().zip(b).map(of_fields).find(|order| order.is_ne());
             differing.unwrap_or(a.len().cmp(&b.len()))
         }
         _ => kind(a).cmp(&kind(b)),
     }
+}
+
+/// Sorts values by [`compare`]: one place for all who do, as sorting is much code.
+pub(crate) fn sort(values: &mut [&Value]) {
+    values.sort_unstable_by(|a, b| compare(a, b));
 }
 
 /// The place of a value's type in the order of all values.
@@ -120,7 +122,7 @@ mod tests {
             vec![json!(u64::MAX as f64)],
             vec![json!("")],
             vec![json!("2")],
-            vec![json!("10x"), json!("10x")].into_iter().take(0).chain([json!("a")]).collect(),
+            vec![json!("a")],
             vec![json!("ä")],
             vec![json!("\u{ffff}")],
             vec![json!("🐝")],

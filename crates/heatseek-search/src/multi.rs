@@ -1,9 +1,11 @@
 //! An index of texts of several vectors each.
 
+use std::collections::HashMap;
+
 use crate::error::check_finite;
 use crate::flat::scale_to_unit;
 use crate::max_sim::{check_rows, sum_of_best};
-use crate::{Metric, Scored, SearchError, TopK};
+use crate::{Metric, Scored, SearchError, SearchOptions, TopK};
 
 /// Several vectors by id, found by exact comparison with all of them: [`max_sim`](crate::max_sim), of vectors of unit
 /// length under the cosine; of Euclidean distances, the sum of those to the nearest, negated.
@@ -11,14 +13,14 @@ use crate::{Metric, Scored, SearchError, TopK};
 pub struct MultiIndex {
     dim: usize,
     metric: Metric,
-    /// Ids with their vectors `[n, dim]`, in the order they were added.
-    entries: Vec<(u64, Vec<f32>)>,
+    /// Their vectors `[n, dim]`.
+    entries: HashMap<u64, Vec<f32>>,
 }
 
 impl MultiIndex {
     /// An empty index of vectors of `dim` elements.
     pub fn new(dim: usize, metric: Metric) -> Self {
-        Self { dim, metric, entries: Vec::new() }
+        Self { dim, metric, entries: HashMap::new() }
     }
 
     /// Ids held.
@@ -31,6 +33,16 @@ impl MultiIndex {
         self.entries.is_empty()
     }
 
+    /// Elements of a vector.
+    pub fn dim(&self) -> usize {
+        self.dim
+    }
+
+    /// The vectors `[n, dim]` of this id, as they are compared: of unit length under the cosine.
+    pub fn vectors(&self, id: u64) -> Option<&[f32]> {
+        self.entries.get(&id).map(|vectors| &vectors[..])
+    }
+
     /// Adds `vectors [n, dim]`, or replaces those that have this id. Those of no vectors match nothing: they score
     /// 0, or −∞ by distance.
     ///
@@ -38,28 +50,32 @@ impl MultiIndex {
     /// [`SearchError`] if they are no whole number of vectors or not finite; the index is unchanged then.
     pub fn add(&mut self, id: u64, vectors: &[f32]) -> Result<(), SearchError> {
         let vectors = self.compared(&format!("the vectors of {id}"), vectors)?;
-        self.remove(id);
-        self.entries.push((id, vectors));
+        self.entries.insert(id, vectors);
         Ok(())
     }
 
     /// Removes what has this id; `false` if there is nothing.
     pub fn remove(&mut self, id: u64) -> bool {
-        let before = self.entries.len();
-        self.entries.retain(|(known, _)| *known != id);
-        self.entries.len() < before
+        self.entries.remove(&id).is_some()
     }
 
-    /// The best `k` for `query [m, dim]`, best first, ties by ascending id; fewer if there are fewer. Costs one pass
-    /// over all vectors for each of the query.
+    /// The best `k` for `query [m, dim]` of those that are allowed, best first, ties by ascending id; fewer if there are
+    /// fewer. Costs one pass over all vectors for each of the query. There is nothing to sample: `oversampling` is ignored.
     ///
     /// # Errors
     /// [`SearchError`] if the query is no whole number of vectors or not finite.
-    pub fn search(&self, query: &[f32], k: usize) -> Result<Vec<Scored>, SearchError> {
+    pub fn search(
+        &self,
+        query: &[f32],
+        k: usize,
+        options: &SearchOptions<'_>,
+    ) -> Result<Vec<Scored>, SearchError> {
         let query = self.compared("the query", query)?;
         let mut top = TopK::new(k);
-        for (id, vectors) in &self.entries {
-            top.offer(Scored { id: *id, score: sum_of_best(&query, vectors, self.dim, self.metric) });
+        for (&id, vectors) in &self.entries {
+            if options.allow.is_none_or(|allow| allow(id)) {
+                top.offer(Scored { id, score: sum_of_best(&query, vectors, self.dim, self.metric) });
+            }
         }
         Ok(top.into_sorted())
     }
@@ -97,13 +113,28 @@ mod tests {
         };
         let mut order: Vec<usize> = (0..counts.len()).collect();
         order.sort_by(|&a, &b| score(b).total_cmp(&score(a)));
-        let found = index.search(&query, 9).unwrap();
+        let found = index.search(&query, 9, &SearchOptions::default()).unwrap();
         assert_eq!(found.iter().map(|s| s.id as usize).collect::<Vec<_>>(), order);
         found.iter().for_each(|s| assert!((f64::from(s.score) - score(s.id as usize)).abs() < 1e-5));
         assert!(index.remove(order[0] as u64) && !index.remove(99));
-        assert_eq!(index.search(&query, 1).unwrap()[0].id as usize, order[1]);
+        let all = SearchOptions::default();
+        assert_eq!(index.search(&query, 1, &all).unwrap()[0].id as usize, order[1]);
+        let but = order[1] as u64;
+        let allowed = SearchOptions { allow: Some(&|id| id != but), ..all };
+        assert_eq!(index.search(&query, 1, &allowed).unwrap()[0].id as usize, order[2]);
         index.add(order[1] as u64, &of(7, 1)).unwrap();
         assert_eq!(index.len(), 4);
-        assert!(index.add(8, &[1.0; 4]).is_err() && index.search(&[f32::NAN; 5], 1).is_err());
+        assert!(index.add(8, &[1.0; 4]).is_err() && index.search(&[f32::NAN; 5], 1, &all).is_err());
+    }
+
+    #[test]
+    fn of_distances_it_sums_those_to_the_nearest_and_nothing_is_farthest() {
+        let mut index = MultiIndex::new(2, Metric::Euclidean);
+        index.add(1, &[3.0, 4.0, 100.0, 0.0]).unwrap();
+        index.add(2, &[]).unwrap();
+        index.add(3, &[100.0, 1.0]).unwrap();
+        let found = index.search(&[0.0, 0.0, 100.0, 1.0], 3, &SearchOptions::default()).unwrap();
+        assert_eq!(found.iter().map(|s| s.id).collect::<Vec<_>>(), [1, 3, 2]);
+        assert_eq!((found[0].score, found[2].score), (-5.0 - 1.0, f32::NEG_INFINITY));
     }
 }

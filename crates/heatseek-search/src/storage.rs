@@ -65,6 +65,17 @@ impl fmt::Display for Rescore {
     }
 }
 
+impl Storage {
+    /// The storage of this name: `f32`, `f16`, `int8`, or `binary`, which is rescored from int8.
+    pub fn named(name: &str) -> Option<Self> {
+        let rescore = Rescore::default();
+        [Self::F32, Self::F16, Self::Int8]
+            .into_iter()
+            .find(|storage| storage.to_string() == name)
+            .or_else(|| (name == "binary").then_some(Self::Binary { rescore }))
+    }
+}
+
 impl fmt::Display for Storage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -166,6 +177,20 @@ impl Rows {
             Self::F16(values) => Vectors::F16(values.into()),
             Self::Int8 { integers, scales, .. } => {
                 Vectors::Int8 { integers: integers.into(), scales: scales.into() }
+            }
+        }
+    }
+
+    /// Rows `places`, in that order.
+    pub(crate) fn select(&self, places: &[u32], dim: usize) -> Vectors<'static> {
+        fn of<T: Copy>(all: &[T], places: &[u32], width: usize) -> Cow<'static, [T]> {
+            places.iter().flat_map(|&place| &all[place as usize * width..][..width]).copied().collect()
+        }
+        match self {
+            Self::F32(values) => Vectors::F32(of(values, places, dim)),
+            Self::F16(values) => Vectors::F16(of(values, places, dim)),
+            Self::Int8 { integers, scales, .. } => {
+                Vectors::Int8 { integers: of(integers, places, dim), scales: of(scales, places, 1) }
             }
         }
     }

@@ -4,7 +4,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use heatseek_search::{
-    Filter, FlatIndex, Fusion, Metric, Scored, TextIndex, TextOptions, at_least, facets, fuse, group,
+    Filter, FlatIndex, Fusion, Metric, Scored, SearchOptions, Storage, TextIndex, TextOptions, at_least,
+    facets, fuse, group,
 };
 use heatseek_testkit::{cosine, random, values};
 use serde_json::{Value, json};
@@ -127,7 +128,7 @@ fn all_that_a_search_does_agrees_with_the_definitions() {
     for seed in 1..=24u64 {
         let chunks = corpus(seed, 1 + seed as usize * 4);
         let mut texts = TextIndex::new(TextOptions::default()).unwrap();
-        let mut vectors = FlatIndex::new(DIM, Metric::Cosine);
+        let mut vectors = FlatIndex::new(DIM, Metric::Cosine, Storage::F32);
         for chunk in &chunks {
             texts.add(chunk.id, &chunk.text);
             vectors.add(chunk.id, &chunk.vector).unwrap();
@@ -145,7 +146,7 @@ fn all_that_a_search_does_agrees_with_the_definitions() {
             let expected_by_words = ranked(expected);
             assert_same(&by_words, &expected_by_words, &what);
 
-            let mut by_vectors = vectors.search(&asked, usize::MAX).unwrap();
+            let mut by_vectors = vectors.search(&asked, usize::MAX, &SearchOptions::default()).unwrap();
             by_vectors.retain(|hit| allowed(hit.id));
             let expected = chunks.iter().filter(|c| plain(c)).map(|c| (c.id, cosine(&c.vector, &asked)));
             assert_same(&by_vectors, &ranked(expected), &what);
@@ -164,9 +165,9 @@ fn all_that_a_search_does_agrees_with_the_definitions() {
                         *sums.entry(hit.id).or_default() += f64::from(weight) * plain(hits, hit);
                     }
                 }
-                let fused = fuse(&lists, fusion).unwrap();
+                let fused = fuse(&lists, fusion, usize::MAX).unwrap();
                 assert_same(&fused, &ranked(sums), &what);
-                assert_eq!(fused, fuse(&lists, fusion).unwrap(), "{what}");
+                assert_eq!(fused, fuse(&lists, fusion, usize::MAX).unwrap(), "{what}");
                 check_groups(&fused, &what);
             }
             check_facets(&chunks.iter().filter(|c| plain(c)).collect::<Vec<_>>(), &what);
@@ -210,7 +211,7 @@ fn check_groups(fused: &[Scored], what: &str) {
 }
 
 fn check_facets(allowed: &[&Chunk], what: &str) {
-    let found = facets(allowed.iter().map(|chunk| &chunk.metadata), &["tags", "year"]);
+    let found = facets(allowed.iter().map(|chunk| &chunk.metadata), &["tags", "year"], 9);
     let count_of = |has: &dyn Fn(&Chunk) -> bool| allowed.iter().filter(|chunk| has(chunk)).count();
     let tags = (0..3).map(|tag| (tag, count_of(&|chunk| has_tag(chunk, tag))));
     let years = (2018..2023).map(|y| (y, count_of(&|chunk| year(chunk) == Some(y))));

@@ -20,7 +20,11 @@ pub fn options(
 
 /// `Metric` of pkg/src/types.ts.
 pub fn metric(name: &str) -> Metric {
-    if name == "dot" { Metric::Dot } else { Metric::Cosine }
+    match name {
+        "dot" => Metric::Dot,
+        "euclidean" => Metric::Euclidean,
+        _ => Metric::Cosine,
+    }
 }
 
 /// The vector, if that is what `value` is.

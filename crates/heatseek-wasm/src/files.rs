@@ -16,8 +16,20 @@ use crate::error::{Thrown, malformed};
 #[derive(Default)]
 pub struct Files {
     pub(crate) arrived: ModelFiles,
-    arriving: HashMap<String, Vec<u8>>,
+    arriving: HashMap<String, Arriving>,
 }
+
+/// A file on its way.
+#[derive(Default)]
+struct Arriving {
+    bytes: Vec<u8>,
+    /// Of the bytes so far, where the sum is wanted.
+    sum: Option<Sha256>,
+}
+
+/// Browsers run a call to its end in the code that they began it in, which at first is the slow one: a file that is hashed
+/// by one call takes ten times as long as one that is by many.
+const HASHED_AT_ONCE_BYTES: usize = 64 << 10;
 
 #[derive(Serialize)]
 struct Wanted {
@@ -56,31 +68,43 @@ impl Files {
         images || self.arrived.tokenizer().is_ok_and(|json| heatseek::needs_patterns(json))
     }
 
-    /// A file of `length` bytes, if that is known, begins to arrive, maybe not for the first time.
-    pub fn begin(&mut self, path: &str, length: Option<f64>) -> Result<(), JsValue> {
-        let mut bytes = self.arriving.remove(path).unwrap_or_default();
+    /// A file of `length` bytes, if that is known, begins to arrive, maybe not for the first time; `summed`: its sum will
+    /// be asked for.
+    pub fn begin(&mut self, path: &str, length: Option<f64>, summed: bool) -> Result<(), JsValue> {
+        let mut bytes = self.arriving.remove(path).unwrap_or_default().bytes;
         bytes.clear();
         let length = length.unwrap_or(0.0) as usize;
         bytes.try_reserve_exact(length).map_err(|_| no_room(path, length))?;
-        self.arriving.insert(path.to_owned(), bytes);
+        self.arriving.insert(path.to_owned(), Arriving { bytes, sum: summed.then(Sha256::new) });
         Ok(())
     }
 
     /// More of a file that has begun.
     pub fn append(&mut self, path: &str, chunk: &Uint8Array) -> Result<(), JsValue> {
-        let bytes = self.arriving.entry(path.to_owned()).or_default();
-        let (length, end) = (chunk.length() as usize, bytes.len() + chunk.length() as usize);
-        bytes.try_reserve(length).map_err(|_| no_room(path, end))?;
+        let Arriving { bytes, sum } = self.arriving.entry(path.to_owned()).or_default();
+        let (length, begin) = (chunk.length() as usize, bytes.len());
+        bytes.try_reserve(length).map_err(|_| no_room(path, begin + length))?;
         chunk.copy_to_uninit(&mut bytes.spare_capacity_mut()[..length]);
         // SAFETY: as many are written behind the old end.
-        unsafe { bytes.set_len(end) };
+        unsafe { bytes.set_len(begin + length) };
+        if let Some(sum) = sum {
+            hash(sum, &bytes[begin..]);
+        }
         Ok(())
     }
 
     /// The SHA-256 of what has arrived of a file, in lower-case hexadecimal.
     pub fn sha256(&self, path: &str) -> String {
+        let sum = match self.arriving.get(path) {
+            Some(Arriving { sum: Some(sum), .. }) => sum.clone(),
+            file => {
+                let mut sum = Sha256::new();
+                hash(&mut sum, file.map_or(&[], |file| &file.bytes));
+                sum
+            }
+        };
         let mut text = String::new();
-        for byte in Sha256::digest(self.arriving.get(path).map_or(&[][..], Vec::as_slice)) {
+        for byte in sum.finalize() {
             // Writing to a String cannot fail.
             let _ = write!(text, "{byte:02x}");
         }
@@ -89,13 +113,19 @@ impl Files {
 
     /// A file has arrived.
     pub fn finish(&mut self, path: &str) {
-        self.arrived.insert(path, self.arriving.remove(path).unwrap_or_default());
+        self.arrived.insert(path, self.arriving.remove(path).unwrap_or_default().bytes);
     }
 
     /// There is no such file.
     pub fn mark_absent(&mut self, path: &str) {
         self.arriving.remove(path);
         self.arrived.mark_absent(path);
+    }
+}
+
+fn hash(sum: &mut Sha256, bytes: &[u8]) {
+    for part in bytes.chunks(HASHED_AT_ONCE_BYTES) {
+        sum.update(part);
     }
 }
 

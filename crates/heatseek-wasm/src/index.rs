@@ -2,21 +2,28 @@
 
 use std::rc::Rc;
 
-use heatseek::{ChunkOptions, Document, HitChunk, Iem, IndexOptions, Params, PoolerSpec};
+use heatseek::{
+    ChunkOptions, Document, Filter, Fusion, HitChunk, Hybrid, Iem, IndexOptions, IndexSearch, Params,
+    PoolerSpec, Storage,
+};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use wasm_bindgen::prelude::*;
 
 use crate::control::JsControl;
 use crate::error::{Thrown, malformed};
 use crate::explain::metric;
+use crate::kept::{IndexOpening, Kept};
 use crate::model::Model;
 use crate::pooling;
 
 /// Documents of a model, found by meaning.
 #[wasm_bindgen]
 pub struct Index {
-    model: Rc<heatseek::Model>,
-    index: heatseek::Index,
+    pub(crate) model: Rc<heatseek::Model>,
+    pub(crate) index: heatseek::Index,
+    /// Where it is stored, if it is.
+    pub(crate) kept: Option<Kept>,
 }
 
 /// `IndexedText` of pkg/src/protocol.ts.
@@ -24,6 +31,53 @@ pub struct Index {
 struct Text {
     id: String,
     text: String,
+    /// JSON.
+    metadata: Option<String>,
+}
+
+/// An [`IndexedText`](Text) on its way out.
+#[derive(Serialize)]
+struct TextOut<'a> {
+    id: &'a str,
+    text: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    metadata: Option<String>,
+}
+
+/// `SearchSettings` of pkg/src/protocol.ts, but for the weights.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct SearchSettings {
+    top_k: usize,
+    /// JSON.
+    filter: Option<String>,
+    hybrid: Option<HybridSettings>,
+    per_document: Option<usize>,
+    threshold: Option<f32>,
+    diversity: Option<f32>,
+    oversampling: Option<usize>,
+}
+
+#[derive(Deserialize)]
+struct HybridSettings {
+    /// `rrf` or `scores`.
+    fusion: String,
+    k: f32,
+    weight: f32,
+}
+
+/// `RawFacet` of pkg/src/protocol.ts.
+#[derive(Serialize)]
+struct RawFacet {
+    field: String,
+    values: Vec<RawCount>,
+}
+
+#[derive(Serialize)]
+struct RawCount {
+    /// JSON.
+    value: String,
+    count: usize,
 }
 
 /// `IndexSettings` of pkg/src/protocol.ts, but for the weights.
@@ -31,6 +85,7 @@ struct Text {
 #[serde(rename_all = "camelCase")]
 struct Settings {
     metric: String,
+    storage: String,
     pooling: PoolerSpec,
     include_prompt: Option<bool>,
     truncate_dim: Option<usize>,
@@ -58,18 +113,30 @@ impl Index {
     /// An empty index, of `IndexSettings` of pkg/src/protocol.ts.
     #[wasm_bindgen(constructor)]
     pub fn new(model: &Model, settings: JsValue) -> Result<Self, JsValue> {
-        let pooling_weights = model.weights.of(&settings)?;
-        let settings: Settings = serde_wasm_bindgen::from_value(settings).map_err(malformed)?;
-        let options = IndexOptions {
-            metric: metric(&settings.metric),
-            pooling: pooling::chosen(settings.pooling),
-            pooling_weights,
-            include_prompt: settings.include_prompt,
-            truncate_dim: settings.truncate_dim,
-            late: settings.late,
-        };
-        let index = heatseek::Index::new(&model.model, options).map_err(Thrown::from)?;
-        Ok(Self { model: Rc::clone(&model.model), index })
+        let index = heatseek::Index::new(&model.model, options(model, settings)?).map_err(Thrown::from)?;
+        Ok(Self { model: Rc::clone(&model.model), index, kept: None })
+    }
+
+    /// Begins to open the index whose stored files are `names`; with none of them it is a new one, to be stored.
+    pub fn opening(model: &Model, settings: JsValue, names: Vec<String>) -> Result<IndexOpening, JsValue> {
+        IndexOpening::new(&model.model, options(model, settings)?, names)
+    }
+
+    /// What [`exported`](Self::exported) gave, as an index that is not stored.
+    pub fn imported(model: &Model, settings: JsValue, archive: &[u8]) -> Result<Self, JsValue> {
+        let mut index = Self::new(model, settings)?;
+        index.import(archive)?;
+        Ok(index)
+    }
+
+    /// Adds what [`exported`](Self::exported) gave; gives the number of documents.
+    pub fn import(&mut self, archive: &[u8]) -> Result<usize, JsValue> {
+        Ok(self.index.import(&self.model, archive).map_err(Thrown::from)?)
+    }
+
+    /// All of it as one file.
+    pub fn exported(&self) -> Result<Vec<u8>, JsValue> {
+        Ok(self.index.export(&self.model).map_err(Thrown::from)?)
     }
 
     /// That another pooling was asked for than the model's own.
@@ -87,24 +154,42 @@ impl Index {
     ) -> Result<usize, JsValue> {
         let documents: Vec<Text> = serde_wasm_bindgen::from_value(documents).map_err(malformed)?;
         let chunk: Option<ChunkOptions> = serde_wasm_bindgen::from_value(chunk).map_err(malformed)?;
-        let documents = documents.into_iter();
-        let documents =
-            documents.map(|Text { id, text }| Document { id, text, ..Document::default() }).collect();
+        let document = |Text { id, text, metadata }| {
+            let metadata = metadata.map_or(Ok(Value::Null), |json| serde_json::from_str(&json));
+            metadata.map(|metadata| Document { id, text, metadata }).map_err(unreadable)
+        };
+        let documents = documents.into_iter().map(document).collect::<Result<_, _>>()?;
         Ok(self.index.add(&self.model, documents, chunk, &control).await.map_err(Thrown::from)?)
     }
 
-    /// The best `top_k` chunks, best first: `{ id, score, chunk: { text, start, end } }[]`; `rerank` are the weights of
-    /// a second stage.
+    /// The best chunks, best first: `RawHit[]` of pkg/src/protocol.ts; `settings` are its `SearchSettings`, `rerank` the
+    /// weights of a second stage.
     pub async fn search(
         &self,
         query: String,
-        top_k: usize,
+        settings: JsValue,
         rerank: Option<Vec<u8>>,
         control: JsControl,
     ) -> Result<JsValue, JsValue> {
         let read = |bytes: Vec<u8>| Params::read(&bytes).and_then(|params| Iem::read(&params));
         let iem = rerank.map(read).transpose().map_err(Thrown::from)?;
-        let hits = self.index.search(&self.model, &query, top_k, iem.as_ref(), &control).await;
+        let settings: SearchSettings = serde_wasm_bindgen::from_value(settings).map_err(malformed)?;
+        let hybrid = settings.hybrid.map(|HybridSettings { fusion, k, weight }| {
+            let by_rank = Fusion::ReciprocalRank { k };
+            Hybrid { fusion: if fusion == "scores" { Fusion::ScoreSum } else { by_rank }, weight }
+        });
+        let defaults = IndexSearch::default();
+        let options = IndexSearch {
+            top_k: settings.top_k,
+            filter: filter(settings.filter)?,
+            hybrid,
+            rerank: iem.as_ref(),
+            per_document: settings.per_document,
+            threshold: settings.threshold,
+            diversity: settings.diversity,
+            oversampling: settings.oversampling.unwrap_or(defaults.oversampling),
+        };
+        let hits = self.index.search(&self.model, &query, &options, &control).await;
         let hits = hits.map_err(Thrown::from)?;
         let hits: Vec<_> = hits
             .iter()
@@ -117,10 +202,64 @@ impl Index {
         Ok(serde_wasm_bindgen::to_value(&hits).map_err(malformed)?)
     }
 
+    /// `RawFacet[]` of pkg/src/protocol.ts: of each field the `most` frequent values among the documents that meet `condition`.
+    pub fn facets(
+        &self,
+        fields: Vec<String>,
+        condition: Option<String>,
+        most: usize,
+    ) -> Result<JsValue, JsValue> {
+        let condition = filter(condition)?;
+        let fields: Vec<&str> = fields.iter().map(String::as_str).collect();
+        let facets = self.index.facets(&fields, condition.as_ref(), most).into_iter().map(|facet| {
+            let values = facet.counts.into_iter();
+            let values = values.map(|(value, count)| RawCount { value: value.to_string(), count }).collect();
+            RawFacet { field: facet.field, values }
+        });
+        Ok(serde_wasm_bindgen::to_value(&facets.collect::<Vec<_>>()).map_err(malformed)?)
+    }
+
+    /// All documents, in the order they were added: `IndexedText[]` of pkg/src/protocol.ts.
+    pub fn documents(&self) -> Result<JsValue, JsValue> {
+        let documents = self.index.iter().map(|Document { id, text, metadata }| TextOut {
+            id,
+            text,
+            metadata: (!metadata.is_null()).then(|| metadata.to_string()),
+        });
+        Ok(serde_wasm_bindgen::to_value(&documents.collect::<Vec<_>>()).map_err(malformed)?)
+    }
+
     /// Removes documents by id; gives how many there were.
     pub fn remove(&mut self, ids: Vec<String>) -> usize {
         ids.iter().filter(|id| self.index.remove(id)).count()
     }
+}
+
+fn options(model: &Model, settings: JsValue) -> Result<IndexOptions, JsValue> {
+    let pooling_weights = model.weights.of(&settings)?;
+    let settings: Settings = serde_wasm_bindgen::from_value(settings).map_err(malformed)?;
+    Ok(IndexOptions {
+        metric: metric(&settings.metric),
+        storage: Storage::named(&settings.storage).unwrap_or_default(),
+        pooling: pooling::chosen(settings.pooling),
+        pooling_weights,
+        include_prompt: settings.include_prompt,
+        truncate_dim: settings.truncate_dim,
+        late: settings.late,
+    })
+}
+
+fn filter(json: Option<String>) -> Result<Option<Filter>, JsValue> {
+    let read = |json: String| -> Result<Filter, JsValue> {
+        let json: Value = serde_json::from_str(&json).map_err(unreadable)?;
+        Ok(Filter::parse(&json).map_err(Thrown::from)?)
+    };
+    json.map(read).transpose()
+}
+
+/// JSON comes from `JSON.stringify`: what of it cannot be read here is deeper than 127 levels.
+fn unreadable(error: serde_json::Error) -> Thrown {
+    Thrown::new("invalid_input", format!("metadata or filter: {error}; expected JSON of at most 100 levels"))
 }
 
 impl<'a> RawChunk<'a> {

@@ -10,6 +10,7 @@ mod extras;
 mod files;
 mod image;
 mod index;
+mod kept;
 mod layout;
 mod model;
 mod pooling;

@@ -37,6 +37,16 @@ impl Embeddings {
     pub fn row(&self, index: usize) -> &[f32] {
         &self.data[index * self.shape[1]..][..self.shape[1]]
     }
+
+    /// The vector or vectors of each text.
+    pub(crate) fn each(&self) -> impl Iterator<Item = &[f32]> {
+        let counts = (0..self.tokens.len()).map(|text| self.counts.as_ref().map_or(1, |counts| counts[text]));
+        counts.scan(0, |first, count| {
+            let vectors = &self.data[*first * self.shape[1]..][..count * self.shape[1]];
+            *first += count;
+            Some(vectors)
+        })
+    }
 }
 
 /// Options made ready for texts.

@@ -5,7 +5,8 @@ use heatseek_image::ImageError;
 use heatseek_model::ModelError;
 use heatseek_ops::{BatchError, ExecutorError, ProgramError};
 use heatseek_pool::PoolError;
-use heatseek_search::SearchError;
+use heatseek_search::store::StoreError;
+use heatseek_search::{FilterError, RankingError, SearchError};
 use heatseek_text::TextError;
 use thiserror::Error;
 
@@ -38,6 +39,15 @@ pub enum Error {
     /// The index.
     #[error(transparent)]
     Search(#[from] SearchError),
+    /// How hits are ranked.
+    #[error(transparent)]
+    Ranking(#[from] RankingError),
+    /// Which hits are wanted.
+    #[error(transparent)]
+    Filter(#[from] FilterError),
+    /// A stored index.
+    #[error(transparent)]
+    Store(#[from] StoreError),
     /// The pooling asked for.
     #[error(transparent)]
     Pool(#[from] PoolError),
@@ -73,7 +83,7 @@ impl From<Cancelled> for Error {
 
 impl Error {
     /// A stable word for programs: `invalid_input`, `unsupported`, `model_invalid`, `not_found`,
-    /// `device_lost`, `out_of_memory`, `aborted` or `internal`.
+    /// `device_lost`, `out_of_memory`, `aborted`, `locked` or `index_invalid` (of a stored index), or `internal`.
     pub fn code(&self) -> &'static str {
         match self {
             // A fault of the call, not of the files.
@@ -97,6 +107,12 @@ impl Error {
             Error::Text(_) | Error::Search(_) | Error::Pool(_) | Error::InvalidInput { .. } => {
                 "invalid_input"
             }
+            Error::Ranking(_) | Error::Filter(_) => "invalid_input",
+            Error::Store(StoreError::NotFound) => "not_found",
+            Error::Store(StoreError::Version { .. }) => "unsupported",
+            Error::Store(StoreError::Identity { .. } | StoreError::Invalid { .. }) => "invalid_input",
+            Error::Store(StoreError::Locked { .. }) => "locked",
+            Error::Store(_) => "index_invalid",
             Error::Aborted => "aborted",
             Error::Executor(ExecutorError::Unsupported { .. }) => "unsupported",
             Error::Executor(ExecutorError::Lost { .. }) => "device_lost",

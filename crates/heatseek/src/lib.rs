@@ -61,10 +61,13 @@ pub use heatseek_ops::{HeadFusion, LocalFuture, Pooling, Tuning};
 pub use heatseek_pool::{
     Iem, Kind, Params, PoolError, Pooled, Pooler, PoolerSpec, Row, RowInfo, Sizes, rows,
 };
-pub use heatseek_search::{Metric, Precision, Quantized, Ranges, SearchError, max_sim, quantize};
+pub use heatseek_search::{
+    Facet, Filter, FilterError, Fusion, Metric, Precision, Quantized, Ranges, RankingError, Rescore,
+    SearchError, Storage, max_sim, quantize, store,
+};
 pub use heatseek_text::{ChunkOptions, needs_patterns};
 pub use image::{ImageEmbeddings, ImageModel, ImageOptions};
-pub use index::{Document, Hit, HitChunk, Index, IndexOptions};
+pub use index::{Document, Hit, HitChunk, Hybrid, Index, IndexOptions, IndexSearch};
 pub use info::{DeviceReport, ModelInfo};
 pub use model::{Loader, Model};
 pub use neuron::{NeuronOptions, NeuronView};

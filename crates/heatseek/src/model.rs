@@ -6,6 +6,7 @@ use heatseek_ops::{Batch, ExecutorError, Pooling, Program};
 use heatseek_text::{TextError, Tokenizer};
 
 use crate::device::{self, Encoder};
+use crate::index::fingerprint;
 use crate::runner::Runner;
 use crate::{Control, DeviceChoice, Error, LoadOptions, ModelInfo, Progress, Stage, image};
 
@@ -125,6 +126,7 @@ impl Loader {
         control.progress(Progress { stage: Stage::Read, loaded: 1, total: steps });
         control.checkpoint().await?;
         let text_model = TextModel::load(&files)?;
+        let fingerprint = fingerprint(&files);
         let tokenizer = if text_model.spec().do_lower_case { tokenizer.lower_casing()? } else { tokenizer };
         let tokenizer = match text_model.padding() {
             Some(padding) => tokenizer.padding(&padding.token, padding.left)?,
@@ -133,7 +135,7 @@ impl Loader {
         control.progress(Progress { stage: Stage::Read, loaded: steps, total: steps });
         control.checkpoint().await?;
         let active = device::open(&text_model, &self.options, self.gpu, control).await?;
-        Ok(Model { runner: Runner::new(text_model, self.options, active), tokenizer })
+        Ok(Model { runner: Runner::new(text_model, self.options, active), tokenizer, fingerprint })
     }
 }
 
@@ -141,6 +143,8 @@ impl Loader {
 pub struct Model {
     pub(crate) runner: Runner<TextModel>,
     pub(crate) tokenizer: Tokenizer,
+    /// What tells its files from another model's.
+    pub(crate) fingerprint: String,
 }
 
 impl Model {

@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 
 use heatseek::{
-    ChunkOptions, DeviceChoice, Document, EmbedOptions, Index, IndexOptions, LoadOptions, Model, ModelFiles,
-    NoControl, PoolerSpec, block_on, max_sim, rows,
+    ChunkOptions, DeviceChoice, Document, EmbedOptions, Index, IndexOptions, IndexSearch, LoadOptions, Model,
+    ModelFiles, NoControl, PoolerSpec, block_on, max_sim, rows,
 };
 
 const TEXTS: [&str; 4] = [
@@ -175,7 +175,13 @@ fn an_index_of_several_vectors_finds_what_brute_force_finds() {
         |text: &str| max_sim(&query.data, &embed(&model, &[text], &unit).data, query.shape[1]).unwrap();
     let mut order = texts.map(|text| (text, score(text)));
     order.sort_by(|a, b| b.1.total_cmp(&a.1));
-    let hits = block_on(index.search(&model, "how do bees find the sun", 9, None, &NoControl)).unwrap();
+    let hits = block_on(index.search(
+        &model,
+        "how do bees find the sun",
+        &IndexSearch { top_k: 9, ..IndexSearch::default() },
+        &NoControl,
+    ))
+    .unwrap();
     assert_eq!(hits.iter().map(|hit| hit.id.as_str()).collect::<Vec<_>>(), order.map(|(text, _)| text));
     hits.iter().zip(order).for_each(|(hit, (_, score))| assert!((hit.score - score).abs() < 1e-4));
 }

@@ -1,6 +1,5 @@
 //! Few segments of live documents in place of many of dead ones.
 
-use std::collections::BTreeSet;
 use std::ops::Range;
 
 use super::error::Fault;
@@ -140,12 +139,12 @@ impl Store {
 
     /// What the segments of a run removed from those outside.
     fn live_tombstones(&self, run: &Range<usize>) -> Vec<Place> {
-        let outside = self.states.iter().enumerate().filter(|(at, _)| !run.contains(at));
-        let outside: BTreeSet<u32> = outside.map(|(_, state)| state.entry.number).collect();
+        let is_outside = |number: u32| {
+            let mut states = self.states.iter().enumerate();
+            states.any(|(at, state)| state.entry.number == number && !run.contains(&at))
+        };
         let removes = self.states[run.clone()].iter().flat_map(|state| &state.removes);
-        let removes: BTreeSet<Place> =
-            removes.filter(|place| outside.contains(&place.segment)).copied().collect();
-        removes.into_iter().collect()
+        removes.filter(|place| is_outside(place.segment)).copied().collect()
     }
 }
 

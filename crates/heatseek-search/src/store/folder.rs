@@ -13,7 +13,7 @@ use super::{Batch, Commit, CompactionPolicy, Files, Identity, Segment, Store, St
 /// ends.
 const LOCK: &str = "writer.lock";
 /// How often a reader begins again because a writer removed what it was about to read.
-const READ_TRIES: usize = 3;
+const READ_TRIES: usize = 10;
 
 /// An index in a folder, open to be written to. Only one is at a time, among all processes of the machine.
 #[derive(Debug)]

@@ -1,6 +1,6 @@
 //! What an index's vectors were made with.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -67,27 +67,28 @@ pub struct Identity {
     /// Their elements.
     pub width: u32,
     /// Whatever else matters, by name.
-    #[serde(default)]
     pub settings: BTreeMap<String, String>,
 }
 
 impl Identity {
     /// Fails with what differs in `given`.
     pub(crate) fn check(&self, given: &Self) -> Result<(), StoreError> {
-        let (index, given) = (self.named(), given.named());
-        let names: BTreeSet<&String> = index.keys().chain(given.keys()).collect();
-        let of = |named: &BTreeMap<String, String>, name: &String| {
-            named.get(name).map_or_else(|| "unset".to_owned(), |value| format!("`{value}`"))
+        let mut differences = Vec::new();
+        let mut compare = |setting: &str, index: Option<&String>, given: Option<&String>| {
+            if index != given {
+                let text =
+                    |value: Option<&String>| value.map_or_else(|| "unset".to_owned(), |v| format!("`{v}`"));
+                let (setting, index, given) = (setting.to_owned(), text(index), text(given));
+                differences.push(Difference { setting, index, given });
+            }
         };
-        let differences: Vec<Difference> = names
-            .into_iter()
-            .filter(|&name| index.get(name) != given.get(name))
-            .map(|name| Difference {
-                setting: name.clone(),
-                index: of(&index, name),
-                given: of(&given, name),
-            })
-            .collect();
+        for ((name, index), (_, given)) in self.fields().iter().zip(&given.fields()) {
+            compare(name, Some(index), Some(given));
+        }
+        let unknown = given.settings.keys().filter(|name| !self.settings.contains_key(*name));
+        for name in self.settings.keys().chain(unknown) {
+            compare(&format!("setting {name}"), self.settings.get(name), given.settings.get(name));
+        }
         if differences.is_empty() { Ok(()) } else { Err(StoreError::Identity { differences }) }
     }
 
@@ -99,19 +100,14 @@ impl Identity {
         Err(Fault::new("width", format!("1 to {MAX_WIDTH}"), self.width.to_string()))
     }
 
-    fn named(&self) -> BTreeMap<String, String> {
-        let Self { model, fingerprint, pooling, metric, dtype, width, settings } = self;
-        let (dtype, width) = (dtype.to_string(), width.to_string());
-        let own = [
-            ("model", model),
-            ("fingerprint", fingerprint),
-            ("pooling", pooling),
-            ("metric", metric),
-            ("dtype", &dtype),
-            ("width", &width),
-        ];
-        // A setting of such a name does not hide the field.
-        let settings = settings.iter().map(|(name, value)| (format!("setting {name}"), value.clone()));
-        own.into_iter().map(|(name, value)| (name.to_owned(), value.clone())).chain(settings).collect()
+    fn fields(&self) -> [(&'static str, String); 6] {
+        [
+            ("model", self.model.clone()),
+            ("fingerprint", self.fingerprint.clone()),
+            ("pooling", self.pooling.clone()),
+            ("metric", self.metric.clone()),
+            ("dtype", self.dtype.to_string()),
+            ("width", self.width.to_string()),
+        ]
     }
 }

@@ -1,5 +1,6 @@
 //! The manifest: what an index consists of, with a sum over itself.
 
+use std::collections::BTreeSet;
 use std::fmt::Write;
 
 use serde::{Deserialize, Serialize};
@@ -133,16 +134,15 @@ impl Manifest {
             return Err(Fault::new("generation", "a number of commits", self.generation.to_string()));
         }
         self.identity.check_width()?;
-        let mut numbers: Vec<u32> = Vec::with_capacity(self.segments.len());
+        let mut numbers = BTreeSet::new();
         for entry in &self.segments {
             entry.check(self.next_segment)?;
-            numbers.push(entry.number);
+            if !numbers.insert(entry.number) {
+                let got = format!("two of {}", entry.number);
+                return Err(Fault::new("segments", "a number for each", got));
+            }
         }
-        numbers.sort_unstable();
-        match numbers.windows(2).find(|pair| pair[0] == pair[1]) {
-            Some(pair) => Err(Fault::new("segments", "a number for each", format!("two of {}", pair[0]))),
-            None => Ok(()),
-        }
+        Ok(())
     }
 }
 

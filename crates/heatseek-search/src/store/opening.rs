@@ -97,8 +97,9 @@ impl Opening {
         if let Some(identity) = identity {
             identity.check_width().map_err(Fault::in_call)?;
         }
-        let listed: BTreeSet<Name> =
-            names.into_iter().filter_map(|name| Name::parse(name.as_ref())).collect();
+        // One after the other, here and elsewhere: to collect a set brings a sort of its own into the module.
+        let mut listed = BTreeSet::new();
+        listed.extend(names.into_iter().filter_map(|name| Name::parse(name.as_ref())));
         let slots = [0, 1]
             .map(|slot| if listed.contains(&Name::Manifest(slot)) { Slot::Wanted } else { Slot::Absent });
         let (skipped, unused) = (Vec::new(), Vec::new());
@@ -159,11 +160,11 @@ impl Opening {
             Some(Candidate { slot, manifest, contents: Some(contents), .. }) => {
                 let newer = self.unused.iter().filter(|other| other.generation > manifest.generation);
                 let entries = newer.chain([&manifest]).flat_map(|manifest| &manifest.segments);
-                let needed: BTreeSet<&str> =
-                    entries.flat_map(SegmentEntry::files).map(|file| file.name.as_str()).collect();
-                let segments =
-                    self.listed.iter().filter(|name| name.segment().is_some()).map(Name::to_string);
-                let remove = segments.filter(|name| !needed.contains(name.as_str())).collect();
+                let mut needed = BTreeSet::new();
+                needed
+                    .extend(entries.flat_map(SegmentEntry::files).filter_map(|file| Name::parse(&file.name)));
+                let left = self.listed.difference(&needed).filter(|name| name.segment().is_some());
+                let remove = left.map(Name::to_string).collect();
                 let Contents { segments, states, places } = contents;
                 let next = Next { slot: 1 - slot, generation: next_generation, segment: next_segment };
                 let store = Store::new(manifest, next, states, places);
@@ -264,7 +265,14 @@ impl Opening {
     /// Gives the candidate up for the one before it.
     fn skip(&mut self, error: StoreError) -> Result<(), StoreError> {
         if let Some(Candidate { slot, manifest, .. }) = self.candidate.take() {
-            let reason = format!("{}: {error}", MANIFESTS[slot]);
+            let reason = match error {
+                // Without what to do, which is said once.
+                StoreError::Damaged { file, expected, got } => {
+                    format!("{file}: expected {expected}, got {got}")
+                }
+                other => other.to_string(),
+            };
+            let reason = format!("{}: {reason}", MANIFESTS[slot]);
             self.skipped.push(Skipped { generation: Some(manifest.generation), reason });
             self.unused.push(manifest);
         }

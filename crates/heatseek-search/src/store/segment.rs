@@ -95,6 +95,7 @@ pub(crate) struct Place {
 
 /// What the counts of a segment are, by its manifest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct Counts {
     pub(crate) documents: u32,
     pub(crate) chunks: u32,

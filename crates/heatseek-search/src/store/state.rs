@@ -1,6 +1,6 @@
 //! What a writer knows of the index it writes to.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::Range;
 
 use super::error::Fault;
@@ -122,13 +122,13 @@ impl Store {
         self.check_tidy()?;
         batch.add.check(self.identity()).map_err(Fault::in_call)?;
         let added = batch.add.documents.iter().map(|document| &document.id);
-        let known: BTreeSet<(Place, &String)> =
-            batch.remove.iter().chain(added).filter_map(|id| Some((*self.places.get(id)?, id))).collect();
-        let removes: Vec<Place> = known.iter().map(|(place, _)| *place).collect();
+        let mut known: BTreeMap<Place, &String> = BTreeMap::new();
+        known.extend(batch.remove.iter().chain(added).filter_map(|id| Some((*self.places.get(id)?, id))));
+        let removes: Vec<Place> = known.keys().copied().collect();
         if removes.is_empty() && batch.add.documents.is_empty() {
             return Ok(self.nothing(Vec::new()));
         }
-        let forgotten = known.into_iter().map(|(_, id)| id.clone()).collect();
+        let forgotten = known.into_values().cloned().collect();
         let end = self.states.len();
         self.replace(end..end, Some(&batch.add), removes.clone(), removes, forgotten)
     }

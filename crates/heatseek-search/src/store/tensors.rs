@@ -28,7 +28,8 @@ pub(crate) struct Tensor {
 #[derive(Debug)]
 pub(crate) struct Header {
     start: u64,
-    tensors: BTreeMap<String, Tensor>,
+    /// By place.
+    tensors: Vec<(String, Tensor)>,
 }
 
 impl Header {
@@ -47,21 +48,23 @@ impl Header {
         let mut entries: BTreeMap<String, Value> =
             serde_json::from_slice(json).map_err(|e| bad("a JSON object", e.to_string()))?;
         entries.remove("__metadata__");
-        let mut tensors = BTreeMap::new();
+        let mut tensors = Vec::with_capacity(entries.len());
         for (name, entry) in entries {
             let tensor =
                 Tensor::deserialize(entry).map_err(|e| bad("tensors", format!("{e} in `{name}`")))?;
-            tensors.insert(name, tensor);
+            tensors.push((name, tensor));
         }
+        tensors.sort_unstable_by_key(|(_, tensor)| tensor.data_offsets);
         // Both lie within the file.
         let start = 8 + length;
-        let mut ranges: Vec<[u64; 2]> = tensors.values().map(|tensor| tensor.data_offsets).collect();
-        ranges.sort_unstable();
-        ranges
+        tensors
             .iter()
-            .try_fold(0, |end, &[from, to]| (from == end && to >= from).then_some(to))
+            .try_fold(0, |end, (_, tensor)| {
+                let [from, to] = tensor.data_offsets;
+                (from == end && to >= from).then_some(to)
+            })
             .filter(|end| total.checked_sub(start) == Some(*end))
-            .ok_or_else(|| bad("tensors that cover the data without overlap", format!("{ranges:?}")))?;
+            .ok_or_else(|| bad("tensors that cover the data without overlap", "others".into()))?;
         Ok(Self { start, tensors })
     }
 
@@ -97,13 +100,12 @@ impl Header {
         Ok(bytes)
     }
 
-    /// Names and the bytes of the file that they stand for.
-    pub(crate) fn ranges(&self) -> impl Iterator<Item = (&str, Range<u64>)> {
-        let of = |tensor: &Tensor| {
+    /// All tensors in the order in which they lie in the file, with the bytes of it that they are.
+    pub(crate) fn entries(&self) -> impl Iterator<Item = (&str, &Tensor, Range<u64>)> {
+        self.tensors.iter().map(|(name, tensor)| {
             let [from, to] = tensor.data_offsets;
-            self.start + from..self.start + to
-        };
-        self.tensors.iter().map(move |(name, tensor)| (name.as_str(), of(tensor)))
+            (name.as_str(), tensor, self.start + from..self.start + to)
+        })
     }
 
     /// Where in the file the tensor lies that has this name, dtype and shape, of elements of `size` bytes.
@@ -117,7 +119,8 @@ impl Header {
         let expected = || format!("{dtype} {shape:?}");
         let tensor = self
             .tensors
-            .get(name)
+            .iter()
+            .find_map(|(known, tensor)| (known == name).then_some(tensor))
             .ok_or_else(|| Fault::new(format!("tensor `{name}`"), expected(), "none"))?;
         let [from, to] = tensor.data_offsets;
         let bytes = shape.iter().try_fold(size, |bytes, &extent| bytes.checked_mul(extent));
@@ -201,7 +204,7 @@ mod tests {
             let cut =
                 if random & (1 << 50) == 0 { bytes.len() } else { (random >> 40) as usize % bytes.len() };
             if let Ok(header) = Header::read(&bytes[..cut], cut as u64) {
-                assert!(header.ranges().all(|(_, range)| range.end <= cut as u64));
+                assert!(header.entries().all(|(_, _, range)| range.end <= cut as u64));
             }
         }
     }

@@ -85,11 +85,15 @@ fn rows(vectors: &mut SegmentVectors, draw: &mut Draw) -> u32 {
     count
 }
 
+/// The bytes of a vector and its scale.
+type Row = (Vec<u8>, Option<f32>);
+
 /// A document with all that an index holds of it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Held {
     document: StoredDocument,
-    chunks: Vec<(u32, u32, Vec<(Vec<u8>, Option<f32>)>)>,
+    /// First byte and end in the text, and the vectors.
+    chunks: Vec<(u32, u32, Vec<Row>)>,
 }
 
 /// What an index should hold, or does, in order.

@@ -2,6 +2,8 @@
 
 use std::fs;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use heatseek_search::store::{Batch, Check, CompactionPolicy, FolderStore, Segment, StoreError, VectorDtype};
 
@@ -54,6 +56,42 @@ fn one_writes_and_many_read() {
     let (index, contents) = FolderStore::open(&folder.0.join("deeper"), &identity, Check::Full).unwrap();
     assert!(Holdings::of(&contents.segments) == holdings);
     assert_eq!(index.store().segments(), 1);
+}
+
+#[test]
+fn a_reader_sees_whole_states_while_somebody_writes() {
+    let folder = Folder::new("reader");
+    let identity = identity(VectorDtype::Bits, 40);
+    let (mut index, _) = FolderStore::open(&folder.0, &identity, Check::Full).unwrap();
+    let mut states = vec![Holdings::default()];
+    for k in 1..=40 {
+        let mut next = states[states.len() - 1].clone();
+        next.apply(&operation(&identity, 4, k));
+        states.push(next);
+    }
+    let done = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            for k in 1..=40 {
+                match operation(&identity, 4, k) {
+                    Operation::Commit(batch) => index.commit(&batch).unwrap(),
+                    Operation::Compact(policy) => drop(index.compact(&policy).unwrap()),
+                }
+                // Nobody commits so often that a reader never gets to the end.
+                std::thread::sleep(Duration::from_millis(5));
+            }
+            done.store(true, Ordering::Release);
+        });
+        let (mut at, mut reads) = (0, 0);
+        while !done.load(Ordering::Acquire) {
+            let read = FolderStore::read(&folder.0, Some(&identity), Check::Full).unwrap();
+            let held = Holdings::of(&read.segments);
+            let now = states.iter().skip(at).position(|state| *state == held);
+            at += now.expect("a state that is not older than the last one seen");
+            reads += 1;
+        }
+        assert!(reads > 3 && at > 0, "{reads} reads up to {at}");
+    });
 }
 
 #[test]

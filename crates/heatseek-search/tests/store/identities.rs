@@ -29,7 +29,7 @@ fn another_model_or_pooling_is_named_with_what_to_do() {
     assert_eq!(
         error.to_string(),
         "this index was made with model `all-MiniLM-L6-v2` (not `bge-small-en`), pooling `mean` (not `cls`), \
-         setting late `false` (not unset), setting prompt unset (not `query: `), width `8` (not `9`): open it with \
+         width `8` (not `9`), setting late `false` (not unset), setting prompt unset (not `query: `): open it with \
          those, or index the documents again with the new ones"
     );
     let StoreError::Identity { differences } = error else { panic!("{error}") };

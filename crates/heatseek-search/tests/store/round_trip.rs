@@ -76,21 +76,22 @@ fn batches_that_do_not_fit_are_refused_and_change_nothing() {
     };
     let mut nested = Value::Null;
     (0..200).for_each(|_| nested = json!([nested]));
-    let spoil: [(&str, Box<dyn Fn(&mut Segment)>); 11] = [
-        ("width", Box::new(|add| add.vectors.width = 1)),
-        ("dtype", Box::new(|add| add.vectors.dtype = VectorDtype::Bits)),
-        ("half a vector", Box::new(|add| add.vectors.data.push(1))),
-        ("no scale", Box::new(|add| add.vectors.scales.clear())),
-        ("scale", Box::new(|add| add.vectors.scales[0] = f32::NAN)),
-        ("twice", Box::new(|add| add.documents.push(add.documents[0].clone()))),
-        ("deep metadata", Box::new(|add| add.documents[0].metadata = nested.clone())),
-        ("document", Box::new(|add| add.chunks[0].document = 1)),
-        ("half a character", Box::new(|add| add.chunks[0].end = 1)),
-        ("end before start", Box::new(|add| (add.chunks[0].start, add.chunks[0].end) = (2, 0))),
-        ("rows", Box::new(|add| add.chunks[0].first_row = u32::MAX)),
+    type Spoil<'a> = &'a dyn Fn(&mut Segment);
+    let spoil: [(&str, Spoil); 11] = [
+        ("width", &|add| add.vectors.width = 1),
+        ("dtype", &|add| add.vectors.dtype = VectorDtype::Bits),
+        ("half a vector", &|add| add.vectors.data.push(1)),
+        ("no scale", &|add| add.vectors.scales.clear()),
+        ("scale", &|add| add.vectors.scales[0] = f32::NAN),
+        ("twice", &|add| add.documents.push(add.documents[0].clone())),
+        ("deep metadata", &|add| add.documents[0].metadata = nested.clone()),
+        ("document", &|add| add.chunks[0].document = 1),
+        ("half a character", &|add| add.chunks[0].end = 1),
+        ("end before start", &|add| (add.chunks[0].start, add.chunks[0].end) = (2, 0)),
+        ("rows", &|add| add.chunks[0].first_row = u32::MAX),
     ];
     let before = disk.clone();
-    for (name, spoil) in &spoil {
+    for (name, spoil) in spoil {
         let mut add = good.clone();
         spoil(&mut add);
         let refused = store.commit(&Batch { add, remove: Vec::new() });

@@ -28,6 +28,7 @@ const HEATSEEK_OWN: [&str; 13] = [
 const DOCUMENTS: &[&str] = &[
     "README.md",
     "ARCHITECTURE.md",
+    "docs/index-format.md",
     "docs/native.md",
     "docs/performance.md",
     "docs/pooling.md",

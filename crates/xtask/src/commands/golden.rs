@@ -28,6 +28,7 @@ const SCRIPTS: &[&[&str]] = &[
     &["tests/golden/make_ablations.py", "--golden", "tests/golden"],
     &["tests/golden/make_poolers.py", "--out", "tests/golden"],
     &["tests/golden/make_retrieval_metrics.py", "--out", "tests/golden"],
+    &["tests/golden/make_bm25.py", "--out", "tests/golden"],
     &["tests/golden/images.py", "--out", "tests/golden/images"],
     &["tests/golden/make_pooler_sets.py", "--out", "tests/golden"],
     &["tests/golden/make_quantized.py", "--out", "tests/golden/quantized"],

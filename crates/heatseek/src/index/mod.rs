@@ -1,14 +1,28 @@
 //! Documents found by meaning.
 
+mod fingerprint;
+mod search;
+mod stored;
+mod vectors;
+
+use std::cell::OnceCell;
+use std::collections::{HashMap, HashSet};
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::ops::Range;
 use std::rc::Rc;
 
-use heatseek_pool::{Iem, Params, PoolerSpec};
-use heatseek_search::{FlatIndex, Metric, MultiIndex, Scored, SearchOptions, Storage, TopK};
+use heatseek_pool::{Params, PoolerSpec};
+use heatseek_search::{Metric, Storage, TextIndex};
 use heatseek_text::{Chunk, ChunkOptions};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use self::stored::Changes;
+use self::vectors::ChunkVectors;
 use crate::{Control, EmbedOptions, Error, Model, Progress, Stage};
+
+pub(crate) use fingerprint::fingerprint;
+pub use search::{Hybrid, IndexSearch};
 
 /// Passages embedded between two looks at the caller's wishes.
 const BLOCK: usize = 64;
@@ -55,6 +69,8 @@ pub struct IndexOptions {
     /// How two vectors are compared. Of a pooling that gives several, texts are compared by MaxSim, the sum of what
     /// each of the query's vectors has in common with the most similar of the passage's.
     pub metric: Metric,
+    /// What vectors are stored as; of a pooling that gives several, `F32` only.
+    pub storage: Storage,
     /// How tokens become vectors; `None` is the model's own.
     pub pooling: Option<PoolerSpec>,
     /// Learned parameters of that pooling.
@@ -79,24 +95,29 @@ impl IndexOptions {
     }
 }
 
-/// How many times as many passages as are wanted a pair scorer looks at.
-const RERANKED: usize = 4;
-
 /// Documents, split into passages, each with its vectors.
 #[derive(Debug)]
 pub struct Index {
     options: IndexOptions,
-    vectors: Vectors,
-    documents: Vec<Option<Document>>,
-    /// Which document a passage is of, and where; its id among the vectors is an index into this.
+    vectors: ChunkVectors,
+    /// In the order they were added; those that were removed leave a gap.
+    documents: Vec<Option<Entry>>,
+    /// Where among them each id is.
+    places: HashMap<String, usize>,
+    /// Which document a passage is of, and where; its number here is its id among the vectors.
     chunks: Vec<(usize, Chunk)>,
+    words: OnceCell<TextIndex>,
+    /// A passage by the hash of its text: the last of those that have it, which may have been removed.
+    twins: HashMap<u64, u64>,
+    /// What is not stored yet, if it is kept anywhere.
+    changes: Option<Changes>,
 }
 
-/// The vectors of passages by id.
+/// A document and its passages among all.
 #[derive(Debug)]
-enum Vectors {
-    One(FlatIndex),
-    Several(MultiIndex),
+struct Entry {
+    document: Document,
+    chunks: Range<usize>,
 }
 
 impl Index {
@@ -109,11 +130,21 @@ impl Index {
         if options.late {
             model.late_pooling(&options.embed())?;
         }
-        let vectors = match way.gives_several() {
-            true => Vectors::Several(MultiIndex::new(way.width(), options.metric)),
-            false => Vectors::One(FlatIndex::new(way.width(), options.metric, Storage::F32)),
-        };
-        Ok(Self { options, vectors, documents: Vec::new(), chunks: Vec::new() })
+        let vectors = ChunkVectors::new(way.gives_several(), way.width(), options.metric, options.storage)?;
+        Ok(Self::of(options, vectors))
+    }
+
+    fn of(options: IndexOptions, vectors: ChunkVectors) -> Self {
+        Self {
+            options,
+            vectors,
+            documents: Vec::new(),
+            places: HashMap::new(),
+            chunks: Vec::new(),
+            words: OnceCell::new(),
+            twins: HashMap::new(),
+            changes: None,
+        }
     }
 
     /// That another pooling was asked for than the model's own.
@@ -126,10 +157,7 @@ impl Index {
 
     /// Passages held.
     pub fn len(&self) -> usize {
-        match &self.vectors {
-            Vectors::One(vectors) => vectors.len(),
-            Vectors::Several(vectors) => vectors.len(),
-        }
+        self.vectors.len()
     }
 
     /// Whether it holds nothing.
@@ -139,12 +167,24 @@ impl Index {
 
     /// Documents held.
     pub fn documents(&self) -> usize {
-        self.documents.iter().flatten().count()
+        self.places.len()
+    }
+
+    /// The documents, in the order they were added.
+    pub fn iter(&self) -> impl Iterator<Item = &Document> {
+        self.documents.iter().flatten().map(|entry| &entry.document)
+    }
+
+    /// The document of this id.
+    pub fn get(&self, id: &str) -> Option<&Document> {
+        let place = *self.places.get(id)?;
+        self.documents[place].as_ref().map(|entry| &entry.document)
     }
 
     /// Adds documents, or replaces those whose id is known. `None` as `chunk` embeds each document whole
     /// (cut at the model's limit). Returns the passages added. A document is added whole or not at all:
-    /// cancellation keeps those that were finished.
+    /// cancellation keeps those that were finished. Passages of the same text are embedded once, unless they are read with
+    /// the text around them.
     ///
     /// # Errors
     /// [`Error`]: chunk options that make no sense, cancellation, a device that cannot go on.
@@ -182,27 +222,17 @@ impl Index {
                 block.push(next);
             }
             let inner = Offset { control, added, total };
-            let texts =
-                || block.iter().flat_map(|(d, chunks)| chunks.iter().map(|c| &d.text[c.start..c.end]));
-            let embeddings = match (&block[..], late && chunk.is_some()) {
+            let vectors = match (&block[..], late && chunk.is_some()) {
                 ([(document, chunks)], true) => {
-                    model.embed_late(&document.text, chunks, &embed, &inner).await?
+                    let embeddings = model.embed_late(&document.text, chunks, &embed, &inner).await?;
+                    embeddings.each().map(<[f32]>::to_vec).collect()
                 }
-                _ => model.embed(&texts().collect::<Vec<_>>(), &embed, &inner).await?,
+                _ => self.embed_once(model, &block, &embed, &inner).await?,
             };
-            let mut rows = 0..0;
-            let mut passage = 0;
+            let mut vectors = vectors.iter();
             for (document, chunks) in block {
-                let mut vectors = Vec::with_capacity(chunks.len());
-                for _ in &chunks {
-                    let several = embeddings.counts.as_ref().map_or(1, |counts| counts[passage]);
-                    rows = rows.end..rows.end + several;
-                    vectors.push(
-                        &embeddings.data[rows.start * embeddings.shape[1]..rows.end * embeddings.shape[1]],
-                    );
-                    passage += 1;
-                }
-                self.insert(document, &chunks, &vectors)?;
+                let of: Vec<&[f32]> = vectors.by_ref().take(chunks.len()).map(|vector| &vector[..]).collect();
+                self.insert(document, &chunks, &of)?;
             }
             added += count;
             control.progress(progress(added));
@@ -212,81 +242,78 @@ impl Index {
 
     /// Removes a document; `false` if there is none of this id.
     pub fn remove(&mut self, id: &str) -> bool {
-        let Some(place) = self.documents.iter().position(|d| d.as_ref().is_some_and(|d| d.id == id)) else {
-            return false;
-        };
-        self.documents[place] = None;
-        let of_document = self.chunks.iter().enumerate().filter(|(_, (document, _))| *document == place);
-        for (chunk, _) in of_document {
-            match &mut self.vectors {
-                Vectors::One(vectors) => vectors.remove(chunk as u64),
-                Vectors::Several(vectors) => vectors.remove(chunk as u64),
-            };
+        let Some(place) = self.places.remove(id) else { return false };
+        if let Some(Entry { chunks, .. }) = self.documents[place].take() {
+            for chunk in chunks {
+                self.vectors.remove(chunk as u64);
+                if let Some(words) = self.words.get_mut() {
+                    words.remove(chunk as u64);
+                }
+            }
+        }
+        if let Some(changes) = &mut self.changes {
+            changes.removed(place, id);
         }
         true
     }
 
-    /// The passages that match `query` best, best first; ties in the order they were added. With `rerank` the best
-    /// `4 · top_k` are scored again, each as a pair with the query by its symmetric branch, and hits have that score;
-    /// it is given vectors as the index compares them, of unit length under the cosine.
-    ///
-    /// # Errors
-    /// As [`Model::embed`]; [`Error::InvalidInput`] for a pair scorer where texts have several vectors, and
-    /// [`Error::Pool`] for one of vectors of another width.
-    pub async fn search(
+    /// A passage and its document, if they are still there.
+    fn chunk(&self, id: u64) -> Option<(&Entry, Chunk)> {
+        let (document, chunk) = *self.chunks.get(id as usize)?;
+        Some((self.documents[document].as_ref()?, chunk))
+    }
+
+    /// The vectors of all passages of `block`, each text of them embedded once, and none that the index has.
+    async fn embed_once(
         &self,
         model: &Model,
-        query: &str,
-        top_k: usize,
-        rerank: Option<&Iem>,
+        block: &[(Document, Vec<Chunk>)],
+        embed: &EmbedOptions,
         control: &dyn Control,
-    ) -> Result<Vec<Hit>, Error> {
-        let embeddings = model.embed(&[query], &self.options.embed(), control).await?;
-        let wanted = if rerank.is_some() { top_k.saturating_mul(RERANKED) } else { top_k };
-        let found = match (&self.vectors, rerank) {
-            (Vectors::One(vectors), None) => {
-                vectors.search(embeddings.row(0), wanted, &SearchOptions::default())?
+    ) -> Result<Vec<Vec<f32>>, Error> {
+        let all = block.iter().flat_map(|(d, chunks)| chunks.iter().map(|c| &d.text[c.start..c.end]));
+        let mut known: HashMap<&str, Vec<f32>> = HashMap::new();
+        let mut new: Vec<&str> = Vec::new();
+        let mut seen = HashSet::new();
+        for text in all.clone().filter(|text| seen.insert(*text)) {
+            match self.twin(text).and_then(|id| self.vectors.of(id)) {
+                Some(vector) => drop(known.insert(text, vector.into_owned())),
+                None => new.push(text),
             }
-            (Vectors::Several(vectors), None) => vectors.search(&embeddings.data, wanted)?,
-            (Vectors::One(vectors), Some(iem)) => {
-                let first = vectors.search(embeddings.row(0), wanted, &SearchOptions::default())?;
-                let query = vectors.compared(embeddings.row(0));
-                let mut top = TopK::new(top_k);
-                for Scored { id, .. } in first {
-                    let [score, _] = iem.score(&query, &vectors.vector(id).unwrap_or_default())?;
-                    top.offer(Scored { id, score });
-                }
-                top.into_sorted()
-            }
-            (Vectors::Several(_), Some(_)) => {
-                return Err(Error::InvalidInput {
-                    what: "rerank".into(),
-                    got: "texts of several vectors".into(),
-                    expected: "a pooling that gives one, since a pair scorer compares two vectors".into(),
-                });
-            }
-        };
-        let hit = |scored: &Scored| {
-            let (document, Chunk { start, end }) = self.chunks[scored.id as usize];
-            let document = self.documents[document].clone()?;
-            let chunk = HitChunk { text: document.text[start..end].to_owned(), start, end };
-            Some(Hit { id: document.id.clone(), score: scored.score, document, chunk })
-        };
-        Ok(found.iter().filter_map(hit).collect())
+        }
+        let embeddings = model.embed(&new, embed, control).await?;
+        known.extend(new.into_iter().zip(embeddings.each().map(<[f32]>::to_vec)));
+        Ok(all.map(|text| known.get(text).cloned().unwrap_or_default()).collect())
+    }
+
+    /// A passage of this text, if one is there.
+    fn twin(&self, text: &str) -> Option<u64> {
+        let id = *self.twins.get(&hash(text))?;
+        let (entry, chunk) = self.chunk(id)?;
+        (entry.document.text[chunk.start..chunk.end] == *text).then_some(id)
     }
 
     fn insert(&mut self, document: Document, chunks: &[Chunk], vectors: &[&[f32]]) -> Result<(), Error> {
         self.remove(&document.id);
-        let place = self.documents.len();
-        self.documents.push(Some(document));
+        let (place, first) = (self.documents.len(), self.chunks.len());
         for (chunk, vectors) in chunks.iter().zip(vectors) {
             let id = self.chunks.len() as u64;
-            match &mut self.vectors {
-                Vectors::One(index) => index.add(id, vectors)?,
-                Vectors::Several(index) => index.add(id, vectors)?,
+            self.vectors.add(id, vectors)?;
+            let text = &document.text[chunk.start..chunk.end];
+            if let Some(words) = self.words.get_mut() {
+                words.add(id, text);
+            }
+            // The vector of a passage that was read in its text is that of no other.
+            if !self.options.late {
+                self.twins.insert(hash(text), id);
             }
             self.chunks.push((place, *chunk));
         }
+        if let Some(changes) = &mut self.changes {
+            changes.added(place);
+        }
+        self.places.insert(document.id.clone(), place);
+        self.documents.push(Some(Entry { document, chunks: first..self.chunks.len() }));
         Ok(())
     }
 }
@@ -304,6 +331,12 @@ impl Model {
         }
         Ok(options)
     }
+}
+
+fn hash(text: &str) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    text.hash(&mut hasher);
+    hasher.finish()
 }
 
 /// Progress of one block as part of the whole.

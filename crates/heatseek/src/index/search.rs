@@ -1,0 +1,235 @@
+//! From a question to passages.
+
+use std::collections::HashMap;
+
+use heatseek_pool::Iem;
+use heatseek_search::{
+    Facet, Filter, Fusion, Metric, Scored, SearchOptions, TextIndex, TopK, at_least, diversify, facets, fuse,
+    group,
+};
+
+use super::vectors::ChunkVectors;
+use super::{Entry, Hit, HitChunk, Index};
+use crate::{Control, Error, Model};
+
+/// How many times as many passages as are wanted a second stage looks at.
+const CANDIDATES: usize = 4;
+/// The least that either list of a hybrid search has, so that ranks mean something when few hits are wanted.
+const FUSED: usize = 100;
+
+/// How to search an index.
+#[derive(Clone, Debug)]
+pub struct IndexSearch<'a> {
+    /// The most hits.
+    pub top_k: usize,
+    /// Which documents may be found, by their metadata.
+    pub filter: Option<Filter>,
+    /// Whether words count beside meaning. Scores are then what the fusion makes of both.
+    pub hybrid: Option<Hybrid>,
+    /// A second stage: the best `4 · top_k` are scored again, each as a pair with the query by its symmetric branch, and
+    /// hits have that score; it is given vectors as the index compares them, of unit length under the cosine.
+    pub rerank: Option<&'a Iem>,
+    /// The most hits of one document.
+    pub per_document: Option<usize>,
+    /// The least score of a hit.
+    pub threshold: Option<f32>,
+    /// Hits are chosen of the best `4 · top_k` one by one, for their score and for being unlike those before: maximal
+    /// marginal relevance, of which this is `1 − λ`, 0 to 1. They come in the order they were chosen. Scores that are no
+    /// cosines are scaled to 0 to 1 for it.
+    pub diversity: Option<f32>,
+    /// How many candidates for each hit are found by their signs, where vectors are binary.
+    pub oversampling: usize,
+}
+
+impl Default for IndexSearch<'_> {
+    fn default() -> Self {
+        Self {
+            top_k: 10,
+            filter: None,
+            hybrid: None,
+            rerank: None,
+            per_document: None,
+            threshold: None,
+            diversity: None,
+            oversampling: SearchOptions::default().oversampling,
+        }
+    }
+}
+
+/// How much words count, which are ranked by BM25 over the same passages.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Hybrid {
+    /// How both rankings become one.
+    pub fusion: Fusion,
+    /// What words weigh, 0 to 1; meaning weighs the rest.
+    pub weight: f32,
+}
+
+impl Default for Hybrid {
+    fn default() -> Self {
+        Self { fusion: Fusion::default(), weight: 0.5 }
+    }
+}
+
+impl Index {
+    /// The passages that match `query` best, best first; ties in the order they were added.
+    ///
+    /// # Errors
+    /// As [`Model::embed`]; [`Error::InvalidInput`] for a pair scorer or diversity where texts have several vectors,
+    /// [`Error::Pool`] for a scorer of vectors of another width, [`Error::Ranking`] for settings out of range.
+    pub async fn search(
+        &self,
+        model: &Model,
+        query: &str,
+        options: &IndexSearch<'_>,
+        control: &dyn Control,
+    ) -> Result<Vec<Hit>, Error> {
+        let embeddings = model.embed(&[query], &self.options.embed(), control).await?;
+        let vector = match &self.vectors {
+            ChunkVectors::One(_) => embeddings.row(0),
+            ChunkVectors::Several(_) => &embeddings.data,
+        };
+        let found = self.find(query, vector, options)?;
+        let hit = |scored: &Scored| {
+            let (entry, chunk) = self.chunk(scored.id)?;
+            let chunk = HitChunk {
+                text: entry.document.text[chunk.start..chunk.end].to_owned(),
+                start: chunk.start,
+                end: chunk.end,
+            };
+            let document = entry.document.clone();
+            Some(Hit { id: document.id.clone(), score: scored.score, document, chunk })
+        };
+        Ok(found.iter().filter_map(hit).collect())
+    }
+
+    /// How often each value of `fields`, dotted paths as in a filter, occurs among the documents that meet `filter`: of
+    /// each field the `most` frequent.
+    pub fn facets(&self, fields: &[&str], filter: Option<&Filter>, most: usize) -> Vec<Facet> {
+        let met =
+            self.iter().filter(|document| filter.is_none_or(|filter| filter.matches(&document.metadata)));
+        facets(met.map(|document| &document.metadata), fields, most)
+    }
+
+    fn find(&self, query: &str, vector: &[f32], options: &IndexSearch<'_>) -> Result<Vec<Scored>, Error> {
+        let looks_twice = options.rerank.is_some() || options.diversity.is_some();
+        let enough = options.top_k.saturating_mul(if looks_twice { CANDIDATES } else { 1 });
+        let mut hits = self.candidates(query, vector, enough, options)?;
+        if let Some(iem) = options.rerank {
+            hits = self.rerank(iem, vector, &hits)?;
+        }
+        if let Some(least) = options.threshold {
+            hits = at_least(&hits, least).to_vec();
+        }
+        if let Some(diversity) = options.diversity {
+            hits = self.diversify(&hits, diversity, options)?;
+        }
+        hits.truncate(options.top_k);
+        Ok(hits)
+    }
+
+    /// So many hits that meet the filter, no more of a document than are wanted, best first; fewer if there are fewer.
+    fn candidates(
+        &self,
+        query: &str,
+        vector: &[f32],
+        enough: usize,
+        options: &IndexSearch<'_>,
+    ) -> Result<Vec<Scored>, Error> {
+        let allowed: Option<Vec<bool>> = options.filter.as_ref().map(|filter| {
+            let meets = |entry: &Entry| filter.matches(&entry.document.metadata);
+            self.documents.iter().map(|entry| entry.as_ref().is_some_and(meets)).collect()
+        });
+        let document_of =
+            |id: u64| self.chunks.get(id as usize).map_or(usize::MAX, |(document, _)| *document);
+        let allow =
+            |id: u64| allowed.as_ref().is_none_or(|allowed| allowed.get(document_of(id)) == Some(&true));
+        let scan = SearchOptions {
+            oversampling: options.oversampling,
+            allow: allowed.is_some().then_some(&allow as &dyn Fn(u64) -> bool),
+        };
+        let mut wanted = if options.hybrid.is_some() { enough.max(FUSED) } else { enough };
+        loop {
+            wanted = wanted.min(self.len());
+            let by_meaning = self.vectors.search(vector, wanted, &scan)?;
+            let is_all = by_meaning.len() < wanted || wanted >= self.len();
+            let mut hits = match options.hybrid {
+                None => by_meaning,
+                Some(Hybrid { fusion, weight }) => {
+                    let by_words = self.words().search(query, wanted, scan.allow);
+                    fuse(&[(&by_meaning, 1.0 - weight), (&by_words, weight)], fusion, usize::MAX)?
+                }
+            };
+            if let Some(most) = options.per_document {
+                let groups = group(&hits, document_of, most, usize::MAX);
+                hits = groups.into_iter().flat_map(|group| group.hits).collect();
+                hits.sort_unstable();
+            }
+            if is_all || hits.len() >= enough {
+                hits.truncate(enough);
+                return Ok(hits);
+            }
+            wanted = wanted.saturating_mul(CANDIDATES);
+        }
+    }
+
+    fn rerank(&self, iem: &Iem, vector: &[f32], hits: &[Scored]) -> Result<Vec<Scored>, Error> {
+        let ChunkVectors::One(vectors) = &self.vectors else {
+            return Err(several("rerank", "a pair scorer compares two vectors"));
+        };
+        let query = vectors.compared(vector);
+        let mut top = TopK::new(hits.len());
+        for Scored { id, .. } in hits {
+            let [score, _] = iem.score(&query, &vectors.vector(*id).unwrap_or_default())?;
+            top.offer(Scored { id: *id, score });
+        }
+        Ok(top.into_sorted())
+    }
+
+    fn diversify(
+        &self,
+        hits: &[Scored],
+        diversity: f32,
+        options: &IndexSearch<'_>,
+    ) -> Result<Vec<Scored>, Error> {
+        if matches!(self.vectors, ChunkVectors::Several(_)) {
+            return Err(several("diversity", "it compares the vectors of two passages"));
+        }
+        let vectors: Vec<_> = hits.iter().map(|hit| self.vectors.of(hit.id).unwrap_or_default()).collect();
+        let vectors: Vec<&[f32]> = vectors.iter().map(|vector| &vector[..]).collect();
+        let are_cosines =
+            self.options.metric == Metric::Cosine && options.hybrid.is_none() && options.rerank.is_none();
+        let weighed: Vec<Scored> = match (hits.first(), hits.last()) {
+            (Some(best), Some(last)) if !are_cosines => {
+                let range = best.score - last.score;
+                let scaled = |score: f32| if range > 0.0 { (score - last.score) / range } else { 1.0 };
+                hits.iter().map(|hit| Scored { score: scaled(hit.score), ..*hit }).collect()
+            }
+            _ => hits.to_vec(),
+        };
+        let chosen = diversify(&weighed, &vectors, 1.0 - diversity, options.top_k)?;
+        let scores: HashMap<u64, f32> = hits.iter().map(|hit| (hit.id, hit.score)).collect();
+        Ok(chosen.into_iter().map(|hit| Scored { score: scores[&hit.id], ..hit }).collect())
+    }
+
+    /// The words of all passages, which are read when they are first asked for.
+    fn words(&self) -> &TextIndex {
+        self.words.get_or_init(|| {
+            let mut words = TextIndex::default();
+            for (id, _) in self.chunks.iter().enumerate() {
+                if let Some((entry, chunk)) = self.chunk(id as u64) {
+                    words.add(id as u64, &entry.document.text[chunk.start..chunk.end]);
+                }
+            }
+            words
+        })
+    }
+}
+
+fn several(what: &str, why: &str) -> Error {
+    Error::InvalidInput {
+        what: what.into(),
+        got: "texts of several vectors".into(),
+        expected: format!("a pooling that gives one, since {why}"),
+    }
+}

@@ -1,0 +1,231 @@
+//! An index: filters, words beside meaning, diversity, and what of it survives being stored.
+
+use std::path::PathBuf;
+
+use heatseek::store::{Check, FolderStore};
+use heatseek::{
+    ChunkOptions, DeviceChoice, Document, Filter, Fusion, Hit, Hybrid, Index, IndexOptions, IndexSearch,
+    LoadOptions, Metric, Model, ModelFiles, NoControl, PoolerSpec, Rescore, Storage, block_on,
+};
+use serde_json::{Value, json};
+
+fn model(name: &str) -> Model {
+    let dir = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden/models").join(name);
+    let options = LoadOptions { device: DeviceChoice::Cpu, ..LoadOptions::default() };
+    block_on(Model::load(ModelFiles::from_dir(&dir).unwrap(), options, &NoControl)).unwrap()
+}
+
+fn document(id: &str, text: &str, metadata: Value) -> Document {
+    Document { id: id.into(), text: text.into(), metadata }
+}
+
+fn documents() -> Vec<Document> {
+    vec![
+        document(
+            "honey",
+            "The bees find the honey. A hive is a home for bees.",
+            json!({"year": 2020, "tag": "bee"}),
+        ),
+        document("sun", "A dance in the sun. The light of the sky is a flower.", json!({"year": 2021})),
+        document("again", "The bees find the honey.", json!({"year": 2022, "tag": "bee"})),
+        document("home", "How do bees find home? They dance.", json!({"year": 2023, "tag": "home"})),
+        document("word", "xylophone", Value::Null),
+    ]
+}
+
+fn add(index: &mut Index, model: &Model, documents: Vec<Document>) {
+    let sentences = ChunkOptions { sentences: Some(1), overlap: 0, ..ChunkOptions::default() };
+    block_on(index.add(model, documents, Some(ChunkOptions { tokens: 40, ..sentences }), &NoControl))
+        .unwrap();
+}
+
+fn made(model: &Model, options: IndexOptions) -> Index {
+    let mut index = Index::new(model, options).unwrap();
+    add(&mut index, model, documents());
+    index
+}
+
+fn search(index: &Index, model: &Model, query: &str, options: &IndexSearch<'_>) -> Vec<Hit> {
+    block_on(index.search(model, query, options, &NoControl)).unwrap()
+}
+
+fn ids(hits: &[Hit]) -> Vec<&str> {
+    hits.iter().map(|hit| hit.id.as_str()).collect()
+}
+
+fn all() -> IndexSearch<'static> {
+    IndexSearch { top_k: 50, ..IndexSearch::default() }
+}
+
+#[test]
+fn filters_hold_before_ranking() {
+    let model = model("bert-no-st");
+    let index = made(&model, IndexOptions::default());
+    let filter = |json: Value| Some(Filter::parse(&json).unwrap());
+    let everything = search(&index, &model, "bees", &all());
+    assert_eq!(everything.len(), index.len());
+    let tagged = IndexSearch { filter: filter(json!({"tag": "bee"})), ..all() };
+    let expected: Vec<&Hit> = everything.iter().filter(|hit| hit.document.metadata["tag"] == "bee").collect();
+    assert_eq!(search(&index, &model, "bees", &tagged).iter().collect::<Vec<_>>(), expected);
+    // So many hits as are wanted, however far down they are without the filter.
+    let last = everything.last().unwrap();
+    let only =
+        IndexSearch { top_k: 1, filter: filter(json!({"year": last.document.metadata["year"]})), ..all() };
+    assert_eq!(ids(&search(&index, &model, "bees", &only)), [last.id.as_str()]);
+    let counts = index.facets(&["tag"], None, 9).remove(0).counts;
+    assert_eq!(counts, [(json!("bee"), 2), (json!("home"), 1)]);
+    let counts = index.facets(&["tag"], filter(json!({"year": {"$gt": 2021}})).as_ref(), 1).remove(0).counts;
+    assert_eq!(counts, [(json!("bee"), 1)]);
+}
+
+#[test]
+fn words_count_as_much_as_is_asked_for() {
+    let model = model("bert-no-st");
+    let mut index = made(&model, IndexOptions::default());
+    let hybrid = |weight| IndexSearch { hybrid: Some(Hybrid { weight, ..Hybrid::default() }), ..all() };
+    let first = |index: &Index, weight| search(index, &model, "xylophone", &hybrid(weight))[0].id.clone();
+    assert_eq!(first(&index, 1.0), "word");
+    let by_meaning = search(&index, &model, "xylophone bees", &all());
+    assert_eq!(ids(&search(&index, &model, "xylophone bees", &hybrid(0.0))), ids(&by_meaning));
+    // Also of what was added or removed since words were first asked for.
+    assert!(index.remove("word"));
+    assert_ne!(first(&index, 1.0), "word");
+    add(&mut index, &model, vec![document("new", "One more xylophone.", Value::Null)]);
+    assert_eq!(first(&index, 1.0), "new");
+    let scores = Hybrid { fusion: Fusion::ScoreSum, weight: 0.5 };
+    let both = search(&index, &model, "xylophone", &IndexSearch { hybrid: Some(scores), ..all() });
+    assert!(both.windows(2).all(|pair| pair[0].score >= pair[1].score) && both[0].score <= 1.0);
+    let wrong = IndexSearch { hybrid: Some(Hybrid { weight: 1.5, ..Hybrid::default() }), ..all() };
+    let error = block_on(index.search(&model, "bees", &wrong, &NoControl)).unwrap_err();
+    assert_eq!(error.code(), "invalid_input", "{error}");
+}
+
+#[test]
+fn hits_are_thinned_out() {
+    let model = model("bert-no-st");
+    let index = made(&model, IndexOptions::default());
+    let everything = search(&index, &model, "bees", &all());
+    let one = search(&index, &model, "bees", &IndexSearch { per_document: Some(1), ..all() });
+    let mut seen = Vec::new();
+    let expected = everything.iter().filter(|hit| {
+        let is_new = !seen.contains(&&hit.id);
+        seen.push(&hit.id);
+        is_new
+    });
+    assert_eq!(one.iter().collect::<Vec<_>>(), expected.collect::<Vec<_>>());
+    // All that are wanted are found, though the best passages are of the same documents.
+    let three = search(&index, &model, "bees", &IndexSearch { top_k: 3, per_document: Some(1), ..all() });
+    assert_eq!(ids(&three), ids(&one)[..3]);
+    let least = everything[2].score;
+    let above = search(&index, &model, "bees", &IndexSearch { threshold: Some(least), ..all() });
+    assert_eq!(above, everything.iter().filter(|hit| hit.score >= least).cloned().collect::<Vec<_>>());
+    // Two documents have the same sentence: the second of them says nothing new.
+    let diverse = search(
+        &index,
+        &model,
+        "The bees find the honey.",
+        &IndexSearch { top_k: 2, diversity: Some(0.5), ..all() },
+    );
+    assert_eq!(diverse[0].id, "honey");
+    assert_ne!(diverse[1].id, "again");
+    let plain = search(&index, &model, "The bees find the honey.", &IndexSearch { top_k: 2, ..all() });
+    assert_eq!(ids(&plain), ["honey", "again"]);
+    assert_eq!(plain[0].score, plain[1].score);
+}
+
+#[test]
+fn what_is_stored_is_found_again_with_the_same_scores() {
+    let model = model("bert-no-st");
+    let folder = std::env::temp_dir().join(format!("heatseek-index-{}", std::process::id()));
+    let binary = Storage::Binary { rescore: Rescore::Int8 };
+    for (nth, (storage, metric, pooling)) in [
+        (Storage::F32, Metric::Cosine, None),
+        (Storage::F16, Metric::Dot, None),
+        (Storage::Int8, Metric::Euclidean, None),
+        (binary, Metric::Cosine, None),
+        (Storage::F32, Metric::Cosine, Some(PoolerSpec::named("none"))),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let folder = folder.join(nth.to_string());
+        let options = IndexOptions { storage, metric, pooling, ..IndexOptions::default() };
+        let identity = Index::new(&model, options.clone()).unwrap().identity(&model);
+        let (mut store, contents) = FolderStore::open(&folder, &identity, Check::Full).unwrap();
+        let mut index = Index::restore(&model, options.clone(), contents.segments).unwrap();
+        let mut commit = |index: &mut Index, works: bool| {
+            let batch = index.batch().unwrap();
+            if works {
+                store.commit(&batch).unwrap();
+            }
+            index.settle(works);
+        };
+        add(&mut index, &model, documents());
+        // What could not be stored is stored with the next.
+        commit(&mut index, false);
+        assert!(index.remove("sun"));
+        commit(&mut index, true);
+        assert!(index.batch().is_none());
+        assert!(index.remove("honey"));
+        add(&mut index, &model, vec![document("home", "The sky is a home.", json!([1.5]))]);
+        commit(&mut index, true);
+        let found = search(&index, &model, "bees", &all());
+        drop(store);
+        let stored = FolderStore::read(&folder, Some(&identity), Check::Full).unwrap();
+        let again = Index::restore(&model, options.clone(), stored.segments).unwrap();
+        assert_eq!(again.iter().collect::<Vec<_>>(), index.iter().collect::<Vec<_>>());
+        assert_eq!(search(&again, &model, "bees", &all()), found, "{storage}");
+        // Another pooling's vectors are no vectors of this one.
+        let other = IndexOptions { pooling: Some(PoolerSpec::named("max")), ..options.clone() };
+        let other = Index::new(&model, other).unwrap().identity(&model);
+        let error = FolderStore::read(&folder, Some(&other), Check::Full).unwrap_err();
+        assert!(error.to_string().contains("pooling"), "{error}");
+        // As one file.
+        let archive = index.export(&model).unwrap();
+        let mut imported = Index::new(&model, options.clone()).unwrap();
+        assert_eq!(imported.import(&model, &archive).unwrap(), index.documents());
+        let close = search(&imported, &model, "bees", &all());
+        assert_eq!(ids(&close), ids(&found));
+        close.iter().zip(&found).for_each(|(a, b)| assert!((a.score - b.score).abs() < 1e-5));
+        for cut in [0, 7, archive.len() / 2, archive.len() - 1] {
+            assert!(Index::new(&model, options.clone()).unwrap().import(&model, &archive[..cut]).is_err());
+        }
+    }
+    std::fs::remove_dir_all(folder).unwrap();
+}
+
+#[test]
+fn a_text_is_embedded_once() {
+    let model = model("bert-no-st");
+    let embedded = std::cell::Cell::new(0);
+    struct Count<'a>(&'a std::cell::Cell<usize>);
+    impl heatseek::Control for Count<'_> {
+        fn progress(&self, _: heatseek::Progress) {}
+        fn checkpoint(&self) -> heatseek::LocalFuture<'_, Result<(), heatseek::Cancelled>> {
+            Box::pin(async { Ok(()) })
+        }
+        fn mark(&self, mark: heatseek::Mark) {
+            let _ = mark;
+            self.0.set(self.0.get() + 1);
+        }
+    }
+    let mut index = made(&model, IndexOptions::default());
+    let count = Count(&embedded);
+    let twin = document("twin", "The bees find the honey.", Value::Null);
+    block_on(index.add(&model, vec![twin], None, &count)).unwrap();
+    assert_eq!(embedded.get(), 0);
+    let hits = search(&index, &model, "The bees find the honey.", &IndexSearch { top_k: 3, ..all() });
+    assert_eq!(ids(&hits), ["honey", "again", "twin"]);
+    assert_eq!(hits[0].score, hits[2].score);
+    let other = document("other", "The bees find a xylophone.", Value::Null);
+    block_on(index.add(&model, vec![other], None, &count)).unwrap();
+    assert!(embedded.get() > 0);
+    // Nobody's twin is a document that was removed.
+    for id in ["honey", "again", "twin"] {
+        index.remove(id);
+    }
+    embedded.set(0);
+    block_on(index.add(&model, vec![document("new", "The bees find the honey.", Value::Null)], None, &count))
+        .unwrap();
+    assert!(embedded.get() > 0);
+}
