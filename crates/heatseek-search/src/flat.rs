@@ -210,21 +210,40 @@ impl FlatIndex {
         self.check(what, vector)?;
         let vector = self.compared(vector);
         self.rows.check(what, &vector)?;
-        let place = match self.places.get(&id) {
-            Some(&place) => place,
-            None => {
-                let next = u32::try_from(self.ids.len()).ok().filter(|&next| next < u32::MAX);
-                let next = next.ok_or(SearchError::Full)?;
-                self.places.insert(id, next);
-                self.ids.push(id);
-                next
-            }
-        } as usize;
+        let place = self.place(id)?;
         self.rows.set(place, &vector, self.metric);
+        self.set_signs(place);
+        Ok(())
+    }
+
+    /// Adds a vector as [`stored`](Self::stored) gave it, or replaces the one that has this id: it has the same scores.
+    ///
+    /// # Errors
+    /// As [`from_parts`](Self::from_parts); the index is unchanged then.
+    pub fn add_stored(&mut self, id: u64, vector: Vectors<'_>) -> Result<(), SearchError> {
+        let row = Rows::from_vectors(vector, (1, self.dim), (self.metric, self.storage))?;
+        let place = self.place(id)?;
+        self.rows.copy(place, &row, self.dim);
+        self.set_signs(place);
+        Ok(())
+    }
+
+    /// Where the vector of this id is, or is to be.
+    fn place(&mut self, id: u64) -> Result<usize, SearchError> {
+        if let Some(&place) = self.places.get(&id) {
+            return Ok(place as usize);
+        }
+        let next = u32::try_from(self.ids.len()).ok().filter(|&next| next < u32::MAX);
+        let next = next.ok_or(SearchError::Full)?;
+        self.places.insert(id, next);
+        self.ids.push(id);
+        Ok(next as usize)
+    }
+
+    fn set_signs(&mut self, place: usize) {
         if let Some(signs) = &mut self.signs {
             signs.set(place, &self.rows.row(place, self.dim), self.metric);
         }
-        Ok(())
     }
 
     /// Removes the vector that has this id; `false` if there is none. The last vector takes its place.
@@ -430,6 +449,13 @@ mod tests {
             ids.iter().for_each(|&id| assert_eq!(some.vector(id), index.vector(id)));
             assert_eq!(index.stored(index.ids()).unwrap(), index.vectors());
             assert_eq!(index.stored(&[0, 2]), None);
+            let copy = index.stored(&[5]).unwrap();
+            index.add_stored(77, copy).unwrap();
+            let found = index.search(&values(5, 5, 1.0), 2, &SearchOptions::default()).unwrap();
+            assert_eq!((found[0].id, found[1].id, found[0].score), (5, 77, found[1].score));
+            assert!(
+                index.add_stored(78, index.stored(&[5, 77]).unwrap()).is_err() && index.vector(78).is_none()
+            );
         }
     }
 

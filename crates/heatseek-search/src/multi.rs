@@ -54,6 +54,18 @@ impl MultiIndex {
         Ok(())
     }
 
+    /// Adds `vectors [n, dim]` as [`vectors`](Self::vectors) gave them, or replaces those that have this id.
+    ///
+    /// # Errors
+    /// As [`add`](Self::add).
+    pub fn add_stored(&mut self, id: u64, vectors: Vec<f32>) -> Result<(), SearchError> {
+        let what = format!("the vectors of {id}");
+        check_rows(&what, &vectors, self.dim)?;
+        check_finite(&what, &vectors)?;
+        self.entries.insert(id, vectors);
+        Ok(())
+    }
+
     /// Removes what has this id; `false` if there is nothing.
     pub fn remove(&mut self, id: u64) -> bool {
         self.entries.remove(&id).is_some()

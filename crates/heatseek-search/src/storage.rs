@@ -239,6 +239,27 @@ impl Rows {
         }
     }
 
+    /// Stores the one row of `from`, which is of the same storage, as row `place`, which is there or the next.
+    pub(crate) fn copy(&mut self, place: usize, from: &Self, dim: usize) {
+        let at = place * dim;
+        match (self, from) {
+            (Self::F32(to), Self::F32(row)) => put(to, at, row.iter().copied()),
+            (Self::F16(to), Self::F16(row)) => put(to, at, row.iter().copied()),
+            (
+                Self::Int8 { integers, scales, squares },
+                Self::Int8 { integers: row, scales: scale, squares: square },
+            ) => {
+                put(integers, at, row.iter().copied());
+                put(scales, place, scale.iter().copied());
+                // Of nothing unless distances are compared.
+                if !square.is_empty() {
+                    put(squares, place, square.iter().copied());
+                }
+            }
+            _ => unreachable!("both are of the index's storage"),
+        }
+    }
+
     /// Removes row `place`; the last takes its place.
     pub(crate) fn swap_remove(&mut self, place: usize, dim: usize) {
         match self {

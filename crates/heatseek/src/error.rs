@@ -111,6 +111,7 @@ impl Error {
             Error::Store(StoreError::NotFound) => "not_found",
             Error::Store(StoreError::Version { .. }) => "unsupported",
             Error::Store(StoreError::Identity { .. } | StoreError::Invalid { .. }) => "invalid_input",
+            #[cfg(not(target_arch = "wasm32"))]
             Error::Store(StoreError::Locked { .. }) => "locked",
             Error::Store(_) => "index_invalid",
             Error::Aborted => "aborted",

@@ -12,6 +12,7 @@ use std::ops::Range;
 use std::rc::Rc;
 
 use heatseek_pool::{Params, PoolerSpec};
+use heatseek_search::store::SegmentVectors;
 use heatseek_search::{Metric, Storage, TextIndex};
 use heatseek_text::{Chunk, ChunkOptions};
 use serde::{Deserialize, Serialize};
@@ -19,7 +20,7 @@ use serde_json::Value;
 
 use self::stored::Changes;
 use self::vectors::ChunkVectors;
-use crate::{Control, EmbedOptions, Error, Model, Progress, Stage};
+use crate::{Control, EmbedOptions, Error, Mark, Model, Progress, Stage};
 
 pub(crate) use fingerprint::fingerprint;
 pub use search::{Hybrid, IndexSearch};
@@ -118,6 +119,15 @@ pub struct Index {
 struct Entry {
     document: Document,
     chunks: Range<usize>,
+}
+
+/// The vector or vectors of a passage.
+#[derive(Clone)]
+enum Made {
+    /// As the model gave them.
+    Fresh(Vec<f32>),
+    /// As an index has them.
+    Stored(SegmentVectors),
 }
 
 impl Index {
@@ -225,14 +235,14 @@ impl Index {
             let vectors = match (&block[..], late && chunk.is_some()) {
                 ([(document, chunks)], true) => {
                     let embeddings = model.embed_late(&document.text, chunks, &embed, &inner).await?;
-                    embeddings.each().map(<[f32]>::to_vec).collect()
+                    embeddings.each().map(|vectors| Made::Fresh(vectors.to_vec())).collect()
                 }
                 _ => self.embed_once(model, &block, &embed, &inner).await?,
             };
-            let mut vectors = vectors.iter();
+            let mut vectors = vectors.into_iter();
             for (document, chunks) in block {
-                let of: Vec<&[f32]> = vectors.by_ref().take(chunks.len()).map(|vector| &vector[..]).collect();
-                self.insert(document, &chunks, &of)?;
+                let of = vectors.by_ref().take(chunks.len()).collect();
+                self.insert(document, &chunks, of)?;
             }
             added += count;
             control.progress(progress(added));
@@ -270,20 +280,20 @@ impl Index {
         block: &[(Document, Vec<Chunk>)],
         embed: &EmbedOptions,
         control: &dyn Control,
-    ) -> Result<Vec<Vec<f32>>, Error> {
+    ) -> Result<Vec<Made>, Error> {
         let all = block.iter().flat_map(|(d, chunks)| chunks.iter().map(|c| &d.text[c.start..c.end]));
-        let mut known: HashMap<&str, Vec<f32>> = HashMap::new();
+        let mut known: HashMap<&str, Made> = HashMap::new();
         let mut new: Vec<&str> = Vec::new();
         let mut seen = HashSet::new();
         for text in all.clone().filter(|text| seen.insert(*text)) {
-            match self.twin(text).and_then(|id| self.vectors.of(id)) {
-                Some(vector) => drop(known.insert(text, vector.into_owned())),
+            match self.twin(text) {
+                Some(id) => drop(known.insert(text, Made::Stored(self.vectors.stored(&[id]).0))),
                 None => new.push(text),
             }
         }
         let embeddings = model.embed(&new, embed, control).await?;
-        known.extend(new.into_iter().zip(embeddings.each().map(<[f32]>::to_vec)));
-        Ok(all.map(|text| known.get(text).cloned().unwrap_or_default()).collect())
+        known.extend(new.into_iter().zip(embeddings.each().map(|vectors| Made::Fresh(vectors.to_vec()))));
+        Ok(all.filter_map(|text| known.get(text).cloned()).collect())
     }
 
     /// A passage of this text, if one is there.
@@ -293,12 +303,15 @@ impl Index {
         (entry.document.text[chunk.start..chunk.end] == *text).then_some(id)
     }
 
-    fn insert(&mut self, document: Document, chunks: &[Chunk], vectors: &[&[f32]]) -> Result<(), Error> {
+    fn insert(&mut self, document: Document, chunks: &[Chunk], vectors: Vec<Made>) -> Result<(), Error> {
         self.remove(&document.id);
         let (place, first) = (self.documents.len(), self.chunks.len());
         for (chunk, vectors) in chunks.iter().zip(vectors) {
             let id = self.chunks.len() as u64;
-            self.vectors.add(id, vectors)?;
+            match vectors {
+                Made::Fresh(vectors) => self.vectors.add(id, &vectors)?,
+                Made::Stored(vectors) => self.vectors.add_stored(id, vectors)?,
+            }
             let text = &document.text[chunk.start..chunk.end];
             if let Some(words) = self.words.get_mut() {
                 words.add(id, text);
@@ -358,5 +371,12 @@ impl Control for Offset<'_> {
 
     fn checkpoint(&self) -> crate::LocalFuture<'_, Result<(), crate::Cancelled>> {
         self.control.checkpoint()
+    }
+    fn mark(&self, mark: Mark) {
+        self.control.mark(mark);
+    }
+
+    fn wants_marks(&self) -> bool {
+        self.control.wants_marks()
     }
 }

@@ -3,12 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use heatseek_search::Metric;
-use heatseek_search::store::{Batch, Identity, Segment, SegmentVectors, StoredChunk, StoredDocument};
+use heatseek_search::store::{
+    ARCHIVE_PREFIX_BYTES, Batch, Check, Identity, Opening, Segment, SegmentVectors, StoreError, StoredChunk,
+    StoredDocument, archive_entries,
+};
 use heatseek_text::Chunk;
 
 use super::fingerprint::fingerprint_of_weights;
-use super::vectors::ChunkVectors;
-use super::{Document, Entry, Index, IndexOptions};
+use super::{Document, Entry, Index, IndexOptions, Made};
 use crate::{Error, Model};
 
 /// What has changed since it was last stored.
@@ -112,9 +114,7 @@ impl Index {
                 index.documents.push(Some(Entry { document, chunks: first..index.chunks.len() }));
             }
         }
-        let kind = (index.vectors.width(), index.options.metric, index.options.storage);
-        let several = matches!(index.vectors, ChunkVectors::Several(_));
-        index.vectors = ChunkVectors::restored(several, kind, stored, &counts)?;
+        index.vectors.restore(stored, &counts)?;
         index.changes = Some(Changes::default());
         Ok(index)
     }
@@ -131,7 +131,7 @@ impl Index {
             }
             changes.under_way = Some(step);
         }
-        let step = changes.under_way.as_ref()?;
+        let step = self.changes.as_ref()?.under_way.as_ref()?;
         let add = self.segment(step.added.iter().filter_map(|&place| self.documents[place].as_ref()));
         Some(Batch { add, remove: step.removed.iter().cloned().collect() })
     }
@@ -197,10 +197,9 @@ impl Index {
         for entry in other.documents.iter().flatten() {
             let chunks: Vec<Chunk> =
                 other.chunks[entry.chunks.clone()].iter().map(|(_, chunk)| *chunk).collect();
-            let of = entry.chunks.clone().map(|id| other.vectors.of(id as u64).unwrap_or_default());
-            let vectors: Vec<_> = of.collect();
-            let vectors: Vec<&[f32]> = vectors.iter().map(|vector| &vector[..]).collect();
-            self.insert(entry.document.clone(), &chunks, &vectors)?;
+            let ids = entry.chunks.clone().map(|id| id as u64);
+            let vectors = ids.map(|id| Made::Stored(other.vectors.stored(&[id]).0)).collect();
+            self.insert(entry.document.clone(), &chunks, vectors)?;
         }
         Ok(count)
     }

@@ -121,40 +121,52 @@ impl ChunkVectors {
         (stored, counts)
     }
 
-    /// As [`stored`](Self::stored) gave them, for the passages 0, 1, … .
-    pub(super) fn restored(
-        several: bool,
-        (width, metric, storage): (usize, Metric, Storage),
-        stored: SegmentVectors,
-        counts: &[u32],
-    ) -> Result<Self, Error> {
-        let mut empty = Self::new(several, width, metric, storage)?;
-        if let Self::Several(index) = &mut empty {
-            let values: Vec<f32> = stored.data.as_chunks().0.iter().map(|b| f32::from_le_bytes(*b)).collect();
-            let mut rest = &values[..];
-            for (&count, id) in counts.iter().zip(0..) {
-                let (vectors, behind) = rest.split_at((count as usize * width).min(rest.len()));
-                index.add(id, vectors)?;
-                rest = behind;
-            }
-            return Ok(empty);
+    /// Adds the vector or vectors of one passage as [`stored`](Self::stored) gave them.
+    pub(super) fn add_stored(&mut self, id: u64, stored: SegmentVectors) -> Result<(), Error> {
+        match self {
+            Self::One(index) => index.add_stored(id, vectors(stored))?,
+            Self::Several(index) => index.add_stored(id, floats(&stored.data))?,
         }
-        let SegmentVectors { dtype, data, scales, .. } = stored;
-        let vectors = match dtype {
-            VectorDtype::F16 => {
-                Vectors::F16(data.as_chunks().0.iter().map(|bytes| u16::from_le_bytes(*bytes)).collect())
-            }
-            VectorDtype::I8 => {
-                let integers = data.into_iter().map(u8::cast_signed).collect();
-                Vectors::Int8 { integers, scales: scales.into() }
-            }
-            VectorDtype::F32 | VectorDtype::Bits => {
-                Vectors::F32(data.as_chunks().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect())
-            }
-        };
-        let ids = (0..counts.len() as u64).collect();
-        Ok(Self::One(FlatIndex::from_parts(width, metric, storage, ids, vectors)?))
+        Ok(())
     }
+
+    /// Takes all vectors as [`stored`](Self::stored) gave them, of the passages 0, 1, … , in place of what is there.
+    pub(super) fn restore(&mut self, stored: SegmentVectors, counts: &[u32]) -> Result<(), Error> {
+        match self {
+            Self::One(index) => {
+                let ids = (0..counts.len() as u64).collect();
+                let (dim, metric, storage) = (index.dim(), index.metric(), index.storage());
+                *index = FlatIndex::from_parts(dim, metric, storage, ids, vectors(stored))?;
+            }
+            Self::Several(index) => {
+                let (values, dim) = (floats(&stored.data), index.dim());
+                let mut rest = &values[..];
+                for (&count, id) in counts.iter().zip(0..) {
+                    let (own, behind) = rest.split_at((count as usize * dim).min(rest.len()));
+                    index.add_stored(id, own.to_vec())?;
+                    rest = behind;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+fn vectors(SegmentVectors { dtype, data, scales, .. }: SegmentVectors) -> Vectors<'static> {
+    match dtype {
+        VectorDtype::F16 => {
+            Vectors::F16(data.as_chunks().0.iter().map(|bytes| u16::from_le_bytes(*bytes)).collect())
+        }
+        VectorDtype::I8 => {
+            let integers = data.into_iter().map(u8::cast_signed).collect();
+            Vectors::Int8 { integers, scales: scales.into() }
+        }
+        VectorDtype::F32 | VectorDtype::Bits => Vectors::F32(floats(&data).into()),
+    }
+}
+
+fn floats(data: &[u8]) -> Vec<f32> {
+    data.as_chunks().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect()
 }
 
 fn bytes<T: Copy, const N: usize>(values: &[T], of: impl Fn(T) -> [u8; N]) -> Vec<u8> {
