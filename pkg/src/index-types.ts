@@ -25,14 +25,15 @@ export interface IndexOptions {
   /**
    * Keeps the index in the browser, under this name among those of the site: opened if it is there, made if not. Whatever
    * `add` and `remove` have done is on the disk when they resolve; killing the tab loses no more than what was under way.
-   * It must be opened with the model and the settings it was made with; else an `invalid_input` error says what differs.
+   * It must be opened with the model and the settings it was made with; else an `invalid_input` error says what differs. Files
+   * that are damaged are an `index_invalid` error, and stay as they are.
    * One tab has it at a time: another gets an error with code `locked`. 1 to 80 bytes of UTF-8 without `/`, `\` and control
    * characters, no dot or space at either end. Default: it is in memory and ends with the model.
    */
   readonly name?: string | undefined;
   /**
-   * An index that {@link Index.export} gave, to begin with. With a `name` there must be none of it yet. Bytes that are no
-   * such index, or one of another model or other settings, are an `invalid_input` error.
+   * An index that {@link Index.export} gave, to begin with. With a `name` there must be none of it yet. One of another model
+   * or other settings is an `invalid_input` error, one that is damaged an `index_invalid` error.
    */
   readonly from?: Blob | ArrayBuffer | Uint8Array | undefined;
   /** What is kept of each vector. Default `f32`. Of several vectors for each text only `f32` is. */

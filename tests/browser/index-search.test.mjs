@@ -228,7 +228,8 @@ test('what is imported under a name is kept; what is no index changes nothing', 
   expect(found.ids).toHaveLength(59);
   expect(found.ids).not.toContain('d0');
   for (const [name, error] of Object.entries(found.broken)) {
-    expect(error, name).toMatchObject({ ours: true, message: expect.not.stringMatching(/please report/) });
+    expect(error, name).toMatchObject({ ours: true, code: expect.stringMatching(/^index_invalid$|^invalid_input$/) });
   }
+  expect(found.broken.damaged.code).toBe('index_invalid');
   expect(found.left).toEqual([{ name: 'imported', persisted: 'opfs' }]);
 });

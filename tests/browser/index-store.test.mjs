@@ -210,7 +210,7 @@ describe('an add that is aborted', () => {
       await index.add({ id: 'd1', text: 'what it said before' });
       const controller = new AbortController();
       const many = Array.from({ length: 2000 }, (_, i) => ({ id: `d${i}`, text: `the bees find honey ${i}` }));
-      const onProgress = ({ stage, loaded }) => stage === 'index' && loaded > 0 && controller.abort('changed my mind');
+      const onProgress = ({ stage, loaded }) => stage === 'index' && loaded > 200 && controller.abort('changed my mind');
       const error = await index.add(many, { signal: controller.signal, onProgress }).catch(({ code, cause }) => ({ code, cause }));
       const waiting = new AbortController();
       const running = index.add(documents('x'));
