@@ -4,7 +4,7 @@ import { launch, open } from './chromium.mjs';
 import { serveIndexPages, visit } from './index-page.mjs';
 
 /** Where indexes are kept, by which worker, and how many tabs are killed at a moment of their own. */
-const KILLS = [['opfs', undefined, 14], ['indexeddb', '/no-opfs-worker.js', 6]];
+const KILLS = [['opfs', undefined, 10], ['indexeddb', '/no-opfs-worker.js', 5]];
 
 let server, browser, context, page, errors;
 
@@ -256,7 +256,7 @@ describe('where the browser keeps less', () => {
       const listed = await listIndexes();
       const { persisted } = index;
       index.dispose();
-      return { persisted, ids: index.ids(), listed, deleted: await deleteIndex('notes'), left: await listIndexes() };
+      return { persisted, listed, deleted: await deleteIndex('notes'), left: await listIndexes() };
     });
     expect(found).toMatchObject({ persisted: 'indexeddb', listed: [{ name: 'notes', persisted: 'indexeddb' }], deleted: true, left: [] });
   });
@@ -308,14 +308,107 @@ describe('where the browser keeps less', () => {
   });
 });
 
+describe('files that are damaged', () => {
+  /** Cuts the end off the newest files of an index whose names begin so. */
+  const cut = (start, bytes) => page.evaluate(async ({ start, bytes }) => {
+    let folder = await navigator.storage.getDirectory();
+    for (const name of ['heatseek', 'indexes', 'notes']) folder = await folder.getDirectoryHandle(name);
+    const names = [];
+    for await (const name of folder.keys()) if (name.startsWith(start)) names.push(name);
+    const handle = await folder.getFileHandle(names.sort().at(-1));
+    const stream = await handle.createWritable({ keepExistingData: true });
+    await stream.truncate(Math.max(0, (await handle.getFile()).size - bytes));
+    await stream.close();
+  }, { start, bytes });
+
+  test('of the last change: the index is as it was before, and the console says why; of all: an error that says which', async () => {
+    const warnings = [];
+    page.on('console', (message) => message.type() === 'warning' && warnings.push(message.text()));
+    await page.evaluate(async () => {
+      window.loaded = await model();
+      const index = await createIndex({ model: loaded, name: 'notes' });
+      await index.add(documents('a'));
+      await index.add(documents('b'));
+      index.dispose();
+    });
+    await cut('documents-', 3);
+    const found = await page.evaluate(async () => {
+      const index = await createIndex({ model: loaded, name: 'notes' });
+      const before = index.ids();
+      await index.add(documents('c'));
+      const after = index.ids();
+      index.dispose();
+      return { before, after };
+    });
+    expect(found).toEqual({ before: ['a'], after: ['a', 'c'] });
+    expect(warnings).toEqual(expect.arrayContaining([expect.stringMatching(/^heatseek: the index 'notes' is as it was before its last changes \(.*documents-/)]));
+    await cut('manifest-a', 1e9);
+    await cut('manifest-b', 1e9);
+    const error = await page.evaluate(() => told(() => createIndex({ model: loaded, name: 'notes' })));
+    expect(error).toMatchObject({ code: 'index_invalid', ours: true, message: expect.stringMatching(/no manifest of this index can be used/) });
+    // It can be deleted, and made anew.
+    expect(await page.evaluate(async () => [await deleteIndex('notes'), (await createIndex({ model: loaded, name: 'notes' })).size])).toEqual([true, 0]);
+  });
+});
+
 describe('a file system whose power fails', () => {
+  beforeEach(() => page.evaluate(async () => {
+    window.FileSystemFileHandle = FakeFile;
+    Object.defineProperty(window, 'indexedDB', { value: undefined });
+    StorageManager.prototype.getDirectory = async () => root;
+    window.loaded = await model({ worker: false });
+  }));
+
+  test('while small files are written anew as fewer: the index opens with all that was in it', async () => {
+    const found = await page.evaluate(async () => {
+      window.root = new FakeFolder(new Faults());
+      const names = async () => {
+        let folder = root;
+        for (const name of ['heatseek', 'indexes', 'notes']) folder = await folder.getDirectoryHandle(name);
+        return [...folder.entriesByName.keys()];
+      };
+      let index = await createIndex({ model: loaded, name: 'notes' });
+      const many = [];
+      let base = root;
+      while (!many.length || (await names()).length > many.at(-1)) {
+        if (many.length > 40) throw new Error(`${many.at(-1)} files, and none written anew`);
+        many.push((await names()).length);
+        base = root.copy(new Faults());
+        await index.add(documents(`d${many.length}`));
+      }
+      const [whole, fewer] = [index.ids(), (await names()).length];
+      index.dispose();
+      const states = [];
+      for (let left = 0; ; left++) {
+        const faults = Object.assign(new Faults(), { left });
+        window.root = base.copy(faults);
+        index = await createIndex({ model: loaded, name: 'notes' });
+        await index.add(documents(whole.at(-1)));
+        const told = index.persisted === 'opfs';
+        index.dispose();
+        window.root = root.copy(new Faults());
+        index = await createIndex({ model: loaded, name: 'notes' });
+        states.push({ left, told, ids: index.ids(), files: (await names()).length, hits: (await index.search('honey', { topK: 99 })).length });
+        index.dispose();
+        if (faults.left >= 0) return { many, fewer, whole, states };
+        if (left > 300) throw new Error('no end');
+      }
+    });
+    expect(found.fewer).toBeLessThan(found.many.at(-1));
+    for (const { left, told, ids, hits } of found.states) {
+      expect([found.whole, found.whole.slice(0, -1)], `after ${left} steps`).toContainEqual(ids);
+      if (told) expect(ids).toEqual(found.whole);
+      expect(hits).toBe(ids.length);
+    }
+    const told = found.states.filter(({ told }) => told);
+    // Power that fails when all is stored costs nothing.
+    expect(told.length).toBeGreaterThan(5);
+    expect(found.states.at(-1).files).toBe(found.fewer);
+    console.log(`files ${found.many.join(' ')}, then ${found.fewer}; cut off after each of ${found.states.length} steps`);
+  });
+
   test('after every step of several changes: the index opens, with all that was told', async () => {
     const found = await page.evaluate(async () => {
-      window.FileSystemFileHandle = FakeFile;
-      Object.defineProperty(window, 'indexedDB', { value: undefined });
-      let root;
-      StorageManager.prototype.getDirectory = async () => root;
-      const loaded = await model({ worker: false });
       const changes = [
         (index) => index.add(documents('a', 'b')),
         (index) => index.add(documents('c')),
@@ -326,7 +419,7 @@ describe('a file system whose power fails', () => {
       const outcomes = [];
       for (let left = 0; ; left++) {
         const faults = Object.assign(new Faults(), { left });
-        root = new FakeFolder(faults);
+        window.root = new FakeFolder(faults);
         let index = await createIndex({ model: loaded, name: 'notes' });
         let done = index.persisted === 'opfs' ? 0 : -1;
         for (const change of done < 0 ? [] : changes) {
@@ -335,7 +428,7 @@ describe('a file system whose power fails', () => {
           done++;
         }
         index.dispose();
-        root = root.copy(new Faults());
+        window.root = root.copy(new Faults());
         index = await createIndex({ model: loaded, name: 'notes' });
         const ids = index.ids().join();
         const [{ id } = {}] = index.size > 0 ? await index.search('what a says now', { topK: 1 }) : [];
