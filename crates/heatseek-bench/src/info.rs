@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use heatseek::{DeviceChoice, ImageModel, LoadOptions, Model, ModelFiles, NoControl, block_on};
-use heatseek_cuda::{CudaDevice, CudaExecutor, CudaOptions, CudaReport};
+use heatseek_cuda::{Cache, CudaDevice, CudaExecutor, CudaOptions, CudaReport};
 use heatseek_gpu::GpuDevice;
 use heatseek_ops::{Executor, HostExecutor, ReferenceExecutor};
 use serde::Serialize;
@@ -22,6 +22,8 @@ struct Report<'a, S> {
     #[serde(skip_serializing_if = "Option::is_none")]
     vision: Option<Value>,
     devices: Vec<Value>,
+    /// Where compiled kernels are kept between sessions, or why they are not.
+    cache: Value,
 }
 
 /// Runs `heatseek info`. Names are those of the model's own config.json; lengths are tokens.
@@ -46,9 +48,16 @@ pub fn run(args: &InfoArgs) -> Result<(), Failure> {
 
 fn print<S: Serialize>(architecture: &str, spec: &S, vision: Option<Value>) -> Result<(), Failure> {
     let mut out = io::stdout().lock();
-    let report = Report { architecture, spec, vision, devices: devices() };
+    let report = Report { architecture, spec, vision, devices: devices(), cache: cache() };
     serde_json::to_writer_pretty(&mut out, &report).map_err(io::Error::from)?;
     Ok(writeln!(out)?)
+}
+
+fn cache() -> Value {
+    match Cache::of_user("cuda").check() {
+        Ok(folder) => json!({ "folder": folder }),
+        Err(why) => json!({ "unavailable": why }),
+    }
 }
 
 /// Every device there is, slowest first; where there is no CUDA, why.

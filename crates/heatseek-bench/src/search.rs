@@ -122,7 +122,9 @@ fn update(
         documents.push((Document { id, text: source.text, metadata }, chunk));
     }
     let gone: Vec<String> = index.iter().map(|d| d.id.clone()).filter(|id| !ids.contains(id)).collect();
-    gone.iter().for_each(|id| drop(index.remove(id)));
+    for id in gone {
+        index.remove(&id);
+    }
     documents.retain(|(document, _)| index.get(&document.id) != Some(document));
     let mut settle = |index: &mut Index| -> Result<(), Failure> {
         let Some(batch) = index.batch() else { return Ok(()) };

@@ -16,8 +16,13 @@ fn embed(args: &[&str], input: &[u8]) -> Output {
 
 #[test]
 fn info_describes_model_and_devices() {
-    let model = model();
-    let info = &rows_of_one(&heatseek(&["info", "--model", model.to_str().unwrap()], b""));
+    let in_the_way = scratch("info-cache").join("file");
+    std::fs::write(&in_the_way, "where a folder should be").unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_heatseek"));
+    command.args(["info", "--model", model().to_str().unwrap()]).env("HEATSEEK_CACHE", &in_the_way);
+    let info = &rows_of_one(&command.output().unwrap());
+    let why = info["cache"]["unavailable"].as_str().unwrap();
+    assert!(why.contains(in_the_way.to_str().unwrap()) && why.contains("set HEATSEEK_CACHE"), "{why}");
     assert_eq!(info["architecture"], "bert");
     assert_eq!(info["pooling"], "mean");
     assert_eq!(info["normalize"], true);
@@ -149,6 +154,58 @@ fn search_finds_the_passage_and_its_line() {
     assert!(hits[0]["score"].as_f64() > hits[1]["score"].as_f64());
     let printed = search(&["-k", "1", "how do insects navigate"]);
     assert!(String::from_utf8_lossy(&printed.stdout).contains("bees.md:3"), "{printed:?}");
+}
+
+#[test]
+fn an_index_in_a_folder_follows_its_files() {
+    let (corpus, kept, model) = (scratch("kept-corpus"), scratch("kept").join("index"), model());
+    let write = |name: &str, text: &str| std::fs::write(corpus.join(name), text).unwrap();
+    write("bread.txt", "Knead the dough until it is smooth.\n");
+    write("bees.md", "# Bees\n\nThey find their way by the sun.\n");
+    let run = |more: &[&str]| {
+        let args = ["search", "--device", "cpu", "--model", model.to_str().unwrap()];
+        let index = ["--index", kept.to_str().unwrap(), "--storage", "int8", "--json"];
+        heatseek(&[&args, &index, more, &["how do insects navigate"]].concat(), b"")
+    };
+    let from_files = ["--corpus", corpus.to_str().unwrap()];
+    let texts = |output: &Output| -> Vec<String> {
+        rows(output).iter().map(|row| row["text"].as_str().unwrap().to_owned()).collect()
+    };
+    let (bees, bread) = ("# Bees\n\nThey find their way by the sun.", "Knead the dough until it is smooth.");
+    assert_eq!(texts(&run(&from_files)), [bees, bread]);
+    let all_files =
+        || std::fs::read_dir(&kept).unwrap().map(|entry| entry.unwrap().file_name()).collect::<Vec<_>>();
+    let before = all_files();
+    // Nothing has changed, so nothing is written; and the corpus is not needed.
+    assert_eq!(texts(&run(&from_files)), [bees, bread]);
+    assert_eq!(all_files(), before);
+    assert_eq!(texts(&run(&[])), [bees, bread]);
+    write("bread.txt", "Wasps build with paper.\n");
+    std::fs::remove_file(corpus.join("bees.md")).unwrap();
+    assert_eq!(texts(&run(&from_files)), ["Wasps build with paper."]);
+    assert_eq!(texts(&run(&[])), ["Wasps build with paper."]);
+    assert_eq!(texts(&run(&["--hybrid=1", "--per-document", "1", "--threshold", "5"])), [""; 0]);
+    let other = run(&["--pooling", "max"]);
+    let told = String::from_utf8_lossy(&other.stderr);
+    assert!(
+        other.status.code() == Some(1) && told.contains("made with pooling `auto` (not `max`)"),
+        "{told}"
+    );
+    assert_fails(&run(&["--hybrid=2"]), 1, &["weight", "[invalid_input]"]);
+    let nowhere = heatseek(
+        &[
+            "search",
+            "--device",
+            "cpu",
+            "--model",
+            model.to_str().unwrap(),
+            "--index",
+            "/nowhere/at/all",
+            "bees",
+        ],
+        b"",
+    );
+    assert_fails(&nowhere, 1, &["/nowhere/at/all", "no index", "[not_found]"]);
 }
 
 #[test]

@@ -47,6 +47,7 @@ fn assert_adds_up(explanation: &Explanation, vectors: [&[f32]; 2], metric: Metri
     let (expected, scale) = match metric {
         Metric::Cosine => (cosine(a, b), 1.0),
         Metric::Dot => (dot(a, b), lengths.max(1.0)),
+        Metric::Euclidean => panic!("{what}: a distance is no sum of parts"),
     };
     let score = f64::from(explanation.score);
     assert!((score - expected).abs() <= SCORE * scale, "{what}: {score} instead of {expected}");

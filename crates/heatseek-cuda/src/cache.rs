@@ -3,7 +3,7 @@
 
 use std::ffi::OsString;
 use std::fmt::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::{env, fs, process};
 
@@ -49,6 +49,29 @@ impl Cache {
     #[cfg(test)]
     pub(crate) fn at(folder: PathBuf) -> Self {
         Self { folder: Some(folder) }
+    }
+
+    /// The folder, made if it is not there, if what is put will be kept.
+    ///
+    /// # Errors
+    /// Why nothing is kept, in a sentence with what to do. It is no failure of anything else.
+    pub fn check(&self) -> Result<&Path, String> {
+        let Some(folder) = &self.folder else {
+            return Err(format!(
+                "nothing is kept between sessions, as there is no cache folder; set {FOLDER} to one"
+            ));
+        };
+        let trial = folder.join(format!("trial.{}.part", process::id()));
+        let written = fs::create_dir_all(folder)
+            .and_then(|()| fs::write(&trial, MAGIC))
+            .and_then(|()| fs::remove_file(&trial));
+        match written {
+            Ok(()) => Ok(folder),
+            Err(error) => Err(format!(
+                "nothing is kept between sessions, as {} cannot be written ({error}); set {FOLDER} to a folder that can",
+                folder.display()
+            )),
+        }
     }
 
     /// The name of the entry for what `parts` decide.
@@ -131,7 +154,25 @@ mod tests {
         let cache = Cache::at(file.join("below"));
         cache.put("key", b"image");
         assert_eq!(cache.get("key"), None);
-        fs::remove_file(file).unwrap();
+        let why = cache.check().unwrap_err();
+        let named = why.contains(&file.join("below").display().to_string());
+        assert!(named && why.contains("set HEATSEEK_CACHE"), "{why}");
+        fs::remove_file(&file).unwrap();
+        assert_eq!(cache.check(), Ok(&*file.join("below")), "it is made");
+        assert_eq!(fs::read_dir(file.join("below")).unwrap().count(), 0, "nothing stays of the trial");
+        fs::remove_dir_all(file).unwrap();
+        assert!(Cache { folder: None }.check().unwrap_err().contains("set HEATSEEK_CACHE"));
+    }
+
+    /// As on a file system that is mounted read-only, even for root.
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_folder_that_is_read_only_says_what_the_system_says() {
+        let cache = Cache::at(PathBuf::from("/proc/heatseek"));
+        cache.put("key", b"image");
+        assert_eq!(cache.get("key"), None);
+        let why = cache.check().unwrap_err();
+        assert!(why.contains("/proc/heatseek cannot be written (") && why.contains("os error"), "{why}");
     }
 
     #[test]

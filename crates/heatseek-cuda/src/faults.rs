@@ -14,6 +14,19 @@ const OUT_OF_MEMORY: i32 = 2;
 /// illegal address, time-out, context destroyed, assertion, hardware and instruction faults, launch failed, unknown.
 const LOST: &[i32] = &[4, 46, 100, 101, 201, 214, 220, 700, 702, 709, 710, 714, 715, 716, 717, 718, 719, 999];
 
+/// Why a driver does not translate PTX, which is what is compiled for GPUs that NVRTC does not know, and what to do:
+/// `CUDA_ERROR_NO_BINARY_FOR_GPU`, `…_JIT_COMPILER_NOT_FOUND`, `…_UNSUPPORTED_PTX_VERSION`, `…_JIT_COMPILATION_DISABLED`.
+const UNTRANSLATED: &[(i32, &str)] = &[
+    (209, "NVRTC is too old for this GPU; install a newer one, and set HEATSEEK_NVRTC to its folder"),
+    (
+        221,
+        "the driver's libnvidia-ptxjitcompiler is missing; install the whole driver, and in a container ask for it by \
+         NVIDIA_DRIVER_CAPABILITIES=compute,utility",
+    ),
+    (222, "the driver is older than NVRTC; install a newer driver, or an NVRTC that is no newer than it"),
+    (223, "CUDA_DISABLE_PTX_JIT forbids the driver to translate PTX; unset it, or install a newer NVRTC"),
+];
+
 /// Lines of a compiler's message that go into an error: its first complaint with the excerpt.
 const MESSAGE_LINES: usize = 16;
 
@@ -48,9 +61,13 @@ impl Faults {
         if let Err(lost) = self.check() {
             return lost;
         }
-        match error.code {
-            OUT_OF_MEMORY => {
+        let untranslated = UNTRANSLATED.iter().find(|(code, _)| *code == error.code);
+        match (error.code, untranslated) {
+            (OUT_OF_MEMORY, _) => {
                 ExecutorError::OutOfMemory { device: self.device.clone(), doing: doing.to_owned() }
+            }
+            (_, Some((_, advice))) => {
+                self.unsupported("CUDA kernels", format!("{error} while {doing}: {advice}"))
             }
             _ => self.internal(format!("{doing}: {error}")),
         }
@@ -86,6 +103,23 @@ mod tests {
         let internal = faults.explain(&error(1), "running").to_string();
         assert!(internal.contains("cuEventSynchronize answered CUDA_ERROR 1"), "{internal}");
         assert_eq!(faults.check(), Ok(()));
+    }
+
+    #[test]
+    fn a_driver_that_does_not_translate_says_what_to_install() {
+        let faults = Faults::new("gpu");
+        for (code, advice) in [
+            (209, "install a newer one"),
+            (221, "NVIDIA_DRIVER_CAPABILITIES"),
+            (222, "install a newer driver"),
+            (223, "unset it"),
+        ] {
+            let explained = faults.explain(&error(code), "loading kernel `gemm`");
+            assert!(matches!(explained, ExecutorError::Unsupported { .. }), "{explained}");
+            let said = explained.to_string();
+            assert!(said.contains(advice) && said.contains("loading kernel `gemm`"), "{said}");
+        }
+        assert_eq!(faults.check(), Ok(()), "the device itself is there");
     }
 
     #[test]

@@ -227,3 +227,44 @@ fn what_the_cache_holds_and_no_driver_loads_is_compiled_again() {
     let error = plan(&Cache::none()).err().unwrap().to_string();
     assert!(error.contains("loading kernel `gemm_f32"), "{error}");
 }
+
+#[test]
+fn a_cache_that_is_damaged_or_cannot_be_written_costs_time_and_nothing_else() {
+    let folder = std::env::temp_dir().join(format!("heatseek-cuda-damaged-{}", std::process::id()));
+    let driver = Rc::<Faulty>::default();
+    let plan = |cache: &Cache| {
+        CudaExecutor::new(device(&driver, cache.clone())).plan(linear(), PlanOptions::default()).unwrap()
+    };
+    let cache = Cache::at(folder.clone());
+    plan(&cache);
+    let entry = std::fs::read_dir(&folder).unwrap().next().unwrap().unwrap().path();
+    let (key, whole) = (entry.file_name().unwrap().to_str().unwrap(), std::fs::read(&entry).unwrap());
+    let mut flipped = whole.clone();
+    flipped[whole.len() / 2] ^= 1;
+    for damaged in [&flipped[..], &whole[..whole.len() / 2], b""] {
+        std::fs::write(&entry, damaged).unwrap();
+        assert_eq!(cache.get(key), None);
+        assert_right(&plan(&cache), &batch(5));
+        assert!(cache.get(key).is_some(), "it is written again");
+    }
+    // A folder where the entry should be can be neither read nor replaced.
+    std::fs::remove_file(&entry).unwrap();
+    std::fs::create_dir_all(entry.join("in the way")).unwrap();
+    assert_right(&plan(&cache), &batch(5));
+    assert!(entry.is_dir());
+    // A file where the cache should be.
+    assert_right(&plan(&Cache::at(entry.join("in the way"))), &batch(5));
+    std::fs::remove_dir_all(folder).unwrap();
+}
+
+/// PTX, which is what GPUs get that NVRTC does not know, is refused by a driver that is older than NVRTC.
+#[test]
+fn a_driver_that_is_too_old_for_what_was_compiled_says_what_to_install() {
+    let driver = Rc::<Faulty>::default();
+    let executor = CudaExecutor::new(device(&driver, Cache::none()));
+    driver.plan("load", 222);
+    let error = executor.plan(linear(), PlanOptions::default()).err().unwrap();
+    assert!(matches!(error, ExecutorError::Unsupported { .. }), "{error}");
+    assert!(error.to_string().contains("install a newer driver"), "{error}");
+    assert_right(&executor.plan(linear(), PlanOptions::default()).unwrap(), &batch(5));
+}

@@ -35,6 +35,10 @@ macro_rules! functions {
             _library: Library,
         }
 
+        /// Their names.
+        #[cfg(test)]
+        const SYMBOLS: &[&str] = &[$($symbol),*];
+
         impl Functions {
             fn from_library(library: Library) -> Result<Self, String> {
                 $(
@@ -44,7 +48,9 @@ macro_rules! functions {
                             concat!($symbol, "\0").as_bytes(),
                         )
                     }
-                    .map_err(|error| format!("the driver is too old for {}: {error}", $symbol))?;
+                    .map_err(|error| {
+                        format!("the NVIDIA driver is too old, or another library has its name; install a newer one: {error}")
+                    })?;
                 )*
                 Ok(Self { $($name,)* _library: library })
             }
@@ -103,12 +109,7 @@ impl Functions {
         for name in NAMES {
             // SAFETY: the driver's library may be loaded by anyone; its initialisation does nothing but for itself.
             match unsafe { Library::new(name) } {
-                Ok(library) => {
-                    let functions = Self::from_library(library)?;
-                    // SAFETY: it takes no pointer.
-                    functions.check("cuInit", unsafe { (functions.init)(0) }).map_err(|e| e.to_string())?;
-                    return Ok(functions);
-                }
+                Ok(library) => return Self::ready(library),
                 Err(error) => reasons.push(error.to_string()),
             }
         }
@@ -117,6 +118,16 @@ impl Functions {
              GPU visible (e.g. `--gpus all`)",
             reasons.first().map_or("", String::as_str)
         ))
+    }
+
+    /// The functions of `library`, with the driver initialised.
+    fn ready(library: Library) -> Result<Self, String> {
+        let functions = Self::from_library(library)?;
+        // SAFETY: it takes no pointer.
+        functions.check("cuInit", unsafe { (functions.init)(0) }).map_err(|error| {
+            format!("{error}; `nvidia-smi` says whether the NVIDIA driver works and sees a GPU")
+        })?;
+        Ok(functions)
     }
 
     /// `code` as a result.
@@ -139,5 +150,53 @@ impl Functions {
             (Some(name), Some(string)) => format!("{name}: {string}"),
             _ => "an error that this driver has no name for".to_owned(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::Command;
+
+    use super::*;
+
+    /// A library with these functions, each of which answers `code`, but for those that say what a code means.
+    fn library(name: &str, symbols: &[&str], code: i32) -> Library {
+        let folder = std::env::temp_dir().join(format!("heatseek-cuda-library-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let (unit, path) = (folder.join(format!("{name}.cpp")), folder.join(format!("lib{name}.so")));
+        let meaning = |symbol: &str| symbol.starts_with("cuGetError");
+        let others = symbols.iter().filter(|symbol| !meaning(symbol));
+        let mut source: String =
+            others.map(|symbol| format!("extern \"C\" int {symbol}() {{ return {code}; }}\n")).collect();
+        for symbol in symbols.iter().filter(|symbol| meaning(symbol)) {
+            source += &format!(
+                "extern \"C\" int {symbol}(int, const char** text) {{ *text = \"by {symbol}\"; return 0; }}\n"
+            );
+        }
+        std::fs::write(&unit, source).unwrap();
+        let compiler = std::env::var("CXX").unwrap_or_else(|_| "c++".to_owned());
+        let run = Command::new(compiler).args(["-shared", "-fPIC", "-o"]).arg(&path).arg(&unit).status();
+        assert!(run.unwrap().success());
+        // SAFETY: it has no initialisers.
+        let library = unsafe { Library::new(&path) }.unwrap();
+        std::fs::remove_file(unit).unwrap();
+        std::fs::remove_file(path).unwrap();
+        library
+    }
+
+    #[test]
+    fn a_driver_without_a_gpu_says_so_and_what_to_try() {
+        let why = Functions::ready(library("cuda-no-gpu", SYMBOLS, 100)).err().unwrap();
+        assert!(why.contains("cuInit answered by cuGetErrorName: by cuGetErrorString (100)"), "{why}");
+        assert!(why.contains("nvidia-smi"), "{why}");
+        assert!(Functions::ready(library("cuda-with-gpu", SYMBOLS, 0)).is_ok());
+    }
+
+    #[test]
+    fn a_driver_that_lacks_a_function_is_too_old() {
+        let fewer: Vec<&str> = SYMBOLS.iter().copied().filter(|symbol| *symbol != "cuGraphLaunch").collect();
+        let why = Functions::ready(library("cuda-old", &fewer, 0)).err().unwrap();
+        assert!(why.contains("too old") && why.contains("cuGraphLaunch"), "{why}");
+        assert!(why.contains("install a newer one"), "{why}");
     }
 }

@@ -107,7 +107,7 @@ pub enum ExecutorError {
         got: String,
     },
     /// The device ran out of memory.
-    #[error("{device} ran out of memory while {doing}")]
+    #[error("{device} ran out of memory while {doing}; give it less at once, free some of it, or use another device")]
     OutOfMemory {
         /// The device.
         device: String,
@@ -115,7 +115,7 @@ pub enum ExecutorError {
         doing: String,
     },
     /// The device went away (driver reset, tab in the background, unplugged).
-    #[error("{device} was lost: {reason}")]
+    #[error("{device} was lost: {reason}; load the model again, or on another device")]
     Lost {
         /// The device.
         device: String,

@@ -1,9 +1,9 @@
 //! Splitting a document into passages that a model can read whole.
 
-use pulldown_cmark::{Event, Options, Parser, Tag};
 use serde::{Deserialize, Serialize};
 use unicode_segmentation::UnicodeSegmentation;
 
+use crate::markdown::{Kind, blocks};
 use crate::{TextError, Tokenizer};
 
 /// How long passages are, and where they had best end. All limits hold at once. `ChunkSettings` of pkg/src/protocol.ts.
@@ -144,27 +144,23 @@ impl Breaks {
     /// Takes the blocks of Markdown into account.
     fn read_markdown(&mut self, text: &str, places: &[(usize, usize)]) {
         let at_or_behind = |byte: usize| places.partition_point(|place| place.0 < byte);
-        let options = Options::ENABLE_TABLES | Options::ENABLE_YAML_STYLE_METADATA_BLOCKS;
         let mut behind_heading = None;
-        for (event, range) in Parser::new_ext(text, options).into_offset_iter() {
-            let Event::Start(tag) = event else { continue };
+        for (kind, range) in blocks(text) {
             let (begin, end) = (at_or_behind(range.start), at_or_behind(range.end));
-            let quality = match tag {
-                Tag::Heading { .. } => HEADING,
-                Tag::Paragraph | Tag::CodeBlock(_) | Tag::Table(_) | Tag::List(_) | Tag::Item => BLOCK,
-                Tag::BlockQuote(_) | Tag::HtmlBlock | Tag::MetadataBlock(_) => BLOCK,
-                _ => continue,
-            };
-            if matches!(tag, Tag::CodeBlock(_) | Tag::Table(_)) {
+            if kind == Kind::Whole {
                 // Whole, if it fits: nothing inside is better than its beginning.
                 self.quality[begin..end].iter_mut().for_each(|q| *q = (*q).min(WORD));
             }
             // A heading stays with what it is the heading of.
-            let begins_section = behind_heading.is_some_and(|place| begin <= place) && quality != HEADING;
+            let begins_section = behind_heading == Some(begin) && kind != Kind::Heading;
             if let Some(q) = self.quality.get_mut(begin) {
-                *q = if begins_section { WORD } else { (*q).max(quality) };
+                *q = match kind {
+                    _ if begins_section => WORD,
+                    Kind::Heading => HEADING,
+                    Kind::Whole | Kind::Other => BLOCK,
+                };
             }
-            if quality == HEADING {
+            if kind == Kind::Heading {
                 behind_heading = Some(end);
             }
         }
@@ -172,8 +168,8 @@ impl Breaks {
 
     /// Behind the last token of so many sentences from `first`.
     fn within_sentences(&self, first: usize, most: usize) -> usize {
-        let begins = (first + 1..self.quality.len()).filter(|&place| self.quality[place] >= SENTENCE);
-        begins.skip(most - 1).next().unwrap_or(self.quality.len())
+        let mut begins = (first + 1..self.quality.len()).filter(|&place| self.quality[place] >= SENTENCE);
+        begins.nth(most - 1).unwrap_or(self.quality.len())
     }
 
     /// Where a passage from `first` that may reach to `full` had best end: where the best of what begins in its

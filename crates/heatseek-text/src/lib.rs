@@ -3,6 +3,7 @@
 mod chunk;
 mod error;
 mod landmarks;
+mod markdown;
 mod needs;
 mod offsets;
 #[cfg(target_arch = "wasm32")]

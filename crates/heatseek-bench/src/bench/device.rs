@@ -17,7 +17,7 @@ use super::args::BenchArgs;
 use super::bar::Bar;
 use super::case::{Case, Class};
 use super::dtype::Dtype;
-use super::kernels::{On, OpRow, breakdown, ceilings};
+use super::kernels::{Ceilings, On, OpRow, breakdown, ceilings, ceilings_of_cpu};
 use super::measure::Rounds;
 use super::one_case::OneCase;
 use super::peers::{Place, Pool};
@@ -76,14 +76,7 @@ impl Bench<'_> {
         let executor = block_on(heatseek::executor(&options))?;
         let on = On { executor: &*executor, dtype };
         let timed = !self.args.quick && device != DeviceChoice::Reference;
-        let mut limits = None;
-        if timed {
-            self.bar.say(&format!("{what}: measuring ceilings"));
-            match ceilings(on, class == Class::Slow) {
-                Ok(measured) => limits = Some(measured),
-                Err(error) => self.absent(format!("{what}: ceilings"), error.into())?,
-            }
-        }
+        let mut limits = if timed { self.ceilings(&what, class, on)? } else { Vec::new() };
         if let Some(first) = cases.first() {
             let began = Instant::now();
             subject.embed(&self.works[first])?;
@@ -91,7 +84,7 @@ impl Bench<'_> {
         }
         let quick = usize::from(self.args.quick);
         let rounds = Rounds { most: self.args.rounds.unwrap_or(ROUNDS[quick]), budget: self.budget(quick) };
-        let mut measured = None;
+        let (mut measured, first_row) = (None, self.report.rows.len());
         for &case in &cases {
             self.bar.say(&format!("{what}: {case}"));
             let one = OneCase {
@@ -103,7 +96,6 @@ impl Bench<'_> {
                 device: name,
                 dtype,
                 place,
-                peak: limits.map(|limits| limits.gemm_gflops),
                 rounds,
                 against: &self.args.against,
                 tune: self.args.tune,
@@ -111,6 +103,14 @@ impl Bench<'_> {
             if one.run(&mut self.pool, &mut self.report, &self.bar)? {
                 measured = Some(case);
             }
+        }
+        if !limits.is_empty() {
+            // Once more: a machine that was slower for a moment has no lower ceilings.
+            let again = self.ceilings(&what, class, on)?;
+            limits.iter_mut().zip(again).for_each(|(one, other)| *one = one.best(other));
+        }
+        for row in &mut self.report.rows[first_row..] {
+            row.share_of_peak = limits.last().map(|limits| row.gflops / limits.gemm_gflops);
         }
         self.bar.say(&format!("{what}: op by op"));
         let mut ops = Vec::new();
@@ -132,6 +132,16 @@ impl Bench<'_> {
             ops_case: measured,
         });
         Ok(())
+    }
+
+    /// The ceilings of a device; none if it cannot run them.
+    fn ceilings(&mut self, what: &str, class: Class, on: On<'_>) -> Result<Vec<Ceilings>, Failure> {
+        self.bar.say(&format!("{what}: measuring ceilings"));
+        let measured = match class {
+            Class::Host => ceilings_of_cpu(on.dtype, self.report.environment.threads, false),
+            _ => ceilings(on, class == Class::Slow).map(|one| vec![one]).map_err(Failure::from),
+        };
+        measured.or_else(|failure| self.absent(format!("{what}: ceilings"), failure).map(|()| Vec::new()))
     }
 
     fn absent(&mut self, what: String, failure: Failure) -> Result<(), Failure> {
@@ -220,15 +230,15 @@ fn load(path: &Path, options: &LoadOptions) -> Result<(Subject, ColdStart), Erro
     let stages = clock.0.borrow();
     let from = |stage: Stage| stages.iter().find(|(known, _)| *known == stage).map(|(_, at)| *at);
     let end = Instant::now();
-    let check = from(Stage::SelfCheck).unwrap_or(end);
-    // Devices of the host do not tell when they begin to lay out weights.
-    let prepare = from(Stage::Prepare).unwrap_or(check);
+    // Devices of the host tell neither when they begin to lay out weights nor of a check.
+    let (prepare, check) = (from(Stage::Prepare), from(Stage::SelfCheck));
+    let checked_at = check.unwrap_or(end);
     let span = |from: Instant, to: Instant| 1e3 * to.saturating_duration_since(from).as_secs_f64();
     let cold_start = ColdStart {
         files_ms,
-        read_ms: span(began, prepare),
-        prepare_ms: span(prepare, check),
-        self_check_ms: span(check, end),
+        read_ms: span(began, prepare.unwrap_or(checked_at)),
+        prepare_ms: prepare.map(|from| span(from, checked_at)),
+        self_check_ms: check.map(|from| span(from, end)),
         first_run_ms: 0.0,
     };
     Ok((subject, cold_start))

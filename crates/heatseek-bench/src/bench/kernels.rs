@@ -8,11 +8,13 @@ use heatseek_ops::{
     Batch, Buffer, BufferId, CopyRows, Direction, Executor, Gemm, L2Normalize, OutputId, Program,
     ProgramError, Rows, Step, Tensor,
 };
+use rayon::ThreadPoolBuilder;
 use serde::Serialize;
 
 use super::cost::{label, of_run};
 use super::dtype::Dtype;
 use super::measure::min;
+use crate::failure::Failure;
 
 /// Width of the output that is read back to know that everything before it is done.
 const SENTINEL: usize = 4;
@@ -40,12 +42,22 @@ pub struct On<'a> {
 /// What a device does at best, by our own kernels.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Ceilings {
+    /// With so many threads; `None` where threads are not ours.
+    pub threads: Option<usize>,
     /// Of a large square GEMM.
     pub gemm_gflops: f64,
     /// Rows, columns and depth of that.
     pub gemm_size: usize,
     /// Bytes read and written by a large copy.
     pub copy_gb_per_s: f64,
+}
+
+impl Ceilings {
+    /// What was reached of either.
+    pub fn best(self, other: Self) -> Self {
+        let larger = if other.gemm_gflops > self.gemm_gflops { other } else { self };
+        Self { copy_gb_per_s: self.copy_gb_per_s.max(other.copy_gb_per_s), ..larger }
+    }
 }
 
 /// The steps of a run that cost the same, together.
@@ -60,6 +72,21 @@ pub struct OpRow {
     pub ms: Option<f64>,
     pub share_of_time: Option<f64>,
     pub gflops: Option<f64>,
+}
+
+/// The ceilings of the CPU: of one thread, and last of all `threads`, as neither products nor copies need grow with them.
+pub fn ceilings_of_cpu(dtype: Dtype, threads: usize, small: bool) -> Result<Vec<Ceilings>, Failure> {
+    let mut counts = vec![1, threads];
+    counts.dedup();
+    let of = |threads| {
+        let pool = ThreadPoolBuilder::new().num_threads(threads).build();
+        let pool = pool.map_err(|error| Failure::internal(format!("starting {threads} threads: {error}")))?;
+        Ok(pool.install(|| -> Result<Ceilings, Error> {
+            let measured = ceilings(On { executor: &heatseek_cpu::executor(), dtype }, small)?;
+            Ok(Ceilings { threads: Some(rayon::current_num_threads()), ..measured })
+        })?)
+    };
+    counts.into_iter().map(of).collect()
 }
 
 /// Measures the ceilings; `small` is for devices that take long.
@@ -77,6 +104,7 @@ pub fn ceilings(on: On<'_>, small: bool) -> Result<Ceilings, Error> {
     let copied = copy.time(On { dtype: Dtype::F32, ..on }, &Batch::of_lengths(&[rows]))?;
     let bytes = (2 * size_of::<f32>() * rows * COPY_WIDTH) as u64;
     Ok(Ceilings {
+        threads: None,
         gemm_gflops: 2.0 * (size as f64).powi(3) / took.as_secs_f64() / 1e9,
         gemm_size: size,
         copy_gb_per_s: bytes as f64 / copied.as_secs_f64() / 1e9,
@@ -245,4 +273,28 @@ fn noise(shape: &[usize]) -> Tensor {
     let value = |random: u64| (random >> 40) as f32 / (1 << 23) as f32 - 1.0;
     let values = (0..shape.iter().product()).map(|_| value(super::synthetic::random(&mut state))).collect();
     Tensor::new(shape, values)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_cpu_has_ceilings_for_one_thread_and_for_all() {
+        let threads = |all: usize| -> Vec<_> {
+            let measured = ceilings_of_cpu(Dtype::F32, all, true).unwrap();
+            assert!(measured.iter().all(|one| one.gemm_gflops > 0.0 && one.copy_gb_per_s > 0.0));
+            measured.iter().map(|one| one.threads).collect()
+        };
+        assert_eq!(threads(2), [Some(1), Some(2)]);
+        assert_eq!(threads(1), [Some(1)]);
+    }
+
+    #[test]
+    fn the_better_of_two_measurements_is_kept_of_each_ceiling() {
+        let one = Ceilings { threads: Some(2), gemm_gflops: 3.0, gemm_size: 1024, copy_gb_per_s: 5.0 };
+        let other = Ceilings { gemm_gflops: 4.0, gemm_size: 2048, copy_gb_per_s: 2.0, ..one };
+        let best = Ceilings { copy_gb_per_s: 5.0, ..other };
+        assert_eq!((one.best(other), other.best(one)), (best, best));
+    }
 }

@@ -32,8 +32,6 @@ pub struct OneCase<'a> {
     pub device: &'static str,
     pub dtype: Dtype,
     pub place: Place,
-    /// What the device's large GEMM reaches.
-    pub peak: Option<f64>,
     pub rounds: Rounds,
     pub against: &'a [&'static str],
     /// Whether kernels are chosen by measuring before it is timed.
@@ -103,7 +101,7 @@ impl OneCase<'_> {
                 flops: cost.flops,
                 bytes: cost.bytes,
                 gflops,
-                share_of_peak: self.peak.map(|peak| gflops / peak),
+                share_of_peak: None,
                 cosine_to_reference,
                 checked_against: self.truth.source,
                 peer: None,

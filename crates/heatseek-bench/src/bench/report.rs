@@ -44,7 +44,8 @@ pub struct DeviceRun {
     pub backend: String,
     pub kernels: String,
     pub cold_start: ColdStart,
-    pub ceilings: Option<Ceilings>,
+    /// The last are those of as many threads as it ran with.
+    pub ceilings: Vec<Ceilings>,
     /// Where the time of `ops_case` goes, by runs of each op alone.
     pub ops: Vec<OpRow>,
     pub ops_case: Option<Case>,
@@ -55,12 +56,12 @@ pub struct DeviceRun {
 pub struct ColdStart {
     /// Mapping the files and reading the small ones.
     pub files_ms: f64,
-    /// Opening the device, tokenizer, checking weights.
+    /// Opening the device, tokenizer, checking weights; on the CPU all that follows, too, as it does not tell them apart.
     pub read_ms: f64,
     /// Laying out and uploading weights, compiling kernels.
-    pub prepare_ms: f64,
+    pub prepare_ms: Option<f64>,
     /// Comparing a GPU with the CPU.
-    pub self_check_ms: f64,
+    pub self_check_ms: Option<f64>,
     /// The first run of the smallest case, from strings or pictures.
     pub first_run_ms: f64,
 }
@@ -87,7 +88,7 @@ pub struct Row {
     /// The same: weights and activations, each once where it is read or written.
     pub bytes: u64,
     pub gflops: f64,
-    /// Of the device's own large GEMM.
+    /// Of the device's own large GEMM; known when all cases of the device are measured.
     pub share_of_peak: Option<f64>,
     pub cosine_to_reference: f64,
     pub checked_against: Source,

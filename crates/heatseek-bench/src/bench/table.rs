@@ -21,17 +21,23 @@ impl Table {
         self.rows.len() < 2
     }
 
+    /// The columns in which some row has something, so that what nobody asked for takes no room.
+    fn columns(&self) -> Vec<usize> {
+        let filled = |column: &usize| self.rows.iter().skip(1).any(|row| !row[*column].is_empty());
+        (0..self.rows[0].len()).filter(filled).collect()
+    }
+
     /// For terminals.
     pub fn text(&self) -> String {
-        let mut widths = vec![0; self.rows[0].len()];
-        for row in &self.rows {
-            widths.iter_mut().zip(row).for_each(|(width, cell)| *width = cell.chars().count().max(*width));
-        }
+        let columns = self.columns();
+        let width =
+            |&column: &usize| self.rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
+        let widths: Vec<usize> = columns.iter().map(width).collect();
         let mut text = String::new();
         for row in &self.rows {
-            for (at, (cell, width)) in row.iter().zip(&widths).enumerate() {
-                let gap = if at == 0 { "" } else { "  " };
-                let _ = match at < self.text_columns {
+            for (at, (&column, width)) in columns.iter().zip(&widths).enumerate() {
+                let (gap, cell) = (if at == 0 { "" } else { "  " }, &row[column]);
+                let _ = match column < self.text_columns {
                     true => write!(text, "{gap}{cell:<width$}"),
                     false => write!(text, "{gap}{cell:>width$}"),
                 };
@@ -44,12 +50,14 @@ impl Table {
 
     /// For readers.
     pub fn markdown(&self) -> String {
+        let columns = self.columns();
         let mut text = String::new();
         for (at, row) in self.rows.iter().enumerate() {
-            let _ = writeln!(text, "| {} |", row.join(" | "));
+            let cells: Vec<&str> = columns.iter().map(|&column| &*row[column]).collect();
+            let _ = writeln!(text, "| {} |", cells.join(" | "));
             if at == 0 {
-                let rule = |column| if column < self.text_columns { " --- |" } else { " ---: |" };
-                let _ = writeln!(text, "|{}", (0..row.len()).map(rule).collect::<String>());
+                let rule = |&column: &usize| if column < self.text_columns { " --- |" } else { " ---: |" };
+                let _ = writeln!(text, "|{}", columns.iter().map(rule).collect::<String>());
             }
         }
         text
@@ -72,10 +80,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn columns_are_aligned_and_markdown_has_a_rule() {
-        let mut table = Table::new(1, &["case", "ms"]);
-        table.push(vec!["1x16".into(), figures(123.4)]);
-        table.push(vec!["a".into(), figures(0.0421)]);
+    fn columns_are_aligned_markdown_has_a_rule_and_empty_columns_are_left_out() {
+        let mut table = Table::new(1, &["case", "peer", "ms"]);
+        table.push(vec!["1x16".into(), String::new(), figures(123.4)]);
+        table.push(vec!["a".into(), String::new(), figures(0.0421)]);
         assert_eq!(table.text(), "case     ms\n1x16    123\na     0.042\n");
         assert!(table.markdown().starts_with("| case | ms |\n| --- | ---: |\n| 1x16 | 123 |\n"));
     }

@@ -143,21 +143,23 @@ fn cold_starts(report: &Report) -> Table {
     let mut table = Table::new(2, &header);
     for run in &report.devices {
         let cold = run.cold_start;
-        let spans = [cold.files_ms, cold.read_ms, cold.prepare_ms, cold.self_check_ms, cold.first_run_ms];
+        let [files, read, first] = [cold.files_ms, cold.read_ms, cold.first_run_ms].map(Some);
+        let spans = [files, read, cold.prepare_ms, cold.self_check_ms, first];
         let mut cells = vec![run.device.clone(), run.dtype.name().to_owned()];
-        cells.extend(spans.map(figures));
+        cells.extend(spans.map(|span| span.map(figures).unwrap_or_default()));
         table.push(cells);
     }
     table
 }
 
 fn ceilings(report: &Report) -> Table {
-    let mut table = Table::new(2, &["device", "dtype", "GEMM GFLOP/s", "of", "copy GB/s"]);
-    for run in &report.devices {
-        let Some(ceilings) = run.ceilings else { continue };
+    let mut table = Table::new(2, &["device", "dtype", "threads", "GEMM GFLOP/s", "of", "copy GB/s"]);
+    let all = report.devices.iter().flat_map(|run| run.ceilings.iter().map(move |one| (run, one)));
+    for (run, ceilings) in all {
         table.push(vec![
             run.device.clone(),
             run.dtype.name().to_owned(),
+            ceilings.threads.map(|threads| threads.to_string()).unwrap_or_default(),
             figures(ceilings.gemm_gflops),
             format!("{0} × {0} × {0}", ceilings.gemm_size),
             figures(ceilings.copy_gb_per_s),

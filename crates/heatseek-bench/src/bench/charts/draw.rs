@@ -2,13 +2,14 @@
 
 use std::fmt::Write;
 
-/// Colours for light and dark surroundings: six series, told apart by shape too.
-const STYLE: &str = "text{font:13px system-ui,sans-serif;fill:#1f2328}.axis{font-size:11px;fill:#59636e}\
+/// Colours for light and dark surroundings: six series, told apart by shape too. Small words have an edge of the ground's
+/// colour, as they may lie on lines.
+const STYLE: &str = "text{font:13px system-ui,sans-serif;fill:#1f2328}.axis{font-size:11px;fill:#59636e;paint-order:stroke;stroke:#fff;stroke-width:3px}\
 .grid{stroke:#d1d9e0}.one{stroke:#59636e;stroke-dasharray:3 3}.ground{fill:#fff}\
 .l{fill:none;stroke-width:2}.d{stroke-width:1}.h{stroke-dasharray:6 4}\
 .s0{stroke:#0969da;fill:#0969da}.s1{stroke:#bc4c00;fill:#bc4c00}.s2{stroke:#1a7f37;fill:#1a7f37}\
 .s3{stroke:#8250df;fill:#8250df}.s4{stroke:#9a6700;fill:#9a6700}.s5{stroke:#bf3989;fill:#bf3989}.l{fill:none}\
-@media(prefers-color-scheme:dark){text{fill:#f0f6fc}.axis{fill:#9198a1}.grid{stroke:#3d444d}\
+@media(prefers-color-scheme:dark){text{fill:#f0f6fc}.axis{fill:#9198a1;stroke:#0d1117}.grid{stroke:#3d444d}\
 .one{stroke:#9198a1}.ground{fill:#0d1117}.s0{stroke:#4493f8;fill:#4493f8}.s1{stroke:#f0883e;fill:#f0883e}\
 .s2{stroke:#3fb950;fill:#3fb950}.s3{stroke:#ab7df8;fill:#ab7df8}.s4{stroke:#d29922;fill:#d29922}\
 .s5{stroke:#db61a2;fill:#db61a2}.l{fill:none}}";
@@ -16,11 +17,20 @@ const STYLE: &str = "text{font:13px system-ui,sans-serif;fill:#1f2328}.axis{font
 /// How many series have a colour of their own.
 pub const SERIES: usize = 6;
 
+/// The width of every chart: on a phone of 360 pixels its texts are still larger than 9 pixels.
+pub const WIDTH: f64 = 420.0;
+/// Where plots begin and end from left to right.
+pub const LEFT: f64 = 48.0;
+pub const RIGHT: f64 = WIDTH - 12.0;
+/// Columns of a legend, and the height of a line of it.
+const COLUMNS: usize = 2;
+const LINE: f64 = 20.0;
+
 /// The start of a chart; the caller ends it with `</svg>`.
-pub fn open(width: f64, height: f64, label: &str) -> String {
+pub fn open(height: f64, label: &str) -> String {
     format!(
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width} {height}\" role=\"img\" \
-         aria-label=\"{}\">\n<style>{STYLE}</style>\n<rect class=\"ground\" width=\"{width}\" height=\"{height}\"/>\n",
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{WIDTH}\" height=\"{height}\" \
+         viewBox=\"0 0 {WIDTH} {height}\" role=\"img\" aria-label=\"{}\">\n<style>{STYLE}</style>\n<rect class=\"ground\" width=\"{WIDTH}\" height=\"{height}\"/>\n",
         escape(label)
     )
 }
@@ -114,13 +124,19 @@ pub fn mark(svg: &mut String, series: usize, x: f64, y: f64) {
     svg.push('\n');
 }
 
-/// The series with their marks, one below the other.
-pub fn legend(svg: &mut String, names: &[String], x: f64, top: f64) {
+/// The series with their marks, below the plot.
+pub fn legend(svg: &mut String, names: &[String], top: f64) {
     for (at, name) in names.iter().enumerate() {
-        let y = top + 20.0 * at as f64;
+        let x = LEFT + (RIGHT - LEFT) / COLUMNS as f64 * (at % COLUMNS) as f64;
+        let y = top + LINE * (at / COLUMNS) as f64;
         mark(svg, at, x, y);
         text(svg, x + 12.0, y + 4.5, name);
     }
+}
+
+/// How high the legend of so many series is.
+pub fn legend_height(series: usize) -> f64 {
+    LINE * series.div_ceil(COLUMNS) as f64
 }
 
 /// A text.

@@ -2,17 +2,15 @@
 
 use std::fmt::Write;
 
-use super::draw::{LogAxis, grid_y, legend, mark, open, small, text};
+use super::draw::{LEFT, LogAxis, RIGHT, grid_y, legend, legend_height, mark, open, small, text};
 use crate::bench::case::Case;
 use crate::bench::peers::Task;
 use crate::bench::report::Report;
 
-const LEFT: f64 = 60.0;
-const PLOT: f64 = 460.0;
-const TOP: f64 = 40.0;
-const BOTTOM: f64 = 330.0;
-const WIDTH: f64 = 820.0;
-const HEIGHT: f64 = 370.0;
+const TOP: f64 = 36.0;
+const BOTTOM: f64 = 280.0;
+/// Below the plot there are names of cases, and then the legend.
+const LEGEND: f64 = BOTTOM + 54.0;
 
 /// A line: its name, and its value in some cases.
 struct Series {
@@ -40,12 +38,13 @@ pub fn svg(report: &Report) -> Option<String> {
     if all.is_empty() {
         return None;
     }
-    let mut svg = open(WIDTH, HEIGHT, "Inputs a second of each case, by device and peer");
-    text(&mut svg, LEFT, 20.0, &format!("{}: inputs a second, forward pass", report.model.name));
+    let height = LEGEND + legend_height(all.len());
+    let mut svg = open(height, "Inputs a second of each case, by device and peer");
+    text(&mut svg, 12.0, 20.0, &format!("{}: inputs a second, forward pass", report.model.name));
     let values = all.iter().flat_map(|series| series.points.iter().map(|(_, value)| *value));
     let axis = LogAxis::of(values, BOTTOM, TOP);
-    grid_y(&mut svg, &axis, LEFT, LEFT + PLOT);
-    let x = |at: usize| LEFT + PLOT * (at as f64 + 0.5) / cases.len() as f64;
+    grid_y(&mut svg, &axis, LEFT, RIGHT);
+    let x = |at: usize| LEFT + (RIGHT - LEFT) * (at as f64 + 0.5) / cases.len() as f64;
     for (at, case) in cases.iter().enumerate() {
         // Names of many cases would run into each other on one line.
         let drop = if cases.len() > 6 && at % 2 == 1 { 14.0 } else { 0.0 };
@@ -59,7 +58,7 @@ pub fn svg(report: &Report) -> Option<String> {
         series.points.iter().for_each(|(case, value)| mark(&mut svg, at, x(*case), axis.at(*value)));
     }
     let names: Vec<String> = all.into_iter().map(|series| series.name).collect();
-    legend(&mut svg, &names, LEFT + PLOT + 24.0, TOP + 10.0);
+    legend(&mut svg, &names, LEGEND);
     svg.push_str("</svg>\n");
     Some(svg)
 }

@@ -115,7 +115,7 @@ impl Expressions<'_> {
     fn float(&mut self, ty: Type, depth: usize) -> String {
         let size = ty.size;
         let [a, b] = [(); 2].map(|()| self.of(ty, depth));
-        match self.random.below(8) {
+        match self.random.below(11) {
             0 | 1 => format!("quarters{size}({a} {} {b})", self.random.of(&["+", "-", "*"])),
             2 => format!(
                 "{}({a})",
@@ -131,6 +131,17 @@ impl Expressions<'_> {
             7 if size == 1 => {
                 let of = Type::new(Scalar::F32, 2 + self.random.below(3));
                 format!("quarters1(dot({}, {}))", self.of(of, depth), self.of(of, depth))
+            }
+            8 => format!("quarters{size}(mix({a}, {b}, {ty}(0.5)) / {ty}(2.0))"),
+            // What is not exact is rounded: none of these is near the middle of two quarters, wherever it is computed.
+            9 => {
+                let rounded = self.random.of(&[
+                    "sqrt(abs(A))",
+                    "inverseSqrt(clamp(A, T(0.25), T(60.0)))",
+                    "exp(min(A, T(3.0)))",
+                ]);
+                let rounded = rounded.replace('T', &ty.to_string()).replace('A', &a);
+                format!("round({rounded} * 4.0) * 0.25")
             }
             _ => format!("saturate({a})"),
         }

@@ -10,6 +10,8 @@ use crate::types::{Scalar, Type};
 /// A kernel `main`, and what each of a thread's output words is.
 pub struct Program {
     pub wgsl: String,
+    /// Of its pipeline constants.
+    pub constants: [(&'static str, f64); 2],
     pub outputs: [Scalar; OUTPUTS],
 }
 
@@ -29,13 +31,23 @@ const TYPES: &[Type] = &[
     Type::new(Scalar::Bool, 3),
 ];
 
-/// What every program begins with. `Record` has members whose places follow from their alignment.
+/// What every program begins with. `Record` has members whose places follow from their alignment; f16 is what rows are
+/// stored as and nothing is computed in, as in our kernels.
 const PREAMBLE: &str = "
+enable f16;
+override width: u32;
+override factor: f32;
+struct Params { rows: u32, sequences: u32, scale: f32, tiles: i32 }
+struct Pair { sum: vec4<f32>, other: vec3<i32> }
 struct Record { a: vec3<i32>, b: u32, c: array<u32, 3>, d: vec2<u32>, e: array<vec3<u32>, 2> }
 @group(0) @binding(0) var<storage, read> input: array<u32>;
 @group(0) @binding(1) var<storage, read_write> output: array<u32>;
 @group(0) @binding(2) var<storage, read> records: array<Record>;
+@group(0) @binding(3) var<uniform> params: Params;
+@group(0) @binding(4) var<storage, read_write> halves: array<vec4<f16>>;
+@group(0) @binding(5) var<storage, read> vectors: array<vec4<f32>>;
 var<workgroup> exchanged: array<u32, 64>;
+var<workgroup> staged: array<vec4<f32>, 64>;
 var<workgroup> rows: array<vec3<i32>, 8>;
 var<workgroup> total: atomic<u32>;
 var<private> kept: vec4<i32>;
@@ -43,6 +55,17 @@ fn quarters1(x: f32) -> f32 { return clamp(floor(x * 4.0) * 0.25, -64.0, 64.0); 
 fn quarters2(x: vec2<f32>) -> vec2<f32> { return clamp(floor(x * 4.0) * 0.25, vec2(-64.0), vec2(64.0)); }
 fn quarters3(x: vec3<f32>) -> vec3<f32> { return clamp(floor(x * 4.0) * 0.25, vec3(-64.0), vec3(64.0)); }
 fn quarters4(x: vec4<f32>) -> vec4<f32> { return clamp(floor(x * 4.0) * 0.25, vec4(-64.0), vec4(64.0)); }
+fn half_of(x: vec4<f32>) -> vec4<f16> { return vec4<f16>(clamp(x, vec4(-65504.0), vec4(65504.0))); }
+fn gathered(pair: Pair, value: vec4<f32>, count: i32) -> Pair {
+    switch (count & 3) {
+        case 0: { return Pair(quarters4(pair.sum + value * factor), pair.other + count); }
+        case 1, 2: { return Pair(max(pair.sum, value), pair.other.zxy); }
+        default: {
+            if (width > 3u) { return pair; }
+            return Pair(value, pair.other * 3);
+        }
+    }
+}
 fn early(a: i32, b: ptr<function, u32>) -> i32 {
     for (var i = 0u; i < 4u; i++) {
         if (a > i32(i * 9u)) { *b = *b + i; continue; }
@@ -72,8 +95,13 @@ pub fn program(seed: u64) -> Program {
     writer.variable(Type::new(Scalar::I32, 3), "records[lane % 4u].a");
     writer.variable(Type::new(Scalar::U32, 1), "records[lane % 4u].b ^ records[lane / 16u].c[lane % 3u]");
     writer.variable(Type::new(Scalar::U32, 3), "records[lane % 4u].e[lane % 2u] + records[1].d.yxy");
-    writer.line("var table: array<vec2<i32>, 4>;");
+    writer.variable(Type::new(Scalar::U32, 1), "width ^ params.rows");
+    writer.variable(Type::new(Scalar::I32, 1), "params.tiles");
+    writer.variable(Type::new(Scalar::F32, 1), "quarters1(factor * params.scale)");
+    writer.variable(Type::new(Scalar::F32, 4), "vectors[first / 8u + (params.sequences & 1u)]");
+    writer.line("let own = first / 8u;\nvar table: array<vec2<i32>, 4>;");
     writer.line(&format!("kept = vec4<i32>(i32(lane), -3, {}, 7);", seed % 1000));
+    writer.line("halves[own] = vec4<f16>();");
     for _ in 0..2 {
         writer.block(2, None);
         writer.exchange();
@@ -123,7 +151,7 @@ impl Writer {
     }
 
     fn statement(&mut self, depth: usize, in_loop: Option<()>) {
-        let kind = self.random.below(if depth == 0 { 6 } else { 10 });
+        let kind = self.random.below(if depth == 0 { 8 } else { 12 });
         match kind {
             0 => {
                 let ty = self.random.of(TYPES);
@@ -139,7 +167,9 @@ impl Writer {
                 self.line(&format!("if ({condition}) {{ {jump}; }}"));
             }
             5 => self.assignment(),
-            6 | 7 => {
+            6 => self.pair(),
+            7 => self.halves(),
+            8 | 9 => {
                 let condition = self.expression(Type::new(Scalar::Bool, 1));
                 self.line(&format!("if ({condition})"));
                 self.scope(depth - 1, in_loop);
@@ -148,7 +178,7 @@ impl Writer {
                     self.scope(depth - 1, in_loop);
                 }
             }
-            8 => self.switch(depth - 1, in_loop),
+            10 => self.switch(depth - 1, in_loop),
             _ => self.repetition(depth - 1),
         }
     }
@@ -189,6 +219,27 @@ impl Writer {
         self.variable(Type::new(Scalar::I32, 1), &format!("early({argument}, &{changed})"));
     }
 
+    /// A struct that is passed by value and comes back changed.
+    fn pair(&mut self) {
+        let (four, three) = (Type::new(Scalar::F32, 4), Type::new(Scalar::I32, 3));
+        let name = format!("pair{}", self.names);
+        self.names += 1;
+        let (sum, other) = (self.expression(four), self.expression(three));
+        self.line(&format!("var {name} = Pair({sum}, {other});"));
+        let (value, count) = (self.expression(four), self.expression(Type::new(Scalar::I32, 1)));
+        self.line(&format!("{name} = gathered({name}, {value}, {count});"));
+        self.variable(four, &format!("{name}.sum"));
+        self.variable(three, &format!("{name}.other"));
+    }
+
+    /// What goes to memory as f16, and comes back.
+    fn halves(&mut self) {
+        let four = Type::new(Scalar::F32, 4);
+        let value = self.expression(four);
+        self.line(&format!("halves[own] = half_of({value});"));
+        self.variable(four, "vec4<f32>(halves[own])");
+    }
+
     fn switch(&mut self, depth: usize, in_loop: Option<()>) {
         let selector = self.expression(Type::new(Scalar::I32, 1));
         self.line(&format!("switch ({selector} % 6) {{"));
@@ -206,7 +257,9 @@ impl Writer {
         let rounds = 1 + self.random.below(5);
         match self.random.below(3) {
             0 => {
-                self.line(&format!("for (var {counter} = 0u; {counter} < {rounds}u; {counter}++)"));
+                let bound = self.random.of(&["width % 5u", "params.rows % 3u + 1u"]);
+                let bound = if self.random.percent(50) { bound.to_owned() } else { format!("{rounds}u") };
+                self.line(&format!("for (var {counter} = 0u; {counter} < {bound}; {counter}++)"));
                 self.scope(depth, Some(()));
             }
             1 => {
@@ -235,8 +288,10 @@ impl Writer {
     fn exchange(&mut self) {
         let word = Type::new(Scalar::U32, 1);
         let (sent, from) = (self.expression(word), self.expression(word));
-        self.line(&format!("exchanged[lane] = {sent};\nworkgroupBarrier();"));
+        let vector = self.expression(Type::new(Scalar::F32, 4));
+        self.line(&format!("exchanged[lane] = {sent};\nstaged[lane] = {vector};\nworkgroupBarrier();"));
         self.variable(word, &format!("exchanged[{from} % 64u]"));
+        self.variable(Type::new(Scalar::F32, 4), &format!("staged[({from} + 1u) % 64u]"));
         let row = self.expression(Type::new(Scalar::I32, 3));
         self.line(&format!("if (lane % 8u == 3u) {{ rows[lane / 8u] = {row}; }}"));
         let counted = self.expression(word);
@@ -274,6 +329,8 @@ impl Writer {
         }
         self.text.push_str(&text);
         self.text.push_str("}\n");
-        Program { wgsl: self.text, outputs }
+        let width = self.random.below(9) as f64;
+        let factor = self.random.below(17) as f64 / 4.0 - 2.0;
+        Program { wgsl: self.text, constants: [("width", width), ("factor", factor)], outputs }
     }
 }

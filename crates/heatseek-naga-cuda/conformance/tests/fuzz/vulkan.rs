@@ -3,11 +3,12 @@
 use wgpu::util::{BufferInitDescriptor, DeviceExt};
 use wgpu::{
     BindGroupDescriptor, BindGroupEntry, BufferDescriptor, BufferUsages, ComputePassDescriptor,
-    ComputePipelineDescriptor, Device, DeviceDescriptor, Instance, MapMode, PollType, Queue,
-    RequestAdapterOptions, ShaderModuleDescriptor, ShaderSource,
+    ComputePipelineDescriptor, Device, DeviceDescriptor, Features, Instance, MapMode,
+    PipelineCompilationOptions, PollType, Queue, RequestAdapterOptions, ShaderModuleDescriptor, ShaderSource,
 };
 
-use crate::BLOCKS;
+use crate::statements::Program;
+use crate::{BLOCKS, HALVES, Inputs};
 
 pub struct Vulkan {
     pub name: String,
@@ -22,33 +23,44 @@ impl Vulkan {
             .request_adapter(&RequestAdapterOptions::default())
             .await
             .map_err(|error| error.to_string())?;
-        let (device, queue) =
-            adapter.request_device(&DeviceDescriptor::default()).await.map_err(|error| error.to_string())?;
+        let descriptor = DeviceDescriptor { required_features: Features::SHADER_F16, ..Default::default() };
+        let (device, queue) = adapter.request_device(&descriptor).await.map_err(|error| error.to_string())?;
         Ok(Self { name: adapter.get_info().name, device, queue })
     }
 
     /// The output of `main`, of this many bytes, for these inputs.
-    pub fn run(&self, wgsl: &str, input: &[u8], records: &[u8], output: usize) -> Vec<u8> {
+    pub fn run(&self, program: &Program, inputs: &Inputs, output: usize) -> Vec<u8> {
         let device = &self.device;
-        let source = ShaderSource::Wgsl(wgsl.into());
+        let source = ShaderSource::Wgsl(program.wgsl.as_str().into());
         let module = device.create_shader_module(ShaderModuleDescriptor { label: None, source });
         let pipeline = device.create_compute_pipeline(&ComputePipelineDescriptor {
             label: None,
             layout: None,
             module: &module,
             entry_point: Some("main"),
-            compilation_options: Default::default(),
+            compilation_options: PipelineCompilationOptions {
+                constants: &program.constants,
+                ..Default::default()
+            },
             cache: None,
         });
-        let storage = |contents: &[u8]| {
-            let usage = BufferUsages::STORAGE | BufferUsages::COPY_SRC;
+        let buffer = |contents: &[u8], usage: BufferUsages| {
+            let usage = usage | BufferUsages::COPY_SRC;
             device.create_buffer_init(&BufferInitDescriptor { label: None, contents, usage })
         };
-        let buffers = [storage(input), storage(&vec![0xff; output]), storage(records)];
-        let entries = [0, 1, 2].map(|binding| BindGroupEntry {
-            binding,
-            resource: buffers[binding as usize].as_entire_binding(),
-        });
+        let storage = |contents: &[u8]| buffer(contents, BufferUsages::STORAGE);
+        let buffers = [
+            storage(&inputs.input),
+            storage(&vec![0xff; output]),
+            storage(&inputs.records),
+            buffer(&inputs.params, BufferUsages::UNIFORM),
+            storage(&vec![0; HALVES]),
+            storage(&inputs.vectors),
+        ];
+        let entries: Vec<BindGroupEntry<'_>> = (0..)
+            .zip(&buffers)
+            .map(|(binding, buffer)| BindGroupEntry { binding, resource: buffer.as_entire_binding() })
+            .collect();
         let group = device.create_bind_group(&BindGroupDescriptor {
             label: None,
             layout: &pipeline.get_bind_group_layout(0),
