@@ -16,6 +16,8 @@ export interface Port {
 export interface Following {
   readonly signal?: AbortSignal | undefined;
   readonly onProgress?: ProgressCallback | undefined;
+  /** Whether an abort waits for the engine to say what came of it: the call may be past the point where it can be undone. */
+  readonly settled?: boolean;
   /** What of the arguments moves to the engine. */
   readonly transfer?: Transferable[];
 }
@@ -54,19 +56,20 @@ export class Client {
   call<Name extends CallName>(
     type: Name,
     args: Calls[Name]['args'],
-    { signal, onProgress, transfer = [] }: Following = {},
+    { signal, onProgress, settled = false, transfer = [] }: Following = {},
   ): Promise<Calls[Name]['result']> {
     if (this.#ended) return Promise.reject(this.#ended);
     if (signal?.aborted) return Promise.reject(abortedError(signal.reason));
     const id = this.#next++;
     return new Promise((resolve, reject) => {
       const abort = () => {
-        this.#take(id)?.reject(abortedError(signal?.reason));
+        if (!settled) this.#take(id)?.reject(abortedError(signal?.reason));
         this.#port.postMessage({ type: 'abort', id }, []);
       };
       signal?.addEventListener('abort', abort);
       const forget = () => signal?.removeEventListener('abort', abort);
-      this.#pending.set(id, { resolve, reject, onProgress, forget });
+      const refuse = (error: HeatseekError) => reject(signal?.aborted && error.code === 'aborted' ? abortedError(signal.reason) : error);
+      this.#pending.set(id, { resolve, reject: refuse, onProgress, forget });
       try {
         this.#port.postMessage({ type, id, ...(onProgress ? {} : { quiet: true }), ...args } as ToEngine, transfer);
       } catch (cause) {

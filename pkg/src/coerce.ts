@@ -52,6 +52,20 @@ export function share(what: string, value: number | undefined, fallback: number)
   return value;
 }
 
+/** A share that may be all, 0 to 1; `fallback` if not given. */
+export function fraction(what: string, value: number | undefined, fallback: number): number {
+  if (value === undefined) return fallback;
+  if (typeof value !== 'number' || !(value >= 0 && value <= 1)) throw invalid(what, value, 'a number from 0 to 1');
+  return value;
+}
+
+/** A finite number; `fallback` if not given. */
+export function number<T extends number | undefined>(what: string, value: number | undefined, fallback: T): number | T {
+  if (value === undefined) return fallback;
+  if (typeof value !== 'number' || !Number.isFinite(value)) throw invalid(what, value, 'a finite number');
+  return value;
+}
+
 /** A boolean; `fallback` if not given. */
 export function flag<T extends boolean | undefined>(what: string, value: boolean | undefined, fallback: T): boolean | T {
   if (value === undefined) return fallback;

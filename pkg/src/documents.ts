@@ -1,6 +1,7 @@
 /** What callers may add to an index, made into one shape. */
 import { count, flag, invalid, options as checked } from './coerce.js';
-import type { ChunkSettings } from './protocol.js';
+import { isWellFormed, json } from './json.js';
+import type { ChunkSettings, IndexedText } from './protocol.js';
 import { defined } from './settings.js';
 import type { ChunkOptions, Document, DocumentInput, ModelInfo } from './types.js';
 
@@ -16,7 +17,24 @@ export function coerceDocument(item: DocumentInput, what: string, freeId: () => 
   const { id, text, metadata } = item;
   if (typeof text !== 'string') throw invalid(`${what}.text`, text, 'a string');
   if (id !== undefined && typeof id !== 'string') throw invalid(`${what}.id`, id, 'a string');
+  if (id !== undefined && !isWellFormed(id)) throw invalid(`${what}.id`, id, 'a string without half characters');
   return { id: id ?? freeId(), text, ...(metadata === undefined ? {} : { metadata }) };
+}
+
+/** A document as it is posted. Metadata that is not JSON is an error if it is to be kept, and else not seen by filters. */
+export function indexed({ id, text, metadata }: Document, what: string, kept: boolean): IndexedText {
+  if (metadata === undefined) return { id, text };
+  try {
+    return { id, text, metadata: json(`${what}.metadata`, metadata) };
+  } catch (error) {
+    if (kept) throw error;
+    return { id, text };
+  }
+}
+
+/** A document as it was added, from what the engine kept of it. */
+export function revived({ id, text, metadata }: IndexedText): Document {
+  return { id, text, ...(metadata === undefined ? {} : { metadata: JSON.parse(metadata) as unknown }) };
 }
 
 /** How to cut texts for a model. */

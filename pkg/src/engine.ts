@@ -9,11 +9,11 @@ import type { FileSource, Sink } from './files.js';
 import { LocalFiles } from './local-files.js';
 import { Totals } from './totals.js';
 import { HeatseekError, abortedError } from './errors.js';
+import { Indexes } from './indexes.js';
 import { rawPicture } from './pictures.js';
 import type { PoolerInfo } from './pooling.js';
 import type {
-  AnalysisSettings, AttentionSettings, Calls, EmbedSettings, ExplainSettings, IndexedText, IndexSettings,
-  NeuronSettings, PostedImage, RawHit, RawPicture,
+  AnalysisSettings, AttentionSettings, Calls, EmbedSettings, ExplainSettings, NeuronSettings, PostedImage, RawPicture,
 } from './protocol.js';
 import { guard, start, startExtras, useThreads } from './runtime.js';
 import { Timeline, now, type LoadSpan } from './timing.js';
@@ -22,16 +22,16 @@ import type {
   Attention, ChunkEmbeddings, Embeddings, Explanation, ModelInfo, Neuron, Occlusion, Precision, Tune,
 } from './types.js';
 import { Files, ImageModel, Index, Loader, Model } from './wasm/heatseek.js';
+import type { WasmIndex, WasmOpening } from './wasm-index.js';
 
 /** One model and its indexes. */
 export class Engine {
   readonly #model: Model | ImageModel;
-  readonly #indexes = new Map<number, Index>();
+  readonly indexes = new Indexes();
   readonly #threads: Threads;
   readonly #tune: Tune;
   /** What may still be spent on measuring, in milliseconds. */
   #tuningLeft: number;
-  #next = 1;
 
   /** What whoever loaded it should know. */
   readonly warnings: string[] = [];
@@ -280,39 +280,16 @@ export class Engine {
     return (await guard(() => this.#images.analyze(picture, settings, control))) as Analysis;
   }
 
-  createIndex(settings: IndexSettings): Calls['index-create']['result'] {
-    const made = new Index(this.#texts, settings);
-    const index = this.#next++;
-    this.#indexes.set(index, made);
-    const warning = made.warning();
-    return warning === undefined ? { index } : { index, warning };
-  }
-
-  add(
-    index: number,
-    documents: readonly IndexedText[],
-    chunk: Calls['index-add']['args']['chunk'],
-    control: Control,
-  ): Promise<number> {
-    return guard(() => this.#index(index).add(documents as IndexedText[], chunk || undefined, control));
-  }
-
-  async search({ index, query, topK, rerank }: Calls['index-search']['args'], control: Control): Promise<readonly RawHit[]> {
-    return (await guard(() => this.#index(index).search(query, topK, rerank, control))) as RawHit[];
-  }
-
-  remove(index: number, ids: readonly string[]): number {
-    return this.#index(index).remove(ids as string[]);
-  }
-
-  disposeIndex(index: number): undefined {
-    this.#indexes.get(index)?.free();
-    this.#indexes.delete(index);
+  createIndex(args: Calls['index-create']['args'], control: Control): Promise<Calls['index-create']['result']> {
+    const [model, { settings }] = [this.#texts, args];
+    return this.indexes.create(args, {
+      fresh: () => new Index(model, settings) as unknown as WasmIndex,
+      opening: (names) => Index.opening(model, settings, names as string[]) as unknown as WasmOpening,
+    }, control);
   }
 
   free(): void {
-    for (const index of this.#indexes.values()) index.free();
-    this.#indexes.clear();
+    this.indexes.free();
     this.#model.free();
   }
 
@@ -324,12 +301,6 @@ export class Engine {
   get #images(): ImageModel {
     if (this.#model instanceof ImageModel) return this.#model;
     throw new HeatseekError('invalid_input', 'this model reads texts, not pictures');
-  }
-
-  #index(number: number): Index {
-    const index = this.#indexes.get(number);
-    if (!index) throw new HeatseekError('disposed', 'the index was disposed of');
-    return index;
   }
 }
 

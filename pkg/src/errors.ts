@@ -12,6 +12,10 @@ export type ErrorCode =
   | 'network'
   /** The browser has no room for what was to be stored. */
   | 'quota'
+  /** A stored index is open already, in this tab or another. */
+  | 'locked'
+  /** The files of a stored index, or what was exported of one, are damaged; the message says which and where. */
+  | 'index_invalid'
   /** The GPU went away and the CPU could not take over. */
   | 'device_lost'
   /** The device or the page ran out of memory. */
@@ -79,7 +83,7 @@ export function abortedError(reason: unknown): HeatseekError {
 }
 
 const CODES: readonly string[] = [
-  'invalid_input', 'unsupported', 'model_invalid', 'not_found', 'network', 'quota',
+  'invalid_input', 'unsupported', 'model_invalid', 'not_found', 'network', 'quota', 'locked', 'index_invalid',
   'device_lost', 'out_of_memory', 'aborted', 'disposed', 'internal',
 ] satisfies ErrorCode[];
 

@@ -1,12 +1,43 @@
 /** What indexes take and give: see create-index.ts. All of it is exported by types.ts too. */
 import type { Pooling } from './pooling.js';
-import type { CallOptions, Chunk } from './types.js';
+import type { CallOptions, Chunk, Explanation } from './types.js';
 
-/** How vectors are compared. For the unit vectors that most models make the two agree. */
-export type Metric = 'cosine' | 'dot';
+/**
+ * How vectors are compared. For the unit vectors that most models make, all rank alike. `euclidean` is the distance with a
+ * minus before it, so that higher is closer here too.
+ */
+export type Metric = 'cosine' | 'dot' | 'euclidean';
+
+/**
+ * What an index keeps of each vector: `f32` all of it; `f16` half of the memory and `int8` a quarter, which seldom changes
+ * what is found; `binary` a thirty-second, one bit for each element, which is for many vectors and for models that bear it.
+ */
+export type VectorStorage = 'f32' | 'f16' | 'int8' | 'binary';
+
+/** Where an index is kept: in files of the browser's, in its database, or nowhere, so that it ends with the page. */
+export type Persisted = 'opfs' | 'indexeddb' | 'memory';
+
+/** What JSON can say. */
+export type JsonValue = null | boolean | number | string | readonly JsonValue[] | { readonly [name: string]: JsonValue };
 
 /** What an index is made with. */
 export interface IndexOptions {
+  /**
+   * Keeps the index in the browser, under this name among those of the site: opened if it is there, made if not. Whatever
+   * `add` and `remove` have done is on the disk when they resolve; killing the tab loses no more than what was under way.
+   * It must be opened with the model and the settings it was made with; else an `invalid_input` error says what differs. Files
+   * that are damaged are an `index_invalid` error, and stay as they are.
+   * One tab has it at a time: another gets an error with code `locked`. 1 to 80 bytes of UTF-8 without `/`, `\` and control
+   * characters, no dot or space at either end. Default: it is in memory and ends with the model.
+   */
+  readonly name?: string | undefined;
+  /**
+   * An index that {@link Index.export} gave, to begin with. With a `name` there must be none of it yet. One of another model
+   * or other settings is an `invalid_input` error, one that is damaged an `index_invalid` error.
+   */
+  readonly from?: Blob | ArrayBuffer | Uint8Array | undefined;
+  /** What is kept of each vector. Default `f32`. Of several vectors for each text only `f32` is. */
+  readonly storage?: VectorStorage | undefined;
   /** How vectors are compared. Default `cosine`. */
   readonly metric?: Metric | undefined;
   /**
@@ -19,6 +50,14 @@ export interface IndexOptions {
   readonly truncateDim?: number | undefined;
   /** Whether chunks of a document are pooled from one reading of it, as in {@link EmbedChunksOptions}. Default `false`. */
   readonly late?: boolean | undefined;
+  /** Aborts opening or making it. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** An index that the browser keeps. */
+export interface StoredIndex {
+  readonly name: string;
+  readonly persisted: 'opfs' | 'indexeddb';
 }
 
 /** A document of an index. */
@@ -26,7 +65,11 @@ export interface Document {
   /** Names the document among those of its index. */
   readonly id: string;
   readonly text: string;
-  /** Whatever you gave; it stays in your thread and is handed back as it was. */
+  /**
+   * Whatever you gave, handed back as it was. Filters and facets look at it as JSON. In an index with a name it must be
+   * JSON, so that it can be kept: anything else is an `invalid_input` error that says where; properties that are
+   * `undefined` are left out. Without a name, what is no JSON is just not seen by filters.
+   */
   readonly metadata?: unknown;
 }
 
@@ -67,10 +110,88 @@ export interface AddOptions extends CallOptions {
   readonly chunk?: ChunkOptions | false | undefined;
 }
 
+/**
+ * A condition on metadata, as MongoDB writes it: `{ year: { $gte: 2020 }, $or: [{ tags: 'bees' }, { 'author.name': 'Ann' }] }`.
+ *
+ * - All of an object must hold; `{}` always does. `$and`, `$or`, `$nor` take arrays of filters, `$not` takes one.
+ * - A field is a dotted path into objects, and goes on in every element of an array, or in the one whose number it gives.
+ * - It is compared with a value, or by operators that all must hold: `$eq`, `$ne`, `$gt`, `$gte`, `$lt`, `$lte` (a number or
+ *   a string), `$in`, `$nin` (an array), `$exists` (a boolean), `$not` (operators). For an array it is enough that one of
+ *   its elements does.
+ * - Values are equal to those of the same type. Strings are less or greater by their code points, as ISO dates are. `null`
+ *   is also what is not there.
+ *
+ * What is none of this is an `invalid_input` error that says where.
+ */
+export interface Filter {
+  readonly $and?: readonly Filter[];
+  readonly $or?: readonly Filter[];
+  readonly $nor?: readonly Filter[];
+  readonly $not?: Filter;
+  readonly [field: string]: FieldFilter | Filter | readonly Filter[] | undefined;
+}
+
+/** What a field must be: a value, or what operators say. */
+export type FieldFilter = JsonValue | FieldOperators;
+
+/** Operators of a {@link Filter}. */
+export interface FieldOperators {
+  readonly $eq?: JsonValue;
+  readonly $ne?: JsonValue;
+  readonly $gt?: number | string;
+  readonly $gte?: number | string;
+  readonly $lt?: number | string;
+  readonly $lte?: number | string;
+  readonly $in?: readonly JsonValue[];
+  readonly $nin?: readonly JsonValue[];
+  readonly $exists?: boolean;
+  readonly $not?: FieldOperators;
+}
+
+/** How search by meaning and search by words go together. */
+export interface HybridOptions {
+  /** How much the words count, 0 to 1; the meaning counts for the rest. Default 0.5. */
+  readonly weight?: number | undefined;
+  /**
+   * `rrf` fuses ranks (reciprocal rank fusion: `Σ weight / (k + rank)`), which needs no scale; `scores` fuses scores, each
+   * kind stretched from 0 to 1 over its own hits. Default `rrf`.
+   */
+  readonly fusion?: 'rrf' | 'scores' | undefined;
+  /** How little the first ranks count more than later ones, with `rrf`: 0 or more. Default 60, as its authors have it. */
+  readonly k?: number | undefined;
+}
+
 /** How to search. */
 export interface SearchOptions extends CallOptions {
   /** The most hits, 1 or more. Default 10. */
   readonly topK?: number | undefined;
+  /** Which documents to look at. Applied before anything is ranked, so that there are `topK` hits if so many match. */
+  readonly filter?: Filter | undefined;
+  /**
+   * Whether the query's words count too, by BM25 over the same chunks; scores are those of the fusion then. Default
+   * `false`: meaning alone.
+   */
+  readonly hybrid?: boolean | HybridOptions | undefined;
+  /** The most hits of one document, 1 or more. Default: no limit. */
+  readonly perDocument?: number | undefined;
+  /** The lowest score of a hit. Default: none. */
+  readonly threshold?: number | undefined;
+  /**
+   * How much hits are to differ from those before them, 0 to 1: 0 is by score alone, 1 by difference alone (maximal
+   * marginal relevance). Default 0.
+   */
+  readonly diversity?: number | undefined;
+  /**
+   * How many times as many hits are looked for by what is stored small (`int8`, `binary`) before they are scored exactly
+   * with the query: 1 or more. More finds more, and takes longer. Default: the engine's, by storage.
+   */
+  readonly oversampling?: number | undefined;
+  /**
+   * Whether each hit says what its tokens gave to its score: an `explanation`, as {@link Model.explain} gives it for the
+   * query and the chunk by itself, each embedded as the index does. Costs two texts a hit. Not for the metric `euclidean`.
+   * Default `false`.
+   */
+  readonly explain?: boolean | undefined;
   /**
    * A second stage: a learned matcher that looks at the vectors of the query and of each of the best hits together and
    * puts the hits in its order (D2LLM's interaction emulation module). A safetensors file of F32 tensors `W_1` [2D, h],
@@ -84,10 +205,28 @@ export interface SearchOptions extends CallOptions {
 export interface Hit {
   /** The document's id. */
   readonly id: string;
-  /** The metric's value; higher is closer. */
+  /** The metric's value, or that of the fusion or second stage; higher is closer. */
   readonly score: number;
   /** The document as it was added. */
   readonly document: Document;
   /** The passage: a part of `document.text`. */
   readonly chunk: Chunk;
+  /** There if it was asked for. */
+  readonly explanation?: Explanation;
+}
+
+/** What to count. */
+export interface FacetOptions {
+  /** Which documents to count. Default all. */
+  readonly filter?: Filter | undefined;
+  /** The most values of a field, 1 or more. Default 100. */
+  readonly top?: number | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** The values of a field, and how many documents have each. */
+export interface Facet {
+  readonly field: string;
+  /** The most frequent first. Of an array each element is a value. */
+  readonly values: readonly { readonly value: boolean | number | string; readonly count: number }[];
 }

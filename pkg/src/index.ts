@@ -4,7 +4,6 @@ export type {
 export { clearCache, deleteCached, isCached, listCached } from './cached.js';
 export type { CachedFile, CachedModel, CachedOptions } from './cached.js';
 export { createIndex } from './create-index.js';
-export type { Index } from './create-index.js';
 export { HeatseekError } from './errors.js';
 export type { ErrorCode } from './errors.js';
 export { load } from './load.js';
@@ -12,6 +11,8 @@ export { maxSim } from './max-sim.js';
 export type { Model } from './model.js';
 export type { PoolerInfo, Pooling, PoolingName } from './pooling.js';
 export type { Progress, ProgressCallback, Stage } from './progress.js';
+export type { Index } from './search-index.js';
+export { deleteIndex, listIndexes } from './stored-indexes.js';
 export type { LoadSpan, LoadStep, Timing } from './timing.js';
 export type {
   AddOptions,
@@ -33,12 +34,19 @@ export type {
   ExplainedSide,
   ExplainOptions,
   Explanation,
+  Facet,
+  FacetOptions,
+  FieldFilter,
+  FieldOperators,
+  Filter,
   Fetch,
   FetchInit,
   HeadFusion,
   Hit,
+  HybridOptions,
   ImageInput,
   IndexOptions,
+  JsonValue,
   KernelChoice,
   Layout,
   LoadOptions,
@@ -51,6 +59,7 @@ export type {
   Occlusion,
   OcclusionOptions,
   PatchGrid,
+  Persisted,
   Precision,
   PrefixToken,
   Ranges,
@@ -58,10 +67,12 @@ export type {
   RequestHeaders,
   SearchOptions,
   SideOptions,
+  StoredIndex,
   Token,
   Tune,
   VectorData,
   Vectors,
+  VectorStorage,
   WasmInput,
 } from './types.js';
 export { version } from './version.js';

@@ -4,6 +4,8 @@
  */
 import type { Analysis } from './analysis.js';
 import type { ErrorData } from './errors.js';
+import type { VectorStorage } from './index-types.js';
+import type { Keeping } from './kept-index.js';
 import type { PoolerInfo, Pooling } from './pooling.js';
 import type { Progress } from './progress.js';
 import type { LoadSpan } from './timing.js';
@@ -132,6 +134,7 @@ export interface ChunkSettings {
 
 /** Options of an index, coerced. Left out means the model's own. */
 export interface IndexSettings {
+  readonly storage: VectorStorage;
   readonly metric: Metric;
   readonly pooling: Pooling;
   readonly poolingWeights?: Uint8Array;
@@ -140,10 +143,23 @@ export interface IndexSettings {
   readonly late: boolean;
 }
 
-/** A document as the engine needs it. */
+/** A document as the engine has it: its metadata as JSON. */
 export interface IndexedText {
   readonly id: string;
   readonly text: string;
+  readonly metadata?: string;
+}
+
+/** Options of a search, coerced, but for the second stage. Left out means none. */
+export interface SearchSettings {
+  readonly topK: number;
+  /** JSON. */
+  readonly filter?: string;
+  readonly hybrid?: { readonly fusion: 'rrf' | 'scores'; readonly k: number; readonly weight: number };
+  readonly perDocument?: number;
+  readonly threshold?: number;
+  readonly diversity?: number;
+  readonly oversampling?: number;
 }
 
 /** A hit as the engine gives it; the page keeps the documents. */
@@ -151,6 +167,12 @@ export interface RawHit {
   readonly id: string;
   readonly score: number;
   readonly chunk: { readonly text: string; readonly start: number; readonly end: number };
+}
+
+/** Values of a field, as JSON, and how many documents have each. */
+export interface RawFacet {
+  readonly field: string;
+  readonly values: readonly { readonly value: string; readonly count: number }[];
 }
 
 /** What can be asked of the engine, by name: arguments and answer. */
@@ -205,16 +227,22 @@ export interface Calls {
   };
   analyze: { args: { text: string; settings: AnalysisSettings; embed: EmbedSettings }; result: Analysis };
   'analyze-image': { args: { image: PostedImage; settings: AnalysisSettings }; result: Analysis };
-  'index-create': { args: { settings: IndexSettings }; result: { index: number; warning?: string } };
-  'index-add': {
-    args: { index: number; documents: readonly IndexedText[]; chunk: ChunkSettings | false };
-    result: number;
+  'index-create': {
+    /** With a name it is kept; `from` is one that was exported. */
+    args: { settings: IndexSettings; name?: string; from?: Blob };
+    result: { index: number; documents: readonly IndexedText[]; keeping: Keeping; warnings: readonly string[] };
   };
+  'index-add': { args: { index: number; documents: readonly IndexedText[]; chunk: ChunkSettings | false }; result: Keeping };
   'index-search': {
-    args: { index: number; query: string; topK: number; rerank: Uint8Array | undefined };
+    args: { index: number; query: string; settings: SearchSettings; rerank: Uint8Array | undefined };
     result: readonly RawHit[];
   };
-  'index-remove': { args: { index: number; ids: readonly string[] }; result: number };
+  'index-remove': { args: { index: number; ids: readonly string[] }; result: { count: number; keeping: Keeping } };
+  'index-facets': {
+    args: { index: number; fields: readonly string[]; filter: string | undefined; top: number };
+    result: readonly RawFacet[];
+  };
+  'index-export': { args: { index: number }; result: Uint8Array<ArrayBuffer> };
   'index-dispose': { args: { index: number }; result: undefined };
 }
 

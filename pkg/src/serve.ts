@@ -1,6 +1,6 @@
 /** The engine's end of the protocol: calls run one at a time, in the order they came. */
 import { Engine } from './engine.js';
-import { HeatseekError, errorToData } from './errors.js';
+import { HeatseekError, abortedError, errorToData } from './errors.js';
 import { Control, eventHandled } from './control.js';
 import type { Progress } from './progress.js';
 import { threadsInUse } from './runtime.js';
@@ -128,7 +128,10 @@ export function serve(port: ServerPort): void {
         const at = queue.findIndex(({ request }) => request.id === message.id);
         queue[at]?.abort.abort();
         // One that has not begun need not wait for its turn to end.
-        if (at > 0) queue.splice(at, 1);
+        if (at > 0) {
+          queue.splice(at, 1);
+          post({ type: 'error', id: message.id, error: errorToData(abortedError(undefined)) });
+        }
         return;
       }
       case 'dispose':
@@ -169,11 +172,13 @@ async function perform(
     case 'occlusion-image': return engine.occlusionOfImage(request, control);
     case 'analyze': return engine.analyze(request.text, request.settings, request.embed, control);
     case 'analyze-image': return engine.analyzeImage(request.image, request.settings, control);
-    case 'index-create': return engine.createIndex(request.settings);
-    case 'index-add': return engine.add(request.index, request.documents, request.chunk, control);
-    case 'index-search': return engine.search(request, control);
-    case 'index-remove': return engine.remove(request.index, request.ids);
-    case 'index-dispose': return engine.disposeIndex(request.index);
+    case 'index-create': return engine.createIndex(request, control);
+    case 'index-add': return engine.indexes.add(request, control);
+    case 'index-search': return engine.indexes.search(request, control);
+    case 'index-remove': return engine.indexes.remove(request);
+    case 'index-facets': return engine.indexes.facets(request);
+    case 'index-export': return engine.indexes.exported(request);
+    case 'index-dispose': return engine.indexes.dispose(request.index);
     default: return request satisfies never;
   }
 }

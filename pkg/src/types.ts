@@ -481,7 +481,7 @@ export interface SideOptions {
 /** How the score to explain comes about. The defaults are those of an index. */
 export interface ExplainOptions extends CallOptions {
   /** How the two vectors are compared. Default `cosine`. */
-  readonly metric?: Metric | undefined;
+  readonly metric?: Exclude<Metric, 'euclidean'> | undefined;
   /** As in {@link EmbedOptions}, for both sides. */
   readonly pooling?: Pooling | undefined;
   readonly poolingWeights?: ArrayBuffer | Uint8Array | undefined;

@@ -87,6 +87,25 @@ test('an abort rejects at once, tells the engine, and drops what comes after', a
   expect(onProgress).not.toHaveBeenCalled();
 });
 
+test('an abort that waits for what came of it rejects when the engine says so, or succeeds if it was too late', async () => {
+  const { worker, client } = setUp();
+  const abort = new AbortController();
+  const following = { signal: abort.signal, settled: true };
+  const [stopped, late, failed] = [embed(client, 'a', following), embed(client, 'b', following), embed(client, 'c', following)];
+  const outcomes = Promise.allSettled([stopped, late, failed]);
+  abort.abort('changed my mind');
+  expect(worker.sent.slice(3)).toEqual([{ type: 'abort', id: 1 }, { type: 'abort', id: 2 }, { type: 'abort', id: 3 }]);
+  expect(await Promise.race([outcomes, Promise.resolve('waiting')])).toBe('waiting');
+  worker.say({ type: 'error', id: 1, error: { code: 'aborted', message: '' } });
+  worker.say({ type: 'result', id: 2, value: undefined });
+  worker.say({ type: 'error', id: 3, error: { code: 'out_of_memory', message: 'none left' } });
+  expect(await outcomes).toMatchObject([
+    { status: 'rejected', reason: { code: 'aborted', cause: 'changed my mind' } },
+    { status: 'fulfilled' },
+    { status: 'rejected', reason: { code: 'out_of_memory' } },
+  ]);
+});
+
 test('a signal aborted before sends nothing; one aborted after does nothing', async () => {
   const { worker, client } = setUp();
   await expect(embed(client, 'a', { signal: AbortSignal.abort() })).rejects.toMatchObject({ code: 'aborted' });

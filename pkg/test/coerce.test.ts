@@ -1,6 +1,5 @@
 import { expect, test, vi } from 'vitest';
 import type { Client } from '../src/client.js';
-import { createIndex } from '../src/create-index.js';
 import { load } from '../src/load.js';
 import { Model } from '../src/model.js';
 import { alone } from './alone.js';
@@ -107,71 +106,6 @@ test('models are looked for where they should be', () => {
   expect(base('https://cdn.test/m?x=1#y')).toBe('https://cdn.test/m/');
   expect(base(new URL('https://cdn.test/m/'))).toBe('https://cdn.test/m/');
   expect(remoteSource('a/b', { revision: 'c9745ed1d9f207416be6d2e6f8de32d1f16199bf' }).immutable).toBe(true);
-});
-
-test('an index names documents, replaces them, and refuses a name twice in one call', async () => {
-  const { model, call } = setUp({ index: 1 });
-  const index = await createIndex({ model });
-  expect(await index.add(['a', { id: '0', text: 'b', metadata: { page: 3 } }, { text: 'c' }])).toEqual(['1', '0', '2']);
-  expect(index.size).toBe(3);
-  expect(call).toHaveBeenLastCalledWith('index-add', {
-    index: 1,
-    documents: [{ id: '1', text: 'a' }, { id: '0', text: 'b' }, { id: '2', text: 'c' }],
-    chunk: { tokens: 200, overlap: 40 },
-  }, { signal: undefined, onProgress: undefined });
-  expect(await index.add({ id: '0', text: 'd' })).toEqual(['0']);
-  await expect(index.add([{ id: 'x', text: '' }, { id: 'x', text: '' }])).rejects.toEqual(bad('invalid_input', /documents\[1\]/));
-  expect(index.size).toBe(3);
-});
-
-test('documents that could not be added are not there', async () => {
-  const { model, call } = setUp({ index: 1 });
-  const index = await createIndex({ model });
-  call.mockRejectedValueOnce(new Error('engine'));
-  await expect(index.add(['a', 'b'])).rejects.toThrow('engine');
-  expect(index.size).toBe(0);
-  expect(call).toHaveBeenLastCalledWith('index-remove', { index: 1, ids: ['0', '1'] });
-});
-
-test('hits carry the document as it was given', async () => {
-  const { model, call } = setUp({ index: 1 });
-  const index = await createIndex({ model, metric: 'dot' });
-  const metadata = { page: 3, render: () => 'cannot be cloned' };
-  await index.add({ id: 'bees', text: 'Bees dance.', metadata });
-  const chunk = { text: 'Bees dance.', start: 0, end: 11 };
-  call.mockResolvedValueOnce([{ id: 'bees', score: 0.5, chunk }] as never);
-  const hits = await index.search('dance');
-  expect(hits).toEqual([{ id: 'bees', score: 0.5, chunk, document: { id: 'bees', text: 'Bees dance.', metadata } }]);
-  expect(hits[0]?.document.metadata).toBe(metadata);
-});
-
-test.each<[unknown, RegExp]>([
-  [5, /^documents\[0\] is 5; expected a string or \{ id\?, text, metadata\? \}$/],
-  [['a', { title: 'b' }], /^documents\[1\].text is undefined; expected a string$/],
-  [{ id: 1, text: 'a' }, /^documents\[0\].id is 1; expected a string$/],
-])('add refuses %j', async (documents, message) => {
-  const index = await createIndex({ model: setUp({ index: 1 }).model });
-  await expect(index.add(documents as string)).rejects.toEqual(bad('invalid_input', message));
-});
-
-test.each<[unknown, RegExp]>([
-  [{ tokens: 0 }, /^chunk.tokens is 0/],
-  [{ tokens: 10, overlap: 10 }, /^chunk.overlap is 10; expected less than chunk.tokens, 10$/],
-  [{ size: 10 }, /^chunk has no option 'size'; there are tokens, overlap$/],
-  [true, /^chunk is true; expected an object$/],
-])('add refuses the chunks %j', async (chunk, message) => {
-  const index = await createIndex({ model: setUp({ index: 1 }).model });
-  await expect(index.add('a', { chunk: chunk as false })).rejects.toEqual(bad('invalid_input', message));
-});
-
-test('an index refuses other queries than strings, and everything once disposed of', async () => {
-  const index = await createIndex({ model: setUp({ index: 1 }).model });
-  await expect(index.search(['a'] as unknown as string)).rejects.toEqual(bad('invalid_input', /^query is an array/));
-  await expect(index.search('a', { topK: 0 })).rejects.toEqual(bad('invalid_input', /^topK is 0/));
-  index.dispose();
-  index.dispose();
-  await expect(index.search('a')).rejects.toEqual(bad('disposed', 'index'));
-  await expect(createIndex({ model: {} as Model })).rejects.toEqual(bad('invalid_input', /made by load\(\)/));
 });
 
 test('a model is ended once and for all', () => {

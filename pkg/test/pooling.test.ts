@@ -103,8 +103,8 @@ test('chunks are asked for with the defaults of an index', async () => {
   await model.embedChunks('a', { chunk: { tokens: 9 }, late: true, normalize: true });
   const plain = { pooling: 'auto', hidden: false };
   expect(call.mock.calls.map(([name, args]: unknown[]) => [name, args])).toEqual([
-    ['embed-chunks', { text: 'a', chunk: { tokens: 62, overlap: 12 }, late: false, settings: plain }],
-    ['embed-chunks', { text: 'a', chunk: { tokens: 9, overlap: 1 }, late: true, settings: { ...plain, normalize: true } }],
+    ['embed-chunks', { text: 'a', chunk: { tokens: 62, overlap: 12, markdown: false }, late: false, settings: plain }],
+    ['embed-chunks', { text: 'a', chunk: { tokens: 9, overlap: 1, markdown: false }, late: true, settings: { ...plain, normalize: true } }],
   ]);
 });
 
@@ -121,15 +121,17 @@ test.each<[unknown, object, RegExp]>([
 
 test('an index is made and asked as it was told', async () => {
   const warn = vi.spyOn(console, 'warn').mockImplementation(() => {});
-  const { model, call } = setUp({ index: 1, warning: 'it says mean' });
+  const { model, call } = setUp({ index: 1, documents: [], keeping: { persisted: 'memory' }, warnings: ['it says mean'] });
   const index = await createIndex({ model, pooling: { name: 'cluster', k: 4 }, truncateDim: 64, includePrompt: false, late: true });
   expect(warn.mock.calls).toEqual([['heatseek: it says mean']]);
   warn.mockRestore();
   call.mockResolvedValueOnce([] as never);
   await index.search('a', { rerank: new ArrayBuffer(2) });
   expect(call.mock.calls.map(([name, args]: unknown[]) => [name, args])).toEqual([
-    ['index-create', { settings: { metric: 'cosine', pooling: { name: 'cluster', k: 4 }, includePrompt: false, truncateDim: 64, late: true } }],
-    ['index-search', { index: 1, query: 'a', topK: 10, rerank: new Uint8Array(2) }],
+    ['index-create', {
+      settings: { storage: 'f32', metric: 'cosine', pooling: { name: 'cluster', k: 4 }, includePrompt: false, truncateDim: 64, late: true },
+    }],
+    ['index-search', { index: 1, query: 'a', settings: { topK: 10 }, rerank: new Uint8Array(2) }],
   ]);
   await expect(index.search('a', { rerank: 'iem' as never })).rejects.toEqual(bad(/^rerank is 'iem'; expected an ArrayBuffer/));
 });

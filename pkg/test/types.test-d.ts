@@ -1,8 +1,10 @@
 /** Calls that must compile, and calls that must not. Checked by `tsc`, never run. */
-import { clearCache, createIndex, deleteCached, HeatseekError, isCached, listCached, load, maxSim, version } from '../src/index.js';
+import {
+  clearCache, createIndex, deleteCached, deleteIndex, HeatseekError, isCached, listCached, listIndexes, load, maxSim, version,
+} from '../src/index.js';
 import type {
-  Analysis, CachedModel, Chunk, Embeddings, EmbedOptions, ErrorCode, Explanation, Fetch, Hit, Index, Model, ModelSource, Neuron,
-  PoolerInfo, Pooling, Progress,
+  Analysis, CachedModel, Chunk, Document, Embeddings, EmbedOptions, ErrorCode, Explanation, Facet, Fetch, Filter, Hit, Index, Model,
+  ModelSource, Neuron, PoolerInfo, Pooling, Progress,
 } from '../src/index.js';
 
 const signal = new AbortController().signal;
@@ -51,6 +53,16 @@ export async function allowed(worker: Worker, module: WebAssembly.Module, respon
   await index.add('a', { chunk: false });
   const hits: Hit[] = await index.search('query', { topK: 3, rerank: new Uint8Array(8) });
   await index.remove(ids);
+  const filter: Filter = { year: { $gte: 2020, $lt: 2030 }, $or: [{ tags: 'bees' }, { 'author.name': { $in: ['Ann'] } }], a: null };
+  const [hit] = await index.search('query', {
+    filter, hybrid: { weight: 0.3, fusion: 'scores', k: 10 }, perDocument: 1, threshold: 0.2, diversity: 0.5, oversampling: 4, explain: true,
+  });
+  const given: Explanation | undefined = hit?.explanation;
+  const [facet]: Facet[] = await index.facets(['tags'], { filter: { $not: { year: 2020 } }, signal });
+  const kept = await createIndex({ model, name: 'notes', from: await index.export(), storage: 'int8', metric: 'euclidean', signal });
+  const place: 'opfs' | 'indexeddb' | 'memory' = kept.persisted;
+  const one: Document | undefined = kept.has('a') ? kept.get('a') : kept.get(kept.ids()[0] ?? '');
+  for (const { name } of await listIndexes()) await deleteIndex(name);
   const why: Explanation = await model.explain('query', hits[0]?.chunk.text ?? '', { query: { promptName: 'query' } });
   const parts: Float32Array | undefined = why.passage.contributions;
   await model.explain(data, new Blob(), { metric: 'dot', pooling: 'mean', signal, onProgress });
@@ -59,7 +71,7 @@ export async function allowed(worker: Worker, module: WebAssembly.Module, respon
   const code: ErrorCode = new HeatseekError('aborted', 'stopped', { cause: signal.reason }).code;
   return [
     first, q, kind, type, entropy, rings?.shape, hits[0]?.document.text, code, version, hidden?.[0]?.length, index.size, parts, fall,
-    told, bytes, bits, any, chunk, score, ms,
+    told, bytes, bits, any, chunk, score, ms, given, facet?.values[0]?.count, place, one,
   ];
 }
 
@@ -133,7 +145,17 @@ export async function refused(model: Model, index: Index, hit: Hit): Promise<voi
   // @ts-expect-error the index needs a model
   await createIndex({});
   // @ts-expect-error no such metric
-  await createIndex({ model, metric: 'euclidean' });
+  await createIndex({ model, metric: 'manhattan' });
+  // @ts-expect-error a distance is no sum over tokens
+  await model.explain('query', 'passage', { metric: 'euclidean' });
+  // @ts-expect-error no such storage
+  await createIndex({ model, storage: 'int4' });
+  // @ts-expect-error a file, not where it is
+  await createIndex({ model, from: './index.bin' });
+  // @ts-expect-error no such fusion
+  await index.search('query', { hybrid: { fusion: 'sum' } });
+  // @ts-expect-error which index
+  await deleteIndex();
   // @ts-expect-error documents have a text
   await index.add({ id: 'a' });
   // @ts-expect-error true says nothing about chunks

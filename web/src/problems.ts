@@ -12,6 +12,8 @@ const WORDS: Readonly<Record<ErrorCode, Problem>> = {
   not_found: { title: 'The model is not there', advice: 'Check the ?model= address. Running it yourself? “npm start” fetches the model.' },
   network: { title: 'The download broke off', advice: 'Check your connection, then try again.' },
   quota: { title: 'The browser is out of storage', advice: 'Free some space or close private windows, then try again.' },
+  locked: { title: 'It is open in another tab', advice: 'Close it there, then try again.' },
+  index_invalid: { title: 'The index is damaged', advice: 'Open a copy that was exported, or add the documents again.' },
   device_lost: { title: 'The graphics device went away', advice: 'Reload the page, or add ?device=cpu to the address.' },
   out_of_memory: { title: 'Out of memory', advice: 'Close other tabs, or add less text at a time.' },
   aborted: { title: 'Stopped', advice: 'Nothing was kept of what was stopped. Start it again whenever you like.' },
