@@ -6,9 +6,9 @@ use anyhow::{Context, Result, bail};
 
 use crate::{console, parts, run, workspace};
 
-/// wasm and JavaScript that every page downloads, after brotli, in bytes: what there was on 2026-11-26 and 1 % more. What
-/// could still go is in ARCHITECTURE.md.
-const BUDGET_BROTLI_BYTES: u64 = 698_000;
+/// wasm and JavaScript that every page downloads, after brotli, in bytes, with search and stored indexes. What could still
+/// go is in ARCHITECTURE.md.
+const BUDGET_BROTLI_BYTES: u64 = 800_000;
 
 /// The module that only some models need, after brotli, in bytes: as above.
 const EXTRAS_BROTLI_BYTES: u64 = 392_000;
