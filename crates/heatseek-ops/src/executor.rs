@@ -107,7 +107,9 @@ pub enum ExecutorError {
         got: String,
     },
     /// The device ran out of memory.
-    #[error("{device} ran out of memory while {doing}; give it less at once, free some of it, or use another device")]
+    #[error(
+        "{device} ran out of memory while {doing}; give it less at once, free some of it, or use another device"
+    )]
     OutOfMemory {
         /// The device.
         device: String,
