@@ -130,6 +130,34 @@ enum Made {
     Stored(SegmentVectors),
 }
 
+/// Documents that are embedded and not in the index yet.
+#[derive(Default)]
+struct Ready {
+    documents: Vec<(Document, Vec<Chunk>, Vec<Made>)>,
+    /// By the hash of its text, the document and place of a passage.
+    twins: HashMap<u64, (usize, usize)>,
+}
+
+impl Ready {
+    fn push(&mut self, document: Document, chunks: Vec<Chunk>, vectors: Vec<Made>, late: bool) {
+        if !late {
+            let places = chunks.iter().enumerate().map(|(place, chunk)| {
+                (hash(&document.text[chunk.start..chunk.end]), (self.documents.len(), place))
+            });
+            self.twins.extend(places);
+        }
+        self.documents.push((document, chunks, vectors));
+    }
+
+    /// The vectors of a passage of this text, if one is there.
+    fn twin(&self, text: &str) -> Option<Made> {
+        let &(document, place) = self.twins.get(&hash(text))?;
+        let (document, chunks, vectors) = &self.documents[document];
+        let chunk = chunks[place];
+        (document.text[chunk.start..chunk.end] == *text).then(|| vectors[place].clone())
+    }
+}
+
 impl Index {
     /// An empty index for the vectors of `model`.
     ///
@@ -192,8 +220,8 @@ impl Index {
     }
 
     /// Adds documents, or replaces those whose id is known. `None` as `chunk` embeds each document whole
-    /// (cut at the model's limit). Returns the passages added. A document is added whole or not at all:
-    /// cancellation keeps those that were finished. Passages of the same text are embedded once, unless they are read with
+    /// (cut at the model's limit). Returns the passages added. All are added or, if it fails or is cancelled, none: what was
+    /// there of their ids stays until all are embedded. Passages of the same text are embedded once, unless they are read with
     /// the text around them.
     ///
     /// # Errors
@@ -219,6 +247,7 @@ impl Index {
         control.progress(progress(0));
         let embed = self.options.embed();
         let mut added = 0;
+        let mut ready = Ready::default();
         let mut pending = pending.into_iter().peekable();
         while pending.peek().is_some() {
             let mut block = Vec::new();
@@ -237,15 +266,19 @@ impl Index {
                     let embeddings = model.embed_late(&document.text, chunks, &embed, &inner).await?;
                     embeddings.each().map(|vectors| Made::Fresh(vectors.to_vec())).collect()
                 }
-                _ => self.embed_once(model, &block, &embed, &inner).await?,
+                _ => self.embed_once(model, &block, &ready, &embed, &inner).await?,
             };
             let mut vectors = vectors.into_iter();
             for (document, chunks) in block {
                 let of = vectors.by_ref().take(chunks.len()).collect();
-                self.insert(document, &chunks, of)?;
+                ready.push(document, chunks, of, late);
             }
             added += count;
             control.progress(progress(added));
+        }
+        control.checkpoint().await?;
+        for (document, chunks, vectors) in ready.documents {
+            self.insert(document, &chunks, vectors)?;
         }
         Ok(added)
     }
@@ -273,11 +306,12 @@ impl Index {
         Some((self.documents[document].as_ref()?, chunk))
     }
 
-    /// The vectors of all passages of `block`, each text of them embedded once, and none that the index has.
+    /// The vectors of all passages of `block`, each text of them embedded once, and none that the index has or is `ready`.
     async fn embed_once(
         &self,
         model: &Model,
         block: &[(Document, Vec<Chunk>)],
+        ready: &Ready,
         embed: &EmbedOptions,
         control: &dyn Control,
     ) -> Result<Vec<Made>, Error> {
@@ -286,8 +320,9 @@ impl Index {
         let mut new: Vec<&str> = Vec::new();
         let mut seen = HashSet::new();
         for text in all.clone().filter(|text| seen.insert(*text)) {
-            match self.twin(text) {
-                Some(id) => drop(known.insert(text, Made::Stored(self.vectors.stored(&[id]).0))),
+            let stored = self.twin(text).map(|id| Made::Stored(self.vectors.stored(&[id]).0));
+            match stored.or_else(|| ready.twin(text)) {
+                Some(made) => drop(known.insert(text, made)),
                 None => new.push(text),
             }
         }
