@@ -229,3 +229,39 @@ fn a_text_is_embedded_once() {
         .unwrap();
     assert!(embedded.get() > 0);
 }
+
+/// Cancels at the checkpoint after so many.
+struct After(std::cell::Cell<usize>);
+
+impl heatseek::Control for After {
+    fn progress(&self, _: heatseek::Progress) {}
+    fn checkpoint(&self) -> heatseek::LocalFuture<'_, Result<(), heatseek::Cancelled>> {
+        let left = self.0.get();
+        self.0.set(left.saturating_sub(1));
+        Box::pin(async move { if left == 0 { Err(heatseek::Cancelled) } else { Ok(()) } })
+    }
+}
+
+#[test]
+fn an_add_that_is_cancelled_changes_nothing() {
+    let model = model("bert-no-st");
+    let mut index = made(&model, IndexOptions::default());
+    let before: Vec<Document> = index.iter().cloned().collect();
+    let hits = search(&index, &model, "bees", &all());
+    // More than are embedded between two looks at the caller's wishes.
+    let many = || (0..90).map(|i| document(&i.to_string(), &format!("{i} bees"), Value::Null));
+    let replaced = || many().chain([document("home", "Nobody is here.", Value::Null)]).collect::<Vec<_>>();
+    let mut stops = 0;
+    loop {
+        let control = After(std::cell::Cell::new(stops));
+        match block_on(index.add(&model, replaced(), None, &control)) {
+            Ok(added) => break assert_eq!(added, 91),
+            Err(error) => assert_eq!(error.code(), "aborted"),
+        }
+        assert_eq!(index.iter().cloned().collect::<Vec<_>>(), before, "after {stops} looks");
+        assert_eq!(search(&index, &model, "bees", &all()), hits);
+        stops += 1;
+    }
+    assert!(stops > 2, "there were {stops} looks");
+    assert_eq!(index.get("home").unwrap().text, "Nobody is here.");
+}
