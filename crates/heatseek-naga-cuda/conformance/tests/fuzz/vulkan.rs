@@ -4,7 +4,7 @@ use wgpu::util::{BufferInitDescriptor, DeviceExt};
 use wgpu::{
     BindGroupDescriptor, BindGroupEntry, BufferDescriptor, BufferUsages, ComputePassDescriptor,
     ComputePipelineDescriptor, Device, DeviceDescriptor, Features, Instance, MapMode,
-    PipelineCompilationOptions, PollType, Queue, RequestAdapterOptions, ShaderModuleDescriptor, ShaderSource,
+    PipelineCompilationOptions, PollType, Queue, ShaderModuleDescriptor, ShaderSource,
 };
 
 use crate::statements::Program;
@@ -19,10 +19,10 @@ pub struct Vulkan {
 impl Vulkan {
     pub async fn open() -> Result<Self, String> {
         let instance = Instance::default();
-        let adapter = instance
-            .request_adapter(&RequestAdapterOptions::default())
-            .await
-            .map_err(|error| error.to_string())?;
+        let adapters = instance.enumerate_adapters(Instance::enabled_backend_features()).await;
+        let names: Vec<String> = adapters.iter().map(|adapter| adapter.get_info().name).collect();
+        let adapter = adapters.into_iter().find(|adapter| adapter.features().contains(Features::SHADER_F16));
+        let adapter = adapter.ok_or_else(|| format!("of {names:?} none has shader-f16"))?;
         let descriptor = DeviceDescriptor { required_features: Features::SHADER_F16, ..Default::default() };
         let (device, queue) = adapter.request_device(&descriptor).await.map_err(|error| error.to_string())?;
         Ok(Self { name: adapter.get_info().name, device, queue })
