@@ -21,14 +21,11 @@ fn made_with() -> Identity {
     identity(VectorDtype::I8, 48)
 }
 
-/// The process that is killed: adds, removes and compacts, and says what it has committed.
-#[test]
-#[ignore = "it never ends: `a_killed_writer_loses_nothing` starts and kills it"]
-fn child() {
-    let (Ok(folder), Ok(first)) = (std::env::var(FOLDER), std::env::var(FIRST)) else { return };
+/// The process that is killed: adds, removes and compacts, and says what it has committed. It never ends by itself.
+fn write_until_killed(folder: &str, first: u64) {
     let identity = made_with();
-    let (mut index, _) = FolderStore::open(Path::new(&folder), &identity, Check::Full).unwrap();
-    for k in first.parse::<u64>().unwrap().. {
+    let (mut index, _) = FolderStore::open(Path::new(folder), &identity, Check::Full).unwrap();
+    for k in first.. {
         match operation(&identity, SEED, k) {
             Operation::Commit(batch) => index.commit(&batch).unwrap(),
             Operation::Compact(policy) => drop(index.compact(&policy).unwrap()),
@@ -40,7 +37,7 @@ fn child() {
 
 fn start(folder: &Path, first: u64) -> Child {
     Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "kills::child", "--ignored", "--nocapture"])
+        .args(["--exact", "kills::a_killed_writer_loses_nothing", "--nocapture"])
         .env(FOLDER, folder)
         .env(FIRST, first.to_string())
         .stdout(Stdio::piped())
@@ -83,6 +80,10 @@ fn files(folder: &Path) -> usize {
 
 #[test]
 fn a_killed_writer_loses_nothing() {
+    // This test, started by itself, is the writer.
+    if let (Ok(folder), Ok(first)) = (std::env::var(FOLDER), std::env::var(FIRST)) {
+        return write_until_killed(&folder, first.parse().unwrap());
+    }
     // In memory where that can be: what a process had written outlives its death there as on a disk, and a sync takes
     // no time.
     let memory = Path::new("/dev/shm");
