@@ -67,6 +67,12 @@ fn filters_hold_before_ranking() {
     let tagged = IndexSearch { filter: filter(json!({"tag": "bee"})), ..all() };
     let expected: Vec<&Hit> = everything.iter().filter(|hit| hit.document.metadata["tag"] == "bee").collect();
     assert_eq!(search(&index, &model, "bees", &tagged).iter().collect::<Vec<_>>(), expected);
+    // Words find nothing that the filter leaves out.
+    let by_words = Hybrid { weight: 1.0, ..Hybrid::default() };
+    let both =
+        search(&index, &model, "honey dance", &IndexSearch { hybrid: Some(by_words), ..tagged.clone() });
+    assert!(both.iter().all(|hit| hit.document.metadata["tag"] == "bee"), "{both:?}");
+    assert_eq!(both.len(), expected.len());
     // So many hits as are wanted, however far down they are without the filter.
     let last = everything.last().unwrap();
     let only =
@@ -167,6 +173,7 @@ fn what_is_stored_is_found_again_with_the_same_scores() {
         commit(&mut index, true);
         assert!(index.batch().is_none());
         assert!(index.remove("honey"));
+        commit(&mut index, false);
         add(&mut index, &model, vec![document("home", "The sky is a home.", json!([1.5]))]);
         commit(&mut index, true);
         let found = search(&index, &model, "bees", &all());
