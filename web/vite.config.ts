@@ -1,6 +1,7 @@
 import { defineConfig } from 'vite';
 
 import { models, pictures } from './models-plugin.ts';
+import { offline } from './offline-plugin.ts';
 import { SAMPLES } from './src/pictures/samples.ts';
 
 export default defineConfig({
@@ -9,6 +10,7 @@ export default defineConfig({
   plugins: [
     models('../models', ['all-MiniLM-L6-v2', 'dinov2-small']),
     pictures('../models/test-pictures', SAMPLES.map(({ file }) => file)),
+    offline(),
   ],
   // The package finds its wasm and its worker by `import.meta.url`; pre-bundling would move it.
   optimizeDeps: { exclude: ['heatseek'] },
