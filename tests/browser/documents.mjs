@@ -56,6 +56,6 @@ export const DOCUMENTS = [
     <iframe srcdoc="<script>parent.${EVIL}</script>"></iframe><svg onload="${EVIL}"></svg><a href="javascript:${EVIL}">a link</a>`, 'What makes the ocean rise and fall?'],
   ['volcano.pdf', pdf([['Notes about mountains.'], ['A volcano erupts when gas in the magma expands', `and drives it up through a vent. ${TAGS}`]]), 'Why do volcanoes erupt?'],
   ['beaver.docx', docx(), 'Which animal blocks a river with wood?'],
-  ['planets.csv', `planet,known for\nMars,red dust and the largest canyon\nSaturn,"broad rings of ice ${TAGS.replaceAll('"', '""')}"\n`, 'Which planet has rings?'],
+  ['planets.csv', `planet,known for\nMars,red dust and the largest canyon\nSaturn,broad rings of ice\nVenus,"heat and ${TAGS.replaceAll('"', '""')}"\n`, 'Which planet has broad icy rings?'],
   ['trees.json', JSON.stringify([{ tree: 'oak', note: 'Acorns feed pigs.' }, { tree: 'maple', note: `Its sap is boiled to syrup. ${TAGS}` }]), 'What is syrup made from?'],
 ].map(([name, content, question]) => ({ name, question, mimeType: 'application/octet-stream', buffer: Buffer.from(content) }));

@@ -24,9 +24,10 @@ test('a file’s parts are documents of their own, and one file again', () => {
 
 test('a passage of a PDF file is called by its page', () => {
   const [document] = documentsOf({ file: 'b.pdf', size_bytes: 1, modified: 1 }, [{ text: 'one\n\ntwo', pages: [0, 5] }]);
-  assert.equal(documentName(document, 0), 'b.pdf · page 1');
-  assert.equal(documentName(document, 4), 'b.pdf · page 1');
-  assert.equal(documentName(document, 5), 'b.pdf · page 2');
+  for (const [start, end, pages] of [[0, 3, 'page 1'], [0, 5, 'page 1'], [0, 6, 'pages 1–2'], [5, 8, 'page 2']]) {
+    assert.equal(documentName(document, { start, end }), `b.pdf · ${pages}`);
+  }
+  assert.equal(documentName(document), 'b.pdf');
 });
 
 test('metadata of others is taken for what it is', () => {

@@ -19,7 +19,7 @@ import { forget, remember, remembered } from './unfinished.ts';
 import type { Delivery } from './unfinished.ts';
 
 /** A batch ends with the document that fills it: a second's work or a few, as fast as machines are. */
-const BATCH_CHARS = 60_000;
+const BATCH_CHARS = 30_000;
 const BATCH_DOCUMENTS = 64;
 
 /** What was given at once, until all of it is in. */

@@ -137,11 +137,16 @@ export function sourcesOf(documents: Iterable<Document>, passages: ReadonlyMap<s
 }
 
 /** What to call a document in a list of results: its title if it is a piece of something, else its file. */
-export function documentName(document: Document, start = 0): string {
+export function documentName(document: Document, passage?: { readonly start: number; readonly end: number }): string {
   const { file, kind, title, pages } = metadataOf(document);
   if (kind === 'sample') return title ?? file;
-  const page = pages?.findLastIndex((begin) => begin <= start) ?? -1;
-  return [file, title, page < 0 ? undefined : `page ${page + 1}`].filter((part) => part !== undefined).join(' · ');
+  return [file, title, pages && passage && pageName(pages, passage)].filter((part) => part !== undefined).join(' · ');
+}
+
+function pageName(pages: readonly number[], { start, end }: { readonly start: number; readonly end: number }): string {
+  const first = pages.findLastIndex((begin) => begin <= start) + 1;
+  const last = pages.findLastIndex((begin) => begin < end) + 1;
+  return last > first ? `pages ${first}–${last}` : `page ${first}`;
 }
 
 const text = (value: unknown): string | undefined => (typeof value === 'string' ? value : undefined);

@@ -35,7 +35,7 @@ export function poolingColumns(page: Store, engine: Engine, store: CompareStore,
     el('details', { 'data-testid': 'changes' }, el('summary', {}, 'The changes in words'), words));
   const drawn = new Map<number, Drawn>();
   // Its own columns' indexes have no metadata: the collection has.
-  const title = ({ document: found, chunk }: Hit): string => documentName(engine.index?.get(found.id) ?? found, chunk.start);
+  const title = ({ document: found, chunk }: Hit): string => documentName(engine.index?.get(found.id) ?? found, chunk);
 
   const choose = (hit: Hit): void => {
     const { chosen } = store.state;

@@ -42,7 +42,7 @@ export function read(engine: Engine, store: Store, first: number, moved: (at: nu
     const hit = hits[next];
     if (!hit) return;
     at = next;
-    say(name, documentName(hit.document, hit.chunk.start));
+    say(name, documentName(hit.document, hit.chunk));
     say(place, `${at + 1} of ${hits.length}`);
     earlier.disabled = at === 0;
     later.disabled = at === hits.length - 1;

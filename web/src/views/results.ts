@@ -61,7 +61,7 @@ function item(hit: Hit, rank: number, list: HTMLElement, store: Store, engine: E
       bar,
     ),
     el('div', { class: 'passage' },
-      el('h3', { class: 'source', 'data-testid': 'result-source' }, documentName(whole, chunk.start)),
+      el('h3', { class: 'source', 'data-testid': 'result-source' }, documentName(whole, chunk)),
       el('p', { 'data-testid': 'result-text' },
         before(whole.text, chunk.start),
         found,
