@@ -59,7 +59,7 @@ test('Markdown is put together block by block', () => {
   out.end('# ');
   for (const item of ['one', ' two  words ']) {
     out.add(item);
-    out.end('- ', true);
+    out.end('- ', 'list');
   }
   out.code('a\n  b\n');
   out.add('x');

@@ -76,7 +76,7 @@ function blocks(parent: Element, out: Markdown, headings: ReadonlyMap<string, nu
           out.add(' ');
         }
       }
-      out.end('', true);
+      out.end('', 'table');
     } else if (element.localName !== 'sectPr') blocks(element, out, headings);
   }
 }
@@ -86,7 +86,7 @@ function paragraph(element: Element, out: Markdown, headings: ReadonlyMap<string
   const level = headings.get(value(child(properties, 'pStyle')) ?? '');
   run(element, out);
   if (level !== undefined) out.end(`${'#'.repeat(level)} `);
-  else if (child(properties, 'numPr')) out.end('- ', true);
+  else if (child(properties, 'numPr')) out.end('- ', 'list');
   else out.end();
 }
 

@@ -43,7 +43,7 @@ function walk(node: Node, out: Markdown, depth: number): void {
   if (depth >= DEEPEST) out.add(node.textContent ?? '');
   else for (const child of node.childNodes) walk(child, out, depth + 1);
   if (heading !== undefined) out.end(`${'#'.repeat(Number(heading))} `);
-  else if (name === 'li') out.end('- ', true);
-  else if (name === 'tr') out.end('', true);
+  else if (name === 'li') out.end('- ', 'list');
+  else if (name === 'tr') out.end('', 'table');
   else if (block) out.end();
 }

@@ -1,8 +1,11 @@
+/** What is one block with its neighbours. */
+type Together = 'list' | 'table';
+
 /** Puts together Markdown block by block. It is for reading and for being cut, so nothing in it is escaped. */
 export class Markdown {
   readonly #blocks: string[] = [];
   #line = '';
-  #tight = false;
+  #last: Together | undefined;
 
   /** More of the block under way; `\n` is a line break within it. */
   add(text: string): void {
@@ -14,14 +17,14 @@ export class Markdown {
     if (this.#line.trim() !== '') this.#line += ' | ';
   }
 
-  /** Ends the block, if there is anything in it. Neighbours that are `tight`, as items of a list, have no empty line between. */
-  end(prefix = '', tight = false): void {
+  /** Ends the block, if there is anything in it. Between items of a list, or rows of a table, is no empty line. */
+  end(prefix = '', together?: Together): void {
     const line = this.#line.replace(/[^\S\n]+/g, ' ').replace(/ ?\n ?/g, '\n').trim();
     this.#line = '';
     if (line === '') return;
-    if (this.#blocks.length > 0) this.#blocks.push(tight && this.#tight ? '\n' : '\n\n');
+    if (this.#blocks.length > 0) this.#blocks.push(together !== undefined && together === this.#last ? '\n' : '\n\n');
     this.#blocks.push(prefix + line);
-    this.#tight = tight;
+    this.#last = together;
   }
 
   /** A block whose spaces matter. */
@@ -30,7 +33,7 @@ export class Markdown {
     if (!text?.trim()) return;
     if (this.#blocks.length > 0) this.#blocks.push('\n\n');
     this.#blocks.push(`\`\`\`\n${text.replace(/\n$/, '')}\n\`\`\``);
-    this.#tight = false;
+    this.#last = undefined;
   }
 
   text(): string {
