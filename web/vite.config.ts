@@ -15,5 +15,13 @@ export default defineConfig({
   // The package finds its wasm and its worker by `import.meta.url`; pre-bundling would move it.
   optimizeDeps: { exclude: ['heatseek'] },
   worker: { format: 'es' },
-  build: { target: 'es2022', outDir: 'dist', emptyOutDir: true },
+  build: {
+    target: 'es2022',
+    outDir: 'dist',
+    emptyOutDir: true,
+    rolldownOptions: {
+      // Not every host knows that .mjs is JavaScript, and browsers run nothing else as a worker.
+      output: { assetFileNames: ({ names: [name = ''] }) => `assets/[name]-[hash]${name.endsWith('.mjs') ? '.js' : '[extname]'}` },
+    },
+  },
 });

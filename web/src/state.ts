@@ -47,8 +47,8 @@ export interface Indexing {
 export interface Unfinished {
   readonly id: number;
   readonly label: string;
-  /** A click for the browser to let us read again, or the files once more. */
-  readonly needs: 'permission' | 'files';
+  /** A click for the browser to let us read again, or the files or their folder once more. */
+  readonly needs: 'permission' | 'files' | 'folder';
   /** Files that are not in the collection yet, where that is known. */
   readonly left: number | undefined;
 }

@@ -8,7 +8,7 @@ import { FACETS, filterOf, NO_SETTINGS } from '../finding/settings.ts';
 import type { Settings } from '../finding/settings.ts';
 import { explain } from '../problems.ts';
 import { FIRST_COLLECTION, NO_SEARCH } from '../state.ts';
-import type { Store } from '../state.ts';
+import type { Problem, Store } from '../state.ts';
 import { freeName } from './names.ts';
 import { sourcesOf } from './sources.ts';
 import type { Source } from './sources.ts';
@@ -95,7 +95,7 @@ export class Collections {
     } catch (error) {
       if (this.#store.state.collection.name !== name) return;
       this.#store.update({ collection: { name, kind: 'failed' } });
-      this.#store.complain(explain(error, `opening “${name}”`));
+      this.#store.complain(otherModel(error, name) ?? explain(error, `opening “${name}”`));
     }
   }
 
@@ -267,6 +267,12 @@ export class Collections {
   #total(): number {
     return [...this.#passages.values()].reduce((sum, count) => sum + count, 0);
   }
+}
+
+/** What the package calls an invalid input is here the page's address, which names another model than it did. */
+function otherModel(error: unknown, name: string): Problem | undefined {
+  if (!(error instanceof HeatseekError) || error.code !== 'invalid_input') return undefined;
+  return { title: `“${name}” was made with another model`, advice: `Open the page with that one, or choose another collection. (${error.message})` };
 }
 
 function remembered(): string | undefined {

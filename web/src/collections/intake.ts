@@ -8,7 +8,7 @@ import type { Index } from 'heatseek';
 import { readFile } from '../reading/formats.ts';
 import { Refused } from '../reading/refused.ts';
 import { explain, isAbort } from '../problems.ts';
-import type { Problem, Store } from '../state.ts';
+import type { Problem, Store, Unfinished } from '../state.ts';
 import type { Collections } from './collections.ts';
 import { opened } from './incoming.ts';
 import type { Arrival, Incoming } from './incoming.ts';
@@ -275,12 +275,15 @@ export class Intake {
   /** Looks which of what cannot be gone on with unasked is still missing. */
   async #review(): Promise<void> {
     const { collection: { name } } = this.#store.state;
-    const unfinished = [];
+    const unfinished: Unfinished[] = [];
     for (const { id, label, handles, files } of await remembered(name)) {
-      if (handles && !(await allGranted(handles, 'query'))) unfinished.push({ id, label, needs: 'permission' as const, left: undefined });
+      if (handles && !(await allGranted(handles, 'query'))) unfinished.push({ id, label, needs: 'permission', left: undefined });
       const left = files?.filter((stamp) => !this.#isIn(stamp)).length;
       if (left === 0) await forget(id);
-      else if (left !== undefined && !this.#queue.some(({ parcel }) => parcel.id === id)) unfinished.push({ id, label, needs: 'files' as const, left });
+      else if (left !== undefined && !this.#queue.some(({ parcel }) => parcel.id === id)) {
+        const needs = files?.some(({ file }) => file.includes('/')) ? 'folder' : 'files';
+        unfinished.push({ id, label, needs, left });
+      }
     }
     if (name === this.#store.state.collection.name) this.#store.update({ unfinished });
   }

@@ -14,7 +14,7 @@ import { indexingView } from './indexing.ts';
 import { sourcesView } from './sources.ts';
 
 export function corpusView(store: Store, engine: Engine): HTMLElement {
-  const count = el('strong', { 'data-testid': 'corpus-count', 'aria-live': 'polite' });
+  const count = el('strong', { 'data-testid': 'corpus-count' });
   const summary = el('div', { class: 'row' }, collectionsView(store, engine), count);
   const panel = el('details', { class: 'add', open: true }, el('summary', {}, 'Add more text'));
   const sample = button('Use the sample corpus', () => void addSample(engine, store), {
@@ -57,7 +57,7 @@ function dropZone(engine: Engine, sample: HTMLElement): HTMLElement {
       async (handle) => add(engine, await opened([handle])),
       () => {}, // The visitor has changed their mind.
     );
-  }, { 'data-testid': 'choose-folder' });
+  }, { id: 'choose-folder', 'data-testid': 'choose-folder' });
   return el('div', { class: 'drop', 'data-testid': 'drop-zone' },
     el('p', { class: 'lead' }, 'Drop files or folders here'),
     el('p', { class: 'note' }, 'Text, Markdown, web pages, PDF, Word, tables, JSON. They stay on this device.'),

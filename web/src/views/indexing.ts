@@ -5,18 +5,21 @@ import type { Engine } from '../engine.ts';
 import type { Store, Unfinished } from '../state.ts';
 
 export function indexingView(store: Store, engine: Engine): HTMLElement {
-  const label = el('span', { class: 'name', 'aria-live': 'polite' });
+  const label = el('span', { class: 'name' });
   const amount = el('span', { class: 'amount' });
   const bar = el('progress', { 'data-testid': 'index-progress', 'aria-label': 'Indexing', max: 1 });
   const cancel = button('Cancel', () => engine.intake.cancel(), { 'data-testid': 'cancel-indexing', class: 'quiet' });
   const view = el('div', { class: 'indexing' }, el('div', { class: 'row' }, label, amount, cancel), bar);
+  const spoken = el('p', { class: 'visually-hidden', role: 'status' });
   const left = el('div', { class: 'unfinished' });
   let listed: readonly Unfinished[] = [];
-  store.watch(({ indexing: now, model, unfinished, collection }) => {
+  store.watch(({ indexing: now, model, unfinished, collection, passages }) => {
     if (unfinished !== listed) {
       listed = unfinished;
       left.replaceChildren(...unfinished.map((one) => item(one, engine)));
     }
+    // Not every file is told: quarters are enough to hear, and the end.
+    if (now || !view.hidden) say(spoken, now ? `Reading, ${Math.floor(now.share * 4) * 25} percent done.` : `${counted(passages, 'passage')} can be searched.`);
     view.hidden = now === undefined;
     if (!now) return;
     const awaited = model.kind !== 'ready' ? 'the model' : collection.kind === 'failed' ? 'the collection to be opened' : undefined;
@@ -27,7 +30,7 @@ export function indexingView(store: Store, engine: Engine): HTMLElement {
     if (now.share > 0) bar.value = now.share;
     else bar.removeAttribute('value');
   });
-  return el('div', {}, left, view);
+  return el('div', {}, left, view, spoken);
 }
 
 /** As exact as it can be known. */
@@ -42,7 +45,7 @@ export function timeLeft(seconds: number): string {
 function item({ id, label, needs, left }: Unfinished, engine: Engine): HTMLElement {
   const go = needs === 'permission'
     ? button('Go on', () => void engine.intake.allow(id), { class: 'primary' })
-    : button('Choose again', () => document.getElementById(label.includes('.') ? 'files' : 'folder')?.click());
+    : button('Choose again', () => document.getElementById(needs === 'folder' ? 'choose-folder' : 'files')?.click());
   const words = needs === 'permission'
     ? `Not all of “${label}” has been read. The browser asks before it is read again.`
     : `${counted(left ?? 0, 'file')} of “${label}” ${left === 1 ? 'has' : 'have'} not been read. Choose or drop them again: what was read is passed over.`;
