@@ -13,12 +13,12 @@ import '../collections.css';
 
 export function collectionsView(store: Store, engine: Engine): HTMLElement {
   const { collections } = engine;
-  const name = el('h2', {});
+  const name = el('span');
   const toggle = el('button', { type: 'button', class: 'collection', 'aria-expanded': 'false', 'data-testid': 'collection' }, name);
   const others = el('div', { role: 'group', 'aria-label': 'Collections', 'data-testid': 'collection-list' });
   const full = el('div', { class: 'does' });
   const panel = el('div', { class: 'menu', hidden: true, 'data-testid': 'collection-menu' }, others, newForm(store, engine, () => open(false)), full);
-  const view = el('div', { class: 'collections' }, toggle, panel);
+  const view = el('div', { class: 'collections' }, el('h2', {}, toggle), panel);
 
   const open = (on: boolean): void => {
     panel.hidden = !on;
@@ -57,6 +57,9 @@ export function collectionsView(store: Store, engine: Engine): HTMLElement {
     event.stopPropagation();
     open(false);
     toggle.focus();
+  });
+  view.addEventListener('focusout', ({ relatedTarget }) => {
+    if (relatedTarget instanceof Node && !view.contains(relatedTarget)) open(false);
   });
   document.addEventListener('pointerdown', ({ target }) => {
     if (!view.contains(target as Node)) open(false);

@@ -23,6 +23,7 @@ export function resultsView(store: Store, engine: Engine): HTMLElement {
   store.watch((state) => {
     const { search } = state;
     view.toggleAttribute('aria-busy', search.busy);
+    view.dataset['asked'] = search.asked;
     say(summary, sentence(state));
     if (search.hits === shown) return;
     shown = search.hits;
