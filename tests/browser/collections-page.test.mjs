@@ -252,7 +252,7 @@ test('several collections: made, left, exported, imported, deleted', async () =>
   // One tab has it: another says so, and has it when the first lets go.
   const other = await page.context().newPage();
   await other.goto(page.url());
-  await other.waitForFunction(() => /open in another tab.*“Recipes 2026 2”/.test(document.querySelector('.problems')?.textContent ?? ''));
+  await other.waitForFunction(() => /“Recipes 2026 2” is open in another tab/.test(document.querySelector('.problems')?.textContent ?? ''));
   await id(other, 'collection').click();
   await other.getByRole('button', { name: 'My text', exact: true }).click();
   await settled(other, 1);

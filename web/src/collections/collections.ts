@@ -40,6 +40,8 @@ export class Collections {
   #byFile = new Map<string, Source>();
   /** Whether it was said that the collection is not kept. */
   #warned: string | undefined;
+  /** What was said of a collection that could not be opened. */
+  #refused: Problem | undefined;
 
   constructor(store: Store, host: Host) {
     this.#store = store;
@@ -95,7 +97,8 @@ export class Collections {
     } catch (error) {
       if (this.#store.state.collection.name !== name) return;
       this.#store.update({ collection: { name, kind: 'failed' } });
-      this.#store.complain(otherModel(error, name) ?? explain(error, `opening “${name}”`));
+      this.#refused = refusal(error, name);
+      this.#store.complain(this.#refused);
     }
   }
 
@@ -213,7 +216,8 @@ export class Collections {
     this.#index = index;
     await this.count();
     if (index !== this.#index) return;
-    this.#store.update({ collection: { name: this.#store.state.collection.name, kind: 'open' } });
+    const { collection: { name }, problems } = this.#store.state;
+    this.#store.update({ collection: { name, kind: 'open' }, problems: problems.filter((problem) => problem !== this.#refused) });
     this.#host.changed(true);
   }
 
@@ -269,10 +273,17 @@ export class Collections {
   }
 }
 
-/** What the package calls an invalid input is here the page's address, which names another model than it did. */
-function otherModel(error: unknown, name: string): Problem | undefined {
-  if (!(error instanceof HeatseekError) || error.code !== 'invalid_input') return undefined;
-  return { title: `“${name}” was made with another model`, advice: `Open the page with that one, or choose another collection. (${error.message})` };
+/** Why a collection cannot be opened. */
+function refusal(error: unknown, name: string): Problem {
+  switch (error instanceof HeatseekError ? error.code : undefined) {
+    case 'locked':
+      return { title: `“${name}” is open in another tab`, advice: 'Close that tab and come back, or choose another collection here.' };
+    // What the package calls an invalid input is here the page's address, which names another model than it did.
+    case 'invalid_input':
+      return { title: `“${name}” was made with another model`, advice: `Open the page with that one, or choose another collection. (${(error as Error).message})` };
+    default:
+      return explain(error, `opening “${name}”`);
+  }
 }
 
 function remembered(): string | undefined {

@@ -15,7 +15,8 @@ import { sourcesView } from './sources.ts';
 
 export function corpusView(store: Store, engine: Engine): HTMLElement {
   const count = el('strong', { 'data-testid': 'corpus-count' });
-  const summary = el('div', { class: 'row' }, collectionsView(store, engine), count);
+  const retry = button('Try again', () => void engine.collections.open(), { class: 'quiet' });
+  const summary = el('div', { class: 'row' }, collectionsView(store, engine), count, retry);
   const panel = el('details', { class: 'add', open: true }, el('summary', {}, 'Add more text'));
   const sample = button('Use the sample corpus', () => void addSample(engine, store), {
     'data-testid': 'use-sample',
@@ -27,12 +28,13 @@ export function corpusView(store: Store, engine: Engine): HTMLElement {
   let listed: readonly Source[] | undefined;
   store.watch((state) => {
     const { sources, collection: { kind }, collections } = state;
-    const coming = kind === 'closed' || kind === 'opening';
-    view.classList.toggle('filled', sources.length > 0 || coming || state.indexing !== undefined || state.unfinished.length > 0);
+    const closed = kind === 'closed' || kind === 'opening' || kind === 'failed';
+    view.classList.toggle('filled', sources.length > 0 || closed || state.indexing !== undefined || state.unfinished.length > 0);
     view.classList.toggle('several', collections.length > 0);
-    panel.hidden = coming;
+    panel.hidden = closed;
+    retry.hidden = kind !== 'failed';
     sample.hidden = state.sources.some(({ file }) => file === SAMPLE_NAME) || state.indexing?.name === SAMPLE_NAME;
-    say(count, coming ? 'opening' : counted(passageCount(state), 'passage'));
+    say(count, kind === 'failed' ? 'cannot be opened' : closed ? 'opening' : counted(passageCount(state), 'passage'));
     if (sources === listed) return;
     // Once there is something to search, the ways to add more step back; with nothing left they return.
     if ((listed?.length ?? 0) === 0 || sources.length === 0) panel.open = sources.length === 0;
@@ -115,6 +117,9 @@ function acceptDrops(view: HTMLElement, engine: Engine): void {
 /** Collections that were exported are imported; everything else is read. */
 async function add(engine: Engine, arrival: Arrival): Promise<void> {
   const isArchive = ({ file }: { readonly file: string }): boolean => file.endsWith(ARCHIVE);
-  await engine.intake.addFiles({ ...arrival, files: arrival.files.filter((file) => !isArchive(file)) });
-  for (const file of arrival.files.filter(isArchive)) await engine.collections.import(await file.open());
+  const archives = arrival.files.filter(isArchive);
+  const files = arrival.files.filter((file) => !isArchive(file));
+  // Later visits read again what handles give, which is no archive then.
+  await engine.intake.addFiles({ ...arrival, files, handles: archives.length > 0 ? [] : arrival.handles });
+  for (const file of archives) await engine.collections.import(await file.open());
 }

@@ -41,7 +41,7 @@ function sentence(state: State): string {
     if (search.hits.length === 0) return where === '' ? 'Nothing found.' : 'Nothing found where you look. “Refine” says where that is.';
     return `The closest ${search.hits.length} of ${counted(passages, 'passage')}${where}`;
   }
-  if (passages > 0 || collection.kind === 'closed' || collection.kind === 'opening') return '';
+  if (passages > 0 || (collection.kind !== 'open' && collection.kind !== 'new')) return '';
   if (indexing || model.kind === 'failed') return '';
   return 'Begin by giving it something to read: files of yours, or the sample.';
 }
