@@ -17,7 +17,7 @@ export type Metric = 'cosine' | 'dot' | 'euclidean';
 export type VectorStorage = 'f32' | 'f16' | 'int8' | 'binary';
 
 /** Where an index is kept: in files of the browser's, in its database, or nowhere, so that it ends with the page. */
-export type Persisted = 'opfs' | 'indexeddb' | 'memory';
+export type Persisted = 'opfs' | 'indexeddb' | 'folder' | 'memory';
 
 /** What JSON can say. */
 export type JsonValue = null | boolean | number | string | readonly JsonValue[] | { readonly [name: string]: JsonValue };
@@ -59,7 +59,7 @@ export interface IndexOptions {
 /** An index that the browser keeps. */
 export interface StoredIndex {
   readonly name: string;
-  readonly persisted: 'opfs' | 'indexeddb';
+  readonly persisted: 'opfs' | 'indexeddb' | 'folder';
 }
 
 /** A document of an index. */

@@ -40,6 +40,12 @@ export interface CallOptions {
   readonly onProgress?: ProgressCallback | undefined;
 }
 
+/** What is asked of a `Worker` of Node's `worker_threads`. */
+export interface WorkerThread {
+  postMessage(message: unknown, transfer?: readonly any[]): void;
+  on(event: string, listener: (value: any) => void): unknown;
+}
+
 /** How to load a model. Unknown names and values are `invalid_input` errors. */
 export interface LoadOptions extends CallOptions {
   /** Where to compute. Default `auto`. */
@@ -110,10 +116,11 @@ export interface LoadOptions extends CallOptions {
   /**
    * The worker to work in. Default: one that the library starts and `dispose()` ends.
    * - a `URL`: start this script instead, which must be `heatseek/worker`; other origins are fine.
-   * - a `Worker` running `heatseek/worker`: yours to terminate, and good for one model at a time.
-   * - `false`: no worker; the page stalls while the CPU computes.
+   * - a `Worker` running `heatseek/worker`, of the web or of Node's `worker_threads`: yours to terminate, and good for one
+   *   model at a time.
+   * - `false`: no worker; the page, or the process, stalls while the CPU computes.
    */
-  readonly worker?: Worker | URL | false | undefined;
+  readonly worker?: Worker | WorkerThread | URL | false | undefined;
   /**
    * The engine's builds: `heatseek_bg.wasm`, which every browser runs, and `heatseek_relaxed_bg.wasm`, which is faster
    * and has threads where there is relaxed SIMD. Default: the files beside this module, of which one is fetched. Give
