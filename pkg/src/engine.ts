@@ -20,7 +20,7 @@ import { guard, start, startExtras, useThreads } from './runtime.js';
 import { Timeline, now, type LoadSpan } from './timing.js';
 import { TUNING_MS, Tunings } from './tuning.js';
 import type {
-  Attention, ChunkEmbeddings, Embeddings, Explanation, ModelInfo, Neuron, Occlusion, Precision, Tune,
+  Attention, ChunkEmbeddings, Device, Embeddings, Explanation, ModelInfo, Neuron, Occlusion, Precision, Tune,
 } from './types.js';
 import { Files, ImageModel, Index, Loader, Model } from './wasm/heatseek.js';
 import type { WasmIndex, WasmOpening } from './wasm-index.js';
@@ -61,6 +61,7 @@ export class Engine {
       timeline.progress(progress);
       control.progress(progress);
     });
+    const place = await deviceHere(device);
     const kernels = new Threads(threads);
     let files: Files | undefined;
     try {
@@ -97,7 +98,7 @@ export class Engine {
         extras?.catch(() => {});
         const choices = await tuned;
         const loader = await opened(timeline, (tell) =>
-          guard<Loader>(() => Loader.begin(arriving, device, dtype, images(), choices, tell, () => kernels.start())),
+          guard<Loader>(() => Loader.begin(arriving, place, dtype, images(), choices, tell, () => kernels.start())),
         );
         await extras;
         if (!images()) {
@@ -346,6 +347,13 @@ async function fetchAll(
       files.mark_absent(path);
     }
   }
+}
+
+/** The engine finds a GPU in browsers only; elsewhere it would stop at the mere look. */
+async function deviceHere(device: Device): Promise<Device> {
+  if (!(await host())) return device;
+  if (device === 'gpu') throw new HeatseekError('unsupported', "device is 'gpu', which only browsers have; leave it out, or say 'cpu'");
+  return device === 'auto' ? 'cpu' : device;
 }
 
 /** The folder of this machine that `source` names, where there is one to be had. */

@@ -44,7 +44,7 @@ export async function fetchHere(url: string, init: RequestInit): Promise<Respons
   return ((await host())?.fetch ?? fetch)(url, init);
 }
 
-/** Workers of the web, or what the runtime has in their place. */
+/** Workers of the web, or what the runtime has in their place: a process does not wait for those. */
 export async function workerHere(): Promise<typeof Worker | undefined> {
-  return globalThis.Worker ?? (await host())?.Worker;
+  return (await host())?.Worker ?? globalThis.Worker;
 }

@@ -8,7 +8,7 @@ import type { WorkerThread } from './types.js';
 /** A client of the engine that `worker` asks for. */
 export async function spawn(worker: Worker | WorkerThread | URL | false | undefined): Promise<Client> {
   const node = await host();
-  const Thread = typeof Worker === 'undefined' ? node?.Worker : undefined;
+  const Thread = node?.Worker;
   if (worker === false || (worker === undefined && !Thread && typeof Worker === 'undefined')) return inThisThread();
   if (worker === undefined) return owned(Thread ? new Thread(script()) : defaultWorker());
   if (worker instanceof URL) return owned(Thread ? new Thread(worker) : workerAt(worker));
@@ -67,5 +67,7 @@ async function inThisThread(): Promise<Client> {
   serve(port1);
   port1.start();
   port2.start();
+  // Only the end that waits for answers has a process wait.
+  (port1 as Partial<Port>).unref?.();
   return new Client(port2 as Port, () => port2.close());
 }

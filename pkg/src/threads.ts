@@ -70,6 +70,7 @@ async function startThread(start: ThreadStart): Promise<boolean> {
     let worker: Worker;
     try {
       worker = new Kind(script, { type: 'module', name: THREAD });
+      (worker as { unref?(): void }).unref?.();
     } catch {
       resolve(false);
       return;

@@ -51,9 +51,10 @@ export class Folder {
     yield* await told(readdir(this.#path));
   }
 
-  async *entries(): AsyncGenerator<[string, { readonly kind: string }], void, void> {
+  async *entries(): AsyncGenerator<[string, Folder | FileInFolder], void, void> {
     for (const entry of await told(readdir(this.#path, { withFileTypes: true }))) {
-      yield [entry.name, { kind: entry.isDirectory() ? 'directory' : 'file' }];
+      const path = join(this.#path, entry.name);
+      yield [entry.name, entry.isDirectory() ? new Folder(path) : new FileInFolder(path, this.#path)];
     }
   }
 }

@@ -10,7 +10,7 @@ export class Thread extends EventTarget {
   constructor(worker: NodeWorker | URL | string, { name }: { readonly name?: string } = {}) {
     super();
     this.#lent = !isAddress(worker);
-    const started = isAddress(worker) ? new NodeWorker(new URL(worker), { workerData: { name } }) : worker;
+    const started = isAddress(worker) ? new NodeWorker(new URL(worker), { name: name ?? '', workerData: { name } }) : worker;
     this.#worker = started;
     started.on('message', (data: unknown) => this.dispatchEvent(Object.assign(new Event('message'), { data })));
     started.on('messageerror', () => this.dispatchEvent(new Event('messageerror')));
