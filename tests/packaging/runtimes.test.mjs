@@ -1,5 +1,7 @@
 // The package outside of browsers: Node, and Deno as npm has it.
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdir, readdir, rm, symlink } from 'node:fs/promises';
 import { join, relative } from 'node:path';
 import { after, before, test } from 'node:test';
@@ -35,11 +37,17 @@ after(async () => {
 });
 
 for (const [name, command] of Object.entries(RUNTIMES)) {
-  /** What a script of the app prints, which ends by itself and complains of nothing. */
-  const said = async (script, ...more) => {
+  /** How a script of the app is run. */
+  const commandOf = (script, more) => {
     const [program, ...flags] = command(tools);
     const env = { ...process.env, NO_COLOR: '1', HEATSEEK_CACHE: join(it.folder, name, 'cache'), HEATSEEK_DATA: join(it.folder, name, 'data') };
-    const { stdout, stderr } = await run(program, [...flags, script, ...more], { cwd: app, env, timeout: 120_000, maxBuffer: 1 << 24 });
+    return [program, [...flags, script, ...more], { cwd: app, env }];
+  };
+
+  /** What a script of the app prints, which ends by itself and complains of nothing. */
+  const said = async (script, ...more) => {
+    const [program, args, options] = commandOf(script, more);
+    const { stdout, stderr } = await run(program, args, { ...options, timeout: 120_000, maxBuffer: 1 << 24 });
     assert.equal(stderr, '');
     return JSON.parse(stdout);
   };
@@ -83,6 +91,19 @@ for (const [name, command] of Object.entries(RUNTIMES)) {
     assert.equal(gpu.code, 'unsupported');
     assert.equal(blocked.code, 'invalid_input');
     assert.equal(found.beginsAgain, expected.length);
+  });
+
+  test(`${name}: an index is one process's, until that is killed, and what it stored is there`, async () => {
+    const model = `./${relative(app, SMALL)}`;
+    const holder = spawn(...commandOf('hold.js', [model]));
+    try {
+      await once(holder.stdout, 'data');
+      assert.deepEqual(await said('open.js', model), { code: 'locked' });
+    } finally {
+      holder.kill('SIGKILL');
+    }
+    await once(holder, 'exit');
+    assert.deepEqual(await said('open.js', model), { size: 1, persisted: 'folder' });
   });
 
   test(`${name}: what was kept loads without a network`, async () => {
