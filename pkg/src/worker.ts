@@ -11,6 +11,6 @@ function begin(scope: Scope): void {
   else serve(scope);
 }
 
-// A thread of Node's has no scope of this name. Messages wait for whoever listens.
-if (typeof self === 'undefined') void host().then((node) => begin(node?.scope() as Scope));
-else begin(self as unknown as Scope);
+// A thread of Node's has no scope of the web's. Its messages wait for whoever listens.
+if ('WorkerGlobalScope' in globalThis) begin(self as unknown as Scope);
+else void host().then((node) => begin(node?.scope() as Scope));

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { promisify } from 'node:util';
 import { launch, read } from './browser.mjs';
-import { installTools, pack, run } from './package.mjs';
+import { installTools, models, pack, run } from './package.mjs';
 import { serve } from './serve.mjs';
 
 let it;
@@ -32,7 +32,10 @@ async function buildNext() {
   const parent = join(tools, '.apps');
   const app = await it.install('next', parent);
   const next = join(tools, 'node_modules/next/dist/bin/next');
-  const env = { ...process.env, NEXT_TELEMETRY_DISABLED: '1', APP_ROOT: tools, NODE_ENV: 'production', CI: '1' };
+  const env = {
+    ...process.env, NODE_ENV: 'production', CI: '1', NEXT_TELEMETRY_DISABLED: '1',
+    APP_ROOT: tools, APP_MODEL: join(models, 'all-MiniLM-L6-v2/'), APP_TEXT: it.expected.text,
+  };
   const { stdout, stderr } = await run(process.execPath, [next, 'build'], { cwd: app, env, maxBuffer: 1 << 24 });
   return { out: join(app, 'out'), said: stdout + stderr };
 }
@@ -92,9 +95,9 @@ test('a Content-Security-Policy: what the README asks for, and what is said wher
   const cdn = await serve(join(app, 'node_modules'), { cors: true });
   const own = './node_modules/heatseek/dist/index.js';
   const other = `${cdn.url}heatseek/dist/index.js`;
-  const [models, from] = [it.modelServer, cdn].map(({ url }) => new URL(url).origin);
+  const [hub, from] = [it.modelServer, cdn].map(({ url }) => new URL(url).origin);
   const policy = (more) => Object.entries({
-    'default-src': "'none'", 'script-src': "'self' 'wasm-unsafe-eval'", 'worker-src': "'self'", 'connect-src': `'self' ${models}`, 'img-src': 'data:', ...more,
+    'default-src': "'none'", 'script-src': "'self' 'wasm-unsafe-eval'", 'worker-src': "'self'", 'connect-src': `'self' ${hub}`, 'img-src': 'data:', ...more,
   }).map((directive) => directive.join(' ')).join('; ');
   /** What the page says under this policy. */
   const visit = async (more, heatseek, look) => {
@@ -109,7 +112,7 @@ test('a Content-Security-Policy: what the README asks for, and what is said wher
   const fails = async (url, parameters) => (await read(browser, url, it.parameters(parameters))).result.error;
   try {
     await visit({}, own, works);
-    const ofCdn = { 'script-src': `'self' 'wasm-unsafe-eval' ${from}`, 'worker-src': `blob: ${from}`, 'connect-src': `'self' ${models} ${from}` };
+    const ofCdn = { 'script-src': `'self' 'wasm-unsafe-eval' ${from}`, 'worker-src': `blob: ${from}`, 'connect-src': `'self' ${hub} ${from}` };
     await visit(ofCdn, other, works);
 
     const noWasm = await visit({ 'script-src': "'self'" }, own, fails);
@@ -128,9 +131,10 @@ test('a Content-Security-Policy: what the README asks for, and what is said wher
   }
 });
 
-test('Next.js: a client component, exported', async () => {
+test('Next.js: a client component, and a route on the server, exported', async () => {
   const { out, said } = await nextSite;
   assert.doesNotMatch(said, /warn|critical|failed/i);
+  it.isGolden(JSON.parse(await readFile(join(out, 'embedding.json'), 'utf8')));
   const site = await serve(out);
   try {
     const { info } = await it.shows(browser, site.url);

@@ -13,7 +13,7 @@ const SMALL = join(root, 'tests/golden/models/bert-cls-normalize');
 const ID = 'owner/small';
 const RUNTIMES = {
   Node: () => [process.execPath],
-  Deno: (tools) => [join(tools, 'node_modules/.bin/deno'), 'run', '--allow-all', '--quiet'],
+  Deno: (tools) => [join(tools, 'node_modules/.bin/deno'), 'run', '--quiet', '--no-prompt', ...['read', 'write', 'net', 'env', 'sys'].map((name) => `--allow-${name}`)],
 };
 
 let it;

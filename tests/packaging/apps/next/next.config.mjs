@@ -1,2 +1,2 @@
-// The packages of these tests are one folder up; an app of your own needs `output` at most.
-export default { output: 'export', turbopack: { root: process.env.APP_ROOT } };
+// On the server it stays a package of its own. The packages of these tests are one folder up, which turbopack has to be told.
+export default { output: 'export', serverExternalPackages: ['heatseek'], turbopack: { root: process.env.APP_ROOT } };

@@ -24,6 +24,13 @@ const files = {};
 for (const path of ['config.json', 'tokenizer.json', 'tokenizer_config.json', 'modules.json', 'sentence_bert_config.json', '1_Pooling/config.json', 'config_sentence_transformers.json', 'model.safetensors']) {
   files[path] = await readFile(new URL(path, url));
 }
+/** The first of many, which engines share where threads cannot. */
+const first = async (options) => {
+  const loaded = await load(relative, options);
+  const { data, shape } = await loaded.embed(Array.from({ length: 40 }, () => text));
+  loaded.dispose();
+  return [...data.subarray(0, shape[1])];
+};
 const own = new Worker(new URL(import.meta.resolve('heatseek/worker')));
 const vectors = {
   relative: await vector(relative),
@@ -34,6 +41,7 @@ const vectors = {
   inThisThread: await vector(relative, { worker: false }),
   ownWorker: await vector(relative, { worker: own }),
   workerUrl: await vector(relative, { worker: new URL(import.meta.resolve('heatseek/worker')) }),
+  shared: await first({ threads: 2 }),
   ownFetch: await vector(remote, { fetch, cache: false }),
 };
 await own.terminate();
