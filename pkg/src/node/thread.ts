@@ -9,6 +9,10 @@ export class Thread extends EventTarget {
 
   constructor(worker: NodeWorker | URL | string, { name }: { readonly name?: string } = {}) {
     super();
+    // Threads take no scripts from the web, but Deno's workers do.
+    if (isAddress(worker) && !/^(file|data):/.test(String(worker)) && 'Worker' in globalThis) {
+      return new Worker(worker, { type: 'module', name: name ?? '' }) as unknown as Thread;
+    }
     this.#lent = !isAddress(worker);
     const started = isAddress(worker) ? new NodeWorker(new URL(worker), { name: name ?? '', workerData: { name } }) : worker;
     this.#worker = started;
