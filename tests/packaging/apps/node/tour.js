@@ -1,10 +1,10 @@
-// tour.js PLACES: every way in, with a small model; prints what came of each as JSON.
+// tour.js PLACES: every way in, or those of `ways`, with a small model; prints what came of each as JSON.
 import { readFile } from 'node:fs/promises';
 import process from 'node:process';
 import { Worker } from 'node:worker_threads';
 import { createIndex, deleteIndex, isCached, listCached, listIndexes, load } from 'heatseek';
 
-const { relative, url, remote, hub, id, text } = JSON.parse(process.argv[2]);
+const { relative, url, remote, hub, id, text, ways } = JSON.parse(process.argv[2]);
 const told = async (work) => {
   try {
     await work();
@@ -32,18 +32,20 @@ const first = async (options) => {
   return [...data.subarray(0, shape[1])];
 };
 const own = new Worker(new URL(import.meta.resolve('heatseek/worker')));
-const vectors = {
-  relative: await vector(relative),
-  url: await vector(new URL(url)),
-  bytes: await vector(files),
-  remote: await vector(remote),
-  hub: await vector(id, { hub }),
-  inThisThread: await vector(relative, { worker: false }),
-  ownWorker: await vector(relative, { worker: own }),
-  workerUrl: await vector(relative, { worker: new URL(import.meta.resolve('heatseek/worker')) }),
-  shared: await first({ threads: 2 }),
-  ownFetch: await vector(remote, { fetch, cache: false }),
+const all = {
+  relative: () => vector(relative),
+  url: () => vector(new URL(url)),
+  bytes: () => vector(files),
+  remote: () => vector(remote),
+  hub: () => vector(id, { hub }),
+  inThisThread: () => vector(relative, { worker: false }),
+  ownWorker: () => vector(relative, { worker: own }),
+  workerUrl: () => vector(relative, { worker: new URL(import.meta.resolve('heatseek/worker')) }),
+  shared: () => first({ threads: 2 }),
+  ownFetch: () => vector(remote, { fetch, cache: false }),
 };
+const vectors = {};
+for (const way of ways ?? Object.keys(all)) vectors[way] = await all[way]();
 await own.terminate();
 
 const model = await load(relative);
