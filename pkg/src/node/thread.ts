@@ -3,9 +3,9 @@ import { type TransferListItem, Worker as NodeWorker, parentPort, workerData } f
 
 /** A thread that is given over to us, or that we start. */
 export class Thread extends EventTarget {
-  readonly #worker: NodeWorker;
+  readonly #worker!: NodeWorker;
   /** Whether it is of the caller's, who says whether the process waits for it. */
-  readonly #lent: boolean;
+  readonly #lent!: boolean;
 
   constructor(worker: NodeWorker | URL | string, { name }: { readonly name?: string } = {}) {
     super();
@@ -19,8 +19,8 @@ export class Thread extends EventTarget {
     started.on('message', (data: unknown) => this.dispatchEvent(Object.assign(new Event('message'), { data })));
     started.on('messageerror', () => this.dispatchEvent(new Event('messageerror')));
     started.on('error', (error: Error) => this.dispatchEvent(Object.assign(new Event('error'), { message: error.message })));
-    // One that was not told to end, and ends: memory ran out, or the script called process.exit().
-    started.on('exit', (code) => code !== 0 && this.dispatchEvent(Object.assign(new Event('error'), { message: `it ended with code ${code}` })));
+    // Who has ended it does not listen any more; otherwise memory ran out, or somebody called process.exit() in it.
+    started.on('exit', (code) => this.dispatchEvent(Object.assign(new Event('error'), { message: `it ended with code ${code}` })));
   }
 
   postMessage(message: unknown, transfer: readonly Transferable[] = []): void {
