@@ -38,8 +38,7 @@ async function search() {
     const index = await start();
     // Words count too: readers look for options and error messages by name. By scores, not by ranks, for there are few
     // sections: one that shares an `in` with the question would rank well.
-    const hybrid = /** @type {const} */ ({ weight: 0.3, fusion: 'scores' });
-    const hits = await index.search(text, { topK: 5, perDocument: 1, hybrid });
+    const hits = await index.search(text, { topK: 5, perDocument: 1, hybrid: { weight: 0.3, fusion: 'scores' } });
     if (mine !== latest) return;
     status.value = '';
     list.replaceChildren(...hits.map(item));
@@ -55,7 +54,7 @@ function item({ document: { metadata }, chunk }) {
   const p = document.createElement('p');
   link.href = metadata.url;
   link.textContent = metadata.title;
-  p.textContent = chunk.text;
+  p.textContent = chunk.text.replace(/^#+ .*\n+/, '');
   heading.append(link);
   li.append(heading, p);
   return li;

@@ -77,7 +77,8 @@ function draw(picture, patches, { grid, crop }) {
   const shade = new ImageData(grid.columns, grid.rows);
   const most = Math.max(...patches);
   patches.forEach((value, at) => {
-    shade.data[4 * at + 3] = 220 * (1 - value / most);
+    // The root, for a few patches get most of it and nothing else would be seen.
+    shade.data[4 * at + 3] = 230 * (1 - Math.sqrt(value / most));
   });
   const small = new OffscreenCanvas(grid.columns, grid.rows);
   small.getContext('2d').putImageData(shade, 0, 0);

@@ -44,15 +44,18 @@ const notesIn = (files) => [...files]
   .map((file) => ({ path: file.webkitRelativePath.split('/').slice(1).join('/'), file }))
   .filter(({ path }) => path.endsWith('.md') && !/(^|\/)\./.test(path));
 
-/** What filters look at. `#tags` of the text, and those of the front matter: `tags: [bees, bread]`. */
-function metadataOf(path, text, modified) {
-  const [, front = ''] = /^---\n(.*?)\n---\n/s.exec(text) ?? [];
-  const [, listed = ''] = /^tags:\s*\[?(.*?)\]?$/m.exec(front) ?? [];
-  const inline = [...text.slice(front.length).matchAll(/(?<=\s)#([\p{L}\p{N}_/-]+)/gu)].map(([, tag]) => tag);
+/** A note as a document: its text without the front matter, and what filters look at. */
+function documentOf(path, whole, modified) {
+  const [matter = '', front = ''] = /^---\r?\n(.*?)\n---\r?\n/s.exec(whole) ?? [];
+  const text = whole.slice(matter.length);
+  // `tags: [bees, bread]` of the front matter, and each #tag of the text.
+  const [, listed = ''] = /^tags:\s*\[?(.*?)\]?\s*$/m.exec(front) ?? [];
+  const inline = [...text.matchAll(/(?<=\s)#([\p{L}\p{N}_/-]+)/gu)].map(([, tag]) => tag);
   const tags = [...new Set([...listed.split(/[\s,]+/), ...inline])].filter((tag) => tag !== '');
   // All folders above it, so that a filter for one finds what is below it.
   const parts = path.split('/').slice(0, -1);
-  return { modified, tags, folders: parts.map((_, at) => parts.slice(0, at + 1).join('/')) };
+  const folders = parts.map((_, at) => parts.slice(0, at + 1).join('/'));
+  return { id: path, text, metadata: { modified, tags, folders } };
 }
 
 /**
@@ -72,10 +75,8 @@ async function update(notes) {
   // Some at a time: what was added is kept if the page is closed on the way, and the next time goes on from there.
   for (let at = 0; at < changed.length; at += 16) {
     status.value = `Reading ${at + 1} of ${changed.length}`;
-    const documents = await Promise.all(changed.slice(at, at + 16).map(async ({ path, file }) => {
-      const text = await file.text();
-      return { id: path, text, metadata: metadataOf(path, text, file.lastModified) };
-    }));
+    const some = changed.slice(at, at + 16);
+    const documents = await Promise.all(some.map(async ({ path, file }) => documentOf(path, await file.text(), file.lastModified)));
     await index.add(documents, { chunk: { markdown: true } });
   }
   await offerFilters();
