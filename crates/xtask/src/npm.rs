@@ -30,7 +30,7 @@ pub fn install() -> Result<()> {
     let root = workspace::root();
     let lock = root.join("package-lock.json");
     let manifests: Vec<PathBuf> =
-        ["package.json", "package-lock.json", "pkg/package.json", "web/package.json"]
+        ["package.json", "package-lock.json", "pkg/package.json", "web/package.json", "tests/documents/package.json"]
             .iter()
             .map(|path| root.join(path))
             .collect();
