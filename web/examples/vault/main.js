@@ -71,7 +71,6 @@ async function update(notes) {
     if (known?.modified !== file.lastModified) changed.push({ path, file });
   }
   const unchanged = index.size - gone.size - changed.filter(({ path }) => index.has(path)).length;
-  await index.remove([...gone]);
   // Some at a time: what was added is kept if the page is closed on the way, and the next time goes on from there.
   for (let at = 0; at < changed.length; at += 16) {
     status.value = `Reading ${at + 1} of ${changed.length}`;
@@ -79,6 +78,8 @@ async function update(notes) {
     const documents = await Promise.all(some.map(async ({ path, file }) => documentOf(path, await file.text(), file.lastModified)));
     await index.add(documents, { chunk: { markdown: true } });
   }
+  // Last, so that passages of a note that was moved are there to be taken over and need not be embedded again.
+  await index.remove([...gone]);
   await offerFilters();
   status.value = `${changed.length} read, ${gone.size} gone, ${unchanged} unchanged`;
 }
