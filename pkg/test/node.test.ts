@@ -17,6 +17,10 @@ let root: string;
 beforeEach(async () => { root = await mkdtemp(join(tmpdir(), 'heatseek-node-')); });
 afterEach(() => rm(root, { recursive: true, force: true }));
 
+// A busy machine's disk may take a while.
+vi.setConfig({ testTimeout: 60_000 });
+const PATIENT = { timeout: 50_000 };
+
 const BASE = 'https://hub.example/owner/name/resolve/main/';
 
 async function bytesOf(chunks: AsyncIterable<Uint8Array>): Promise<Buffer> {
@@ -37,7 +41,7 @@ describe('model files', () => {
     const broken = new FileCache(BASE, caches());
     expect(await broken.find(url)).toBeUndefined();
     // It is stored while the next one arrives.
-    await vi.waitFor(async () => expect(await broken.findParts(url)).toMatchObject({ parts: 1, bytes: PART_BYTES, validator: 'v' }));
+    await vi.waitFor(async () => expect(await broken.findParts(url)).toMatchObject({ parts: 1, bytes: PART_BYTES, validator: 'v' }), PATIENT);
     expect(await writer?.finish()).toBe(true);
 
     const kept = await new FileCache(BASE, caches()).find(url);
@@ -129,7 +133,7 @@ describe('locks', () => {
     const release = await lock('notes', locks, 100);
     (await lock('others', locks, 100))();
     await expect(lock('notes', locks, 100)).rejects.toMatchObject({ code: 'locked' });
-    const next = lock('notes', locks, 2000);
+    const next = lock('notes', locks, 20_000);
     release();
     (await next)();
   });
@@ -141,7 +145,7 @@ describe('locks', () => {
     const release = await lock('notes', locks, 500);
     const [name] = await readdir(root);
     release();
-    await vi.waitFor(async () => expect(await readdir(root)).toEqual([]));
+    await vi.waitFor(async () => expect(await readdir(root)).toEqual([]), PATIENT);
     await writeFile(join(root, name!), '');
     (await lock('notes', locks, 100))();
   });
