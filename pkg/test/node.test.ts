@@ -25,7 +25,7 @@ const BASE = 'https://hub.example/owner/name/resolve/main/';
 
 async function bytesOf(chunks: AsyncIterable<Uint8Array>): Promise<Buffer> {
   const all = [];
-  for await (const chunk of chunks) all.push(chunk);
+  for await (const chunk of chunks) all.push(Buffer.from(chunk)); // A copy: the next one takes its place.
   return Buffer.concat(all);
 }
 
