@@ -13,13 +13,13 @@ export interface Kept extends Entry {
 /** The files kept of one model; does nothing where there is no Cache API or it is blocked. */
 export class FileCache {
   readonly #base: string;
-  readonly #storage: CacheStorage | undefined;
+  readonly #storage: Promise<CacheStorage | undefined>;
   #opened: Promise<Cache | undefined> | undefined;
 
   /** @param base the address of the model's folder */
-  constructor(base: string, storage: CacheStorage | undefined = cacheStorage()) {
+  constructor(base: string, storage: Promise<CacheStorage | undefined> | CacheStorage | undefined = cacheStorage()) {
     this.#base = base;
-    this.#storage = storage;
+    this.#storage = Promise.resolve(storage);
   }
 
   /** What is kept of the file at `url`. */
@@ -74,7 +74,7 @@ export class FileCache {
   }
 
   #open(): Promise<Cache | undefined> {
-    return (this.#opened ??= quietly(() => this.#storage?.open(PREFIX + this.#base)));
+    return (this.#opened ??= quietly(async () => (await this.#storage)?.open(PREFIX + this.#base)));
   }
 }
 

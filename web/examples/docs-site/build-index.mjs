@@ -8,17 +8,6 @@ const PAGES = fileURLToPath(new URL('pages', import.meta.url));
 const MODEL = process.env.MODEL ?? fileURLToPath(new URL('../../../models/all-MiniLM-L6-v2', import.meta.url));
 const output = process.argv[2] ?? fileURLToPath(new URL('docs.heatseek', import.meta.url));
 
-/** The files of a model, by path. */
-async function filesOf(folder) {
-  const files = {};
-  for (const entry of await readdir(folder, { recursive: true, withFileTypes: true })) {
-    if (!entry.isFile() || !/\.(json|txt|safetensors)$/.test(entry.name)) continue;
-    const path = join(entry.parentPath, entry.name);
-    files[path.slice(folder.length + 1).replaceAll('\\', '/')] = await readFile(path);
-  }
-  return files;
-}
-
 /** A document for each section, so that a hit leads to its heading. */
 function sections(page, markdown) {
   const [, title = page] = /^# (.+)/m.exec(markdown) ?? [];
@@ -33,8 +22,7 @@ function sections(page, markdown) {
   });
 }
 
-const wasm = await readFile(fileURLToPath(import.meta.resolve('heatseek/heatseek.wasm')));
-const model = await load(await filesOf(MODEL), { device: 'cpu', worker: false, wasm });
+const model = await load(MODEL);
 const index = await createIndex({ model, storage: 'int8' });
 for (const page of (await readdir(PAGES)).sort()) {
   await index.add(sections(page, await readFile(join(PAGES, page), 'utf8')), { chunk: { markdown: true } });
