@@ -285,7 +285,7 @@ test('several collections: made, left, exported, imported, deleted', async () =>
 
 /** Long enough that a reload comes before the end; no two passages are alike, which would be embedded once. */
 const notes = (what) => Array.from({ length: 12 }, (_, at) => [`note ${at}.txt`, `Note ${at}. ${`${what} ${at} walks along the river in the evening and looks for food. `.repeat(48)}`]);
-const progress = (page) => page.waitForFunction(() => /^[1-9]\d* of 12 files/.test(document.querySelector('.indexing .amount')?.textContent ?? ''));
+const progress = (page) => page.waitForFunction(() => /^[1-9]\d* of 12 files/.test(document.querySelector('.indexing:not([hidden]) .amount')?.textContent ?? ''));
 const source = (page, pattern) => page.waitForFunction((wanted) =>
   [...document.querySelectorAll('.sources li')].some(({ textContent }) => new RegExp(wanted).test(textContent)), pattern);
 
