@@ -168,7 +168,7 @@ describe('on the CPU', () => {
     await screenshots(page);
 
     // Removing the source leaves an empty page that can be filled again.
-    await page.getByRole('button', { name: 'Clear all' }).click();
+    await page.getByRole('button', { name: 'Remove Sample corpus' }).click();
     await page.waitForFunction(() => document.querySelectorAll('[data-testid=result]').length === 0);
     expect(await id(page, 'use-sample').isVisible()).toBe(true);
   });

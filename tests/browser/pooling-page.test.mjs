@@ -298,7 +298,10 @@ test('what is under way can be stopped and goes on; poolers of several vectors c
   expect((await columns(page)).map(({ hits }) => hits.length)).toEqual([5, 5, 5, 5]);
 
   // Without text there is nothing to compare.
-  await page.getByRole('button', { name: 'Clear all' }).click();
+  await id(page, 'collection').click();
+  await id(page, 'delete-collection').click();
+  await id(page, 'confirm-yes').click();
+  await page.waitForFunction(() => document.querySelector('[data-testid=corpus-count]').textContent === '0 passages');
   expect(await id(page, 'columns').isVisible()).toBe(false);
 });
 

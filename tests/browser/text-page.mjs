@@ -98,6 +98,9 @@ export async function look(text, { tokens, ...options } = {}) {
   return page;
 }
 
+/** What the console of the page called errors, for a test that expects some: it takes them out. */
+export const errorsOf = () => opened.errors;
+
 /** A page beside it in the same browser, for files that it made. */
 export const another = () => open(browser);
 

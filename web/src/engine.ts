@@ -1,9 +1,15 @@
-/** What the page does: loads the model, indexes text, searches. Views call it and watch the store. */
+/** What the page does: loads the model, keeps collections, searches. Views call it and watch the store. */
 
-import { createIndex, load } from 'heatseek';
+import { load } from 'heatseek';
 import type { Index, Model } from 'heatseek';
 
+import { Collections } from './collections/collections.ts';
+import { Intake } from './collections/intake.ts';
+import type { Asked } from './finding/address.ts';
+import { filterOf } from './finding/settings.ts';
+import type { Settings } from './finding/settings.ts';
 import { explain, isAbort } from './problems.ts';
+import { offerQuestions } from './sample.ts';
 import { NO_SEARCH, passageCount } from './state.ts';
 import type { Store } from './state.ts';
 
@@ -16,26 +22,29 @@ export interface EngineSettings {
 /** Where models run, and what they are stored as. */
 export type Running = Pick<EngineSettings, 'device' | 'dtype'>;
 
-export interface NewDocument {
-  readonly id?: string;
-  readonly text: string;
-}
-
 export class Engine {
+  /** The collections that are kept, and which is in view. */
+  readonly collections: Collections;
+  /** What comes into it. */
+  readonly intake: Intake;
   readonly #store: Store;
   readonly #settings: EngineSettings;
   #model: Model | undefined;
-  #index: Index | undefined;
   #loading = new AbortController();
-  #adding = new AbortController();
   #searching = new AbortController();
-  #sources = 0;
-  #waiting: { name: string; documents: readonly NewDocument[] }[] = [];
-  #busy = false;
+  /** The question in the box, which may have been typed before there was anything to search. */
+  #question = '';
+  #beginning: Promise<void> = Promise.resolve();
 
   constructor(store: Store, settings: EngineSettings) {
     this.#store = store;
     this.#settings = settings;
+    this.collections = new Collections(store, {
+      model: () => this.#model,
+      pause: () => this.intake.pause(),
+      changed: (opened) => void this.#changed(opened),
+    });
+    this.intake = new Intake(store, this.collections, () => void this.loadModel());
   }
 
   /** Where models run and what they are stored as: so it is with the page's other models too. */
@@ -49,9 +58,19 @@ export class Engine {
     return this.#model;
   }
 
-  /** The text that was added, under the model's own pooling; there once the model is. */
+  /** The text of the collection in view, under the model's own pooling; undefined before there is any. */
   get index(): Index | undefined {
-    return this.#index;
+    return this.collections.index;
+  }
+
+  /** Puts a collection in view. To be called once, first of all. */
+  begin(asked: Asked | undefined): void {
+    this.#question = asked?.query ?? '';
+    this.#beginning = this.collections.begin(asked);
+    // The tab that had it may have been closed.
+    document.addEventListener('visibilitychange', () => {
+      if (!document.hidden && this.#store.state.collection.kind === 'failed') void this.collections.open();
+    });
   }
 
   async loadModel(): Promise<void> {
@@ -60,7 +79,7 @@ export class Engine {
     this.#loading = new AbortController();
     store.update({ model: { kind: 'loading', progress: undefined } });
     try {
-      const model = await load(this.#settings.model, {
+      this.#model = await load(this.#settings.model, {
         ...this.running,
         signal: this.#loading.signal,
         onProgress: (progress) => {
@@ -74,66 +93,35 @@ export class Engine {
           }
         },
       });
-      this.#model = model;
-      this.#index = await createIndex({ model });
-      store.update({ model: { kind: 'ready', info: model.info } });
+      store.update({ model: { kind: 'ready', info: this.#model.info } });
     } catch (error) {
-      this.#model?.dispose();
-      this.#model = undefined;
       store.update({ model: { kind: 'failed', problem: explain(error, 'loading the model') } });
       return;
     }
-    await this.#drain();
+    await this.#beginning;
+    await this.collections.open();
+    // Into one that is new; what was left for another goes on when that is opened.
+    if (store.state.collection.kind === 'new') await this.intake.resume();
   }
 
   cancelLoading(): void {
     this.#loading.abort();
   }
 
-  /** Queues documents under one name; they are indexed once the model is there, one source after another. */
-  async add(name: string, documents: readonly NewDocument[]): Promise<void> {
-    this.#waiting.push({ name, documents });
-    this.#announceWaiting();
-    if (this.#store.state.model.kind === 'idle') void this.loadModel();
-    await this.#drain();
-  }
-
-  /** Stops the source that is being indexed, and forgets those that wait behind it. */
-  cancelAdding(): void {
-    this.#waiting = [];
-    this.#adding.abort();
-    if (!this.#busy) this.#store.update({ indexing: undefined });
-  }
-
-  async remove(sourceId: string): Promise<void> {
-    const store = this.#store;
-    const source = store.state.sources.find(({ id }) => id === sourceId);
-    if (!source) return;
-    store.update({ sources: store.state.sources.filter((other) => other !== source) });
-    try {
-      await this.#index?.remove(source.documentIds);
-    } catch (error) {
-      store.complain(explain(error, `removing “${source.name}”`));
-    }
-    await this.search(store.state.search.asked);
-  }
-
-  async clear(): Promise<void> {
-    const ids = this.#store.state.sources.flatMap(({ documentIds }) => documentIds);
-    this.#store.update({ sources: [], search: NO_SEARCH, suggestions: [] });
-    try {
-      await this.#index?.remove(ids);
-    } catch (error) {
-      this.#store.complain(explain(error, 'clearing the text'));
-    }
+  /** Changes how to search, and answers again. */
+  async set(settings: Partial<Settings>): Promise<void> {
+    this.#store.update({ settings: { ...this.#store.state.settings, ...settings } });
+    await Promise.all([this.search(this.#question), this.#count()]);
   }
 
   /** Answers `query`; a newer question overtakes an older one that is still being answered. */
   async search(query: string): Promise<void> {
     const store = this.#store;
     const asked = query.trim();
+    this.#question = asked;
     this.#searching.abort();
-    if (asked === '' || !this.#index || passageCount(store.state) === 0) {
+    const { index } = this;
+    if (asked === '' || !index || passageCount(store.state) === 0) {
       store.update({ search: NO_SEARCH });
       return;
     }
@@ -142,13 +130,21 @@ export class Engine {
     store.update({ search: { ...store.state.search, busy: true } });
     const started = performance.now();
     try {
-      const { topK } = store.state;
-      const hits = await this.#index.search(asked, { topK, signal: searching.signal });
+      const { topK, words } = store.state.settings;
+      const fused = words > 0;
+      const hits = await index.search(asked, {
+        topK,
+        filter: filterOf(store.state.settings),
+        // Scores, so that the slider moves them by degrees.
+        hybrid: fused ? { weight: words, fusion: 'scores' } : false,
+        signal: searching.signal,
+      });
       this.#refresh();
       if (searching !== this.#searching) return;
-      store.update({ search: { busy: false, asked, hits, ms: performance.now() - started } });
+      store.update({ search: { busy: false, asked, hits, fused, ms: performance.now() - started } });
     } catch (error) {
-      if (isAbort(error) || searching !== this.#searching) return;
+      // Closed, if another collection was chosen meanwhile.
+      if (isAbort(error) || searching !== this.#searching || index !== this.index) return;
       store.update({ search: NO_SEARCH });
       store.complain(explain(error, 'searching'));
     }
@@ -161,50 +157,19 @@ export class Engine {
     if (info && model.kind === 'ready' && model.info !== info) this.#store.update({ model: { kind: 'ready', info } });
   }
 
-  async #drain(): Promise<void> {
-    if (this.#busy || !this.#index) return;
-    this.#busy = true;
-    for (let next = this.#waiting.shift(); next; next = this.#waiting.shift()) {
-      await this.#addNow(this.#index, next.name, next.documents);
-    }
-    this.#busy = false;
-    this.#store.update({ indexing: undefined });
+  async #changed(opened: boolean): Promise<void> {
+    if (opened) void offerQuestions(this.#store);
+    await this.#count();
+    if (this.#store.state.collection.kind === 'open') await this.search(this.#question);
+    if (opened) await this.intake.resume();
   }
 
-  async #addNow(index: Index, name: string, documents: readonly NewDocument[]): Promise<void> {
-    const store = this.#store;
-    this.#adding = new AbortController();
-    const started = performance.now();
-    let passages = documents.length;
-    const show = (loaded: number, total: number): void => {
-      const seconds = (performance.now() - started) / 1000;
-      // The first moments say little about the speed of the rest.
-      const perSecond = loaded > 0 && seconds > 0.2 ? loaded / seconds : undefined;
-      store.update({ indexing: { name, loaded, total, perSecond, waiting: this.#waiting.length } });
-    };
-    show(0, 0);
+  async #count(): Promise<void> {
     try {
-      const documentIds = await index.add(documents, {
-        signal: this.#adding.signal,
-        onProgress: ({ stage, loaded, total }) => {
-          if (stage !== 'index') return;
-          passages = total;
-          show(loaded, total);
-        },
-      });
-      this.#refresh();
-      const texts = documents.map(({ text }) => text);
-      const source = { id: `source-${this.#sources++}`, name, documentIds, texts, passages };
-      store.update({ sources: [...store.state.sources, source] });
+      await this.collections.countFacets();
     } catch (error) {
-      if (!isAbort(error)) store.complain(explain(error, `indexing “${name}”`));
+      // The collection was closed meanwhile.
+      if ((error as { code?: string }).code !== 'disposed') this.#store.complain(explain(error, 'counting files'));
     }
-  }
-
-  #announceWaiting(): void {
-    const [first] = this.#waiting;
-    if (this.#busy || !first) return;
-    const waiting = this.#waiting.length - 1;
-    this.#store.update({ indexing: { name: first.name, loaded: 0, total: 0, perSecond: undefined, waiting } });
   }
 }

@@ -5,6 +5,8 @@
 
 import { el } from './dom.ts';
 import { Engine } from './engine.ts';
+import { fromHash } from './finding/address.ts';
+import { register } from './offline/register.ts';
 import { pages } from './pages.ts';
 import { Store } from './state.ts';
 import { modelView } from './views/model.ts';
@@ -33,6 +35,7 @@ if (!dtype) {
 // A hub id such as owner/name is left alone; the default is a folder beside this page.
 const model = parameters.get('model') ?? new URL(DEFAULT_MODEL, document.baseURI).href;
 const engine = new Engine(store, { model, device: device ?? 'auto', dtype: dtype ?? 'f32' });
+engine.begin(fromHash(location.hash));
 
 const app = document.getElementById('app') ?? document.body.appendChild(el('main'));
 const lead = document.getElementById('lead') ?? el('p');
@@ -54,3 +57,4 @@ const { nav, place } = pages(store, engine, (page) => {
 app.append(aboutModel, problemsView(store), place);
 app.before(nav);
 statusView(store, footer);
+register(store);

@@ -73,7 +73,9 @@ export function pages(store: Store, engine: Engine, onShow: (page: Page) => void
 
   const show = async (): Promise<void> => {
     // Other anchors, such as the link that skips the navigation, leave the view as it is.
-    const page = PAGES.find(({ hash }) => `#${hash}` === location.hash) ?? shown ?? PAGES[0];
+    // What is behind a question mark is for the view.
+    const [name] = location.hash.split('?');
+    const page = PAGES.find(({ hash }) => `#${hash}` === name) ?? shown ?? PAGES[0];
     if (page === shown) return;
     shown = page;
     links.forEach((link, at) => {

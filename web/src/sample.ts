@@ -16,33 +16,34 @@ export const SAMPLE_NAME = 'Sample corpus';
 const SUGGESTIONS = 6;
 // Longer ones would fill a phone's screen.
 const LONGEST_SUGGESTION = 48;
-const passages = new Map<string, Passage>();
-
-/** What to call a document of the sample in a list of results. */
-export function sampleTitle(documentId: string): string | undefined {
-  const passage = passages.get(documentId);
-  return passage && `${passage.title} · ${passage.topic}`;
-}
 
 export async function addSample(engine: Engine, store: Store): Promise<void> {
-  if (store.state.sources.some(({ name }) => name === SAMPLE_NAME)) return;
+  if (engine.intake.has(SAMPLE_NAME)) return;
   try {
-    const [corpus, questions] = await Promise.all([
-      fetchJson<Passage[]>('sample/passages.json'),
-      fetchJson<{ question: string }[]>('sample/questions.json'),
-    ]);
-    for (const passage of corpus) passages.set(passage.id, passage);
-    const short = questions.filter(({ question }) => question.length <= LONGEST_SUGGESTION);
-    const drawn = short.map(({ question }) => ({ question, at: Math.random() }));
-    drawn.sort((a, b) => a.at - b.at);
-    store.update({ suggestions: drawn.slice(0, SUGGESTIONS).map(({ question }) => question) });
-    await engine.add(SAMPLE_NAME, corpus.map(({ id, text }) => ({ id, text })));
+    const corpus = await fetchJson<Passage[]>('sample/passages.json');
+    const adding = engine.intake.addText('sample', SAMPLE_NAME, corpus.map(({ id, text, title, topic }) => ({ id, text, title: `${title} · ${topic}` })));
+    await suggest(store);
+    await adding;
   } catch {
     store.complain({
       title: 'The sample could not be fetched',
       advice: 'Check your connection and try again, or add a text of your own.',
     });
   }
+}
+
+/** Questions to try, if the sample is what there is to search. */
+export async function offerQuestions(store: Store): Promise<void> {
+  // Without them it is as good as with them.
+  if (store.state.sources.some(({ kind }) => kind === 'sample')) await suggest(store).catch(() => {});
+}
+
+async function suggest(store: Store): Promise<void> {
+  const questions = await fetchJson<{ question: string }[]>('sample/questions.json');
+  const short = questions.filter(({ question }) => question.length <= LONGEST_SUGGESTION);
+  const drawn = short.map(({ question }) => ({ question, at: Math.random() }));
+  drawn.sort((a, b) => a.at - b.at);
+  store.update({ suggestions: drawn.slice(0, SUGGESTIONS).map(({ question }) => question) });
 }
 
 async function fetchJson<T>(path: string): Promise<T> {

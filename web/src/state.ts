@@ -1,8 +1,13 @@
 /** Everything the page shows, in one object, and the one way to change it. */
 
-import type { Hit, ModelInfo, Progress } from 'heatseek';
+import type { Facet, Hit, ModelInfo, Progress } from 'heatseek';
 
+import type { Source } from './collections/sources.ts';
+import { NO_SETTINGS } from './finding/settings.ts';
+import type { Settings } from './finding/settings.ts';
 import { Watched } from './watched.ts';
+
+export type { Source } from './collections/sources.ts';
 
 /** Something that went wrong, in words for people. */
 export interface Problem {
@@ -16,23 +21,36 @@ export type ModelState =
   | { readonly kind: 'ready'; readonly info: ModelInfo }
   | { readonly kind: 'failed'; readonly problem: Problem };
 
-/** A file, a pasted text or the sample: what people add and remove as one thing. */
-export interface Source {
-  readonly id: string;
+/** The collection in view. It is made when the first text comes in, and opened once the model is there. */
+export interface CollectionState {
   readonly name: string;
-  readonly documentIds: readonly string[];
-  /** The documents' texts, in the order of their ids. */
-  readonly texts: readonly string[];
-  readonly passages: number;
+  readonly kind: 'new' | 'closed' | 'opening' | 'open' | 'failed';
 }
 
-/** The source that is being indexed. `total` is 0 until the passages have been counted. */
+/** What is being indexed. */
 export interface Indexing {
+  /** The file that is being read. */
   readonly name: string;
-  readonly loaded: number;
+  /** How much of all that was added is done, 0 to 1; 0 until the first has been read. */
+  readonly share: number;
+  /** Files of several; else passages, or rows, of one. `total` is 0 until it is known. */
+  readonly done: number;
   readonly total: number;
+  readonly unit: 'files' | 'passages';
+  /** Passages. */
   readonly perSecond: number | undefined;
-  readonly waiting: number;
+  /** Until all is done; undefined until it can be told. */
+  readonly secondsLeft: number | undefined;
+}
+
+/** What an earlier visit did not come to, and cannot go on with unasked. */
+export interface Unfinished {
+  readonly id: number;
+  readonly label: string;
+  /** A click for the browser to let us read again, or the files or their folder once more. */
+  readonly needs: 'permission' | 'files' | 'folder';
+  /** Files that are not in the collection yet, where that is known. */
+  readonly left: number | undefined;
 }
 
 export interface SearchState {
@@ -40,33 +58,51 @@ export interface SearchState {
   /** The question that `hits` answer; empty before the first. */
   readonly asked: string;
   readonly hits: readonly Hit[];
+  /** Whether words counted, so that scores are no cosines. */
+  readonly fused: boolean;
   /** Milliseconds from asking to ranked hits: embedding the question and scanning every passage. */
   readonly ms: number | undefined;
 }
 
 export interface State {
   readonly model: ModelState;
+  readonly collection: CollectionState;
+  /** Those that the browser keeps, by name. */
+  readonly collections: readonly string[];
   readonly sources: readonly Source[];
+  /** Passages that can be found now. */
+  readonly passages: number;
   readonly indexing: Indexing | undefined;
+  readonly unfinished: readonly Unfinished[];
   readonly search: SearchState;
-  readonly topK: number;
+  readonly settings: Settings;
+  /** How many documents there are of each kind, folder and file, as the other filters leave them. */
+  readonly facets: readonly Facet[];
   readonly suggestions: readonly string[];
   readonly problems: readonly Problem[];
 }
 
-export const NO_SEARCH: SearchState = { busy: false, asked: '', hits: [], ms: undefined };
+export const NO_SEARCH: SearchState = { busy: false, asked: '', hits: [], fused: false, ms: undefined };
+
+/** What the first collection is called. */
+export const FIRST_COLLECTION = 'My text';
 
 /** Passages that can be found now. */
-export function passageCount(state: State): number {
-  return state.sources.reduce((sum, source) => sum + source.passages, 0);
+export function passageCount({ passages }: State): number {
+  return passages;
 }
 
 const INITIAL: State = {
   model: { kind: 'idle' },
+  collection: { name: FIRST_COLLECTION, kind: 'new' },
+  collections: [],
   sources: [],
+  passages: 0,
   indexing: undefined,
+  unfinished: [],
   search: NO_SEARCH,
-  topK: 5,
+  settings: NO_SETTINGS,
+  facets: [],
   suggestions: [],
   problems: [],
 };

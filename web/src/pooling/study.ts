@@ -196,16 +196,22 @@ export class Comparison {
       return kept;
     }
     this.#store.change(id, { share: 0, problem: undefined });
-    const documents = this.#corpus.flatMap(({ documentIds, texts }) =>
-      documentIds.map((documentId, at) => ({ id: documentId, text: texts[at] ?? '' })));
     const index = await createIndex({ model, pooling: poolingOf(spec) });
     try {
-      await index.add(documents, {
-        signal,
-        onProgress: ({ stage, loaded, total }) => {
-          if (stage === 'index' && total > 0 && !signal.aborted) this.#store.change(id, { share: loaded / total });
-        },
-      });
+      // Cut as in the collection, so that passages are the same in every column.
+      for (const markdown of [false, true]) {
+        const sources = this.#corpus.filter((source) => source.markdown === markdown);
+        const documents = sources.flatMap(({ documentIds, texts }) =>
+          documentIds.map((documentId, at) => ({ id: documentId, text: texts[at] ?? '' })));
+        if (documents.length === 0) continue;
+        await index.add(documents, {
+          chunk: { markdown },
+          signal,
+          onProgress: ({ stage, loaded, total }) => {
+            if (stage === 'index' && total > 0 && !signal.aborted) this.#store.change(id, { share: loaded / total });
+          },
+        });
+      }
       // Between the last passage and its answer the corpus may have become another.
       signal.throwIfAborted();
     } catch (error) {

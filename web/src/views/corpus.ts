@@ -1,108 +1,101 @@
-/** The text to search: drop, choose, paste or take the sample; progress; what is in, and taking it out. */
+/** The text to search: which collection, what is in it, and the ways to add to it. */
 
+import { ARCHIVE } from '../collections/collections.ts';
+import { chosen, dropped, opened } from '../collections/incoming.ts';
+import type { Arrival } from '../collections/incoming.ts';
 import { button, counted, el, say } from '../dom.ts';
 import type { Engine } from '../engine.ts';
-import { readFiles } from '../files.ts';
+import { EXTENSIONS } from '../reading/formats.ts';
 import { addSample, SAMPLE_NAME } from '../sample.ts';
 import { passageCount } from '../state.ts';
 import type { Source, Store } from '../state.ts';
+import { collectionsView } from './collections.ts';
+import { indexingView } from './indexing.ts';
+import { sourcesView } from './sources.ts';
 
 export function corpusView(store: Store, engine: Engine): HTMLElement {
-  const sources = el('ul', { class: 'sources', 'aria-label': 'Sources' });
-  const count = el('strong', { 'data-testid': 'corpus-count', 'aria-live': 'polite' });
-  const clear = button('Clear all', () => void engine.clear(), { class: 'quiet' });
-  const summary = el('div', { class: 'row' }, el('h2', {}, 'Your text'), count, clear);
-
+  const count = el('strong', { 'data-testid': 'corpus-count' });
+  const retry = button('Try again', () => void engine.collections.open(), { class: 'quiet' });
+  const summary = el('div', { class: 'row' }, collectionsView(store, engine), count, retry);
   const panel = el('details', { class: 'add', open: true }, el('summary', {}, 'Add more text'));
   const sample = button('Use the sample corpus', () => void addSample(engine, store), {
     'data-testid': 'use-sample',
     class: 'primary',
   });
-  panel.append(dropZone(store, engine, sample), paste(engine));
+  panel.append(dropZone(engine, sample), paste(engine));
 
-  const view = el('section', { class: 'corpus', 'aria-label': 'Your text' }, summary, sources, indexing(store, engine), panel);
+  const view = el('section', { class: 'corpus', 'aria-label': 'Your text' }, summary, sourcesView(store, engine), indexingView(store, engine), panel);
   let listed: readonly Source[] | undefined;
   store.watch((state) => {
-    const { sources: list } = state;
-    view.classList.toggle('filled', list.length > 0 || state.indexing !== undefined);
-    sample.hidden = list.some(({ name }) => name === SAMPLE_NAME) || state.indexing?.name === SAMPLE_NAME;
-    if (list === listed) return;
+    const { sources, collection: { kind }, collections } = state;
+    const closed = kind === 'closed' || kind === 'opening' || kind === 'failed';
+    view.classList.toggle('filled', sources.length > 0 || closed || state.indexing !== undefined || state.unfinished.length > 0);
+    view.classList.toggle('several', collections.length > 0);
+    panel.hidden = closed;
+    retry.hidden = kind !== 'failed';
+    sample.hidden = state.sources.some(({ file }) => file === SAMPLE_NAME) || state.indexing?.name === SAMPLE_NAME;
+    say(count, kind === 'failed' ? 'cannot be opened' : closed ? 'opening' : counted(passageCount(state), 'passage'));
+    if (sources === listed) return;
     // Once there is something to search, the ways to add more step back; with nothing left they return.
-    if ((listed?.length ?? 0) === 0 || list.length === 0) panel.open = list.length === 0;
-    listed = list;
-    say(count, counted(passageCount(state), 'passage'));
-    clear.hidden = list.length === 0;
-    sources.hidden = list.length === 0;
-    sources.replaceChildren(...list.map((source) => sourceItem(source, engine)));
+    if ((listed?.length ?? 0) === 0 || sources.length === 0) panel.open = sources.length === 0;
+    listed = sources;
   });
-  acceptDrops(view, store, engine);
+  acceptDrops(view, engine);
   return view;
 }
 
-function sourceItem({ id, name, passages }: Source, engine: Engine): HTMLElement {
-  return el('li', {},
-    el('span', { class: 'name' }, name),
-    el('span', { class: 'amount' }, passages.toLocaleString('en')),
-    button('×', () => void engine.remove(id), { class: 'remove', 'aria-label': `Remove ${name}`, title: 'Remove' }),
+/** A browser that can hand out a folder that is read again in a later visit. */
+interface Picking {
+  showDirectoryPicker?(options: { mode: 'read' }): Promise<FileSystemDirectoryHandle>;
+}
+
+function dropZone(engine: Engine, sample: HTMLElement): HTMLElement {
+  const files = fileInput('files', { multiple: true, accept: [...EXTENSIONS, ARCHIVE].join(), 'data-testid': 'file-input' }, engine);
+  const folder = fileInput('folder', { webkitdirectory: true, 'data-testid': 'folder-input', tabindex: -1 }, engine);
+  const pick = button('Choose a folder', () => {
+    const { showDirectoryPicker } = window as Picking;
+    if (!showDirectoryPicker) return folder.click();
+    showDirectoryPicker.call(window, { mode: 'read' }).then(
+      async (handle) => add(engine, await opened([handle])),
+      () => {}, // The visitor has changed their mind.
+    );
+  }, { id: 'choose-folder', 'data-testid': 'choose-folder' });
+  return el('div', { class: 'drop', 'data-testid': 'drop-zone' },
+    el('p', { class: 'lead' }, 'Drop files or folders here'),
+    el('p', { class: 'note' }, 'Text, Markdown, web pages, PDF, Word, tables, JSON. They stay on this device.'),
+    el('div', { class: 'ways' }, files, el('label', { for: 'files', class: 'button' }, 'Choose files'), folder, pick, sample),
   );
 }
 
-function dropZone(store: Store, engine: Engine, sample: HTMLElement): HTMLElement {
-  const input = el('input', {
-    type: 'file', id: 'files', multiple: true, accept: '.txt,.md,.markdown,.text,text/plain,text/markdown',
-    'data-testid': 'file-input', class: 'visually-hidden',
-  });
+function fileInput(id: string, attributes: Parameters<typeof el>[1], engine: Engine): HTMLInputElement {
+  const input = el('input', { type: 'file', id, class: 'visually-hidden', ...attributes });
   input.addEventListener('change', () => {
-    const files = [...(input.files ?? [])];
+    const arrival = chosen([...(input.files ?? [])]);
     input.value = '';
-    void addFiles(files, store, engine);
+    void add(engine, arrival);
   });
-  return el('div', { class: 'drop', 'data-testid': 'drop-zone' },
-    el('p', { class: 'lead' }, 'Drop text or Markdown files here'),
-    el('p', { class: 'note' }, 'Notes, articles, a whole book. They stay on this device.'),
-    el('div', { class: 'ways' }, input, el('label', { for: 'files', class: 'button' }, 'Choose files'), sample),
-  );
+  return input;
 }
 
 function paste(engine: Engine): HTMLElement {
   const input = el('textarea', { id: 'paste', rows: 3, 'data-testid': 'paste-input', placeholder: 'Or paste text here' });
-  let pasted = 0;
-  const add = button('Add this text', () => {
+  const submit = button('Add this text', () => {
     const text = input.value;
     if (text.trim() === '') return;
     input.value = '';
-    add.disabled = true;
-    pasted += 1;
-    void engine.add(`Pasted text ${pasted}`, [{ text }]);
+    submit.disabled = true;
+    let pasted = 1;
+    while (engine.intake.has(`Pasted text ${pasted}`)) pasted += 1;
+    void engine.intake.addText('pasted', `Pasted text ${pasted}`, [{ text }]);
   }, { 'data-testid': 'add-pasted', disabled: true });
   input.addEventListener('input', () => {
-    add.disabled = input.value.trim() === '';
+    submit.disabled = input.value.trim() === '';
   });
-  return el('div', { class: 'paste' }, el('label', { for: 'paste', class: 'visually-hidden' }, 'Text to add'), input, add);
-}
-
-function indexing(store: Store, engine: Engine): HTMLElement {
-  const label = el('span', { 'aria-live': 'polite' });
-  const amount = el('span', { class: 'amount' });
-  const bar = el('progress', { 'data-testid': 'index-progress', 'aria-label': 'Indexing', max: 1 });
-  const cancel = button('Cancel', () => engine.cancelAdding(), { 'data-testid': 'cancel-indexing', class: 'quiet' });
-  const view = el('div', { class: 'indexing' }, el('div', { class: 'row' }, label, amount, cancel), bar);
-  store.watch(({ indexing: now, model }) => {
-    view.hidden = now === undefined;
-    if (!now) return;
-    const queue = now.waiting > 0 ? `, ${now.waiting} more waiting` : '';
-    const waits = model.kind !== 'ready';
-    say(label, waits ? `${now.name} waits for the model${queue}` : `Reading ${now.name}${queue}`);
-    const speed = now.perSecond ? ` · ${now.perSecond.toFixed(now.perSecond < 10 ? 1 : 0)} a second` : '';
-    say(amount, now.total > 0 ? `${now.loaded} of ${now.total}${speed}` : '');
-    if (now.total > 0) bar.value = now.loaded / now.total;
-    else bar.removeAttribute('value');
-  });
-  return view;
+  return el('div', { class: 'paste' }, el('label', { for: 'paste', class: 'visually-hidden' }, 'Text to add'), input, submit);
 }
 
 /** Files may be dropped anywhere on the page; missing a box by a centimetre should not open the file. */
-function acceptDrops(view: HTMLElement, store: Store, engine: Engine): void {
+function acceptDrops(view: HTMLElement, engine: Engine): void {
   const over = (on: boolean): void => void view.classList.toggle('over', on);
   document.addEventListener('dragover', (event) => {
     if (!view.isConnected || !event.dataTransfer?.types.includes('Files')) return;
@@ -114,15 +107,19 @@ function acceptDrops(view: HTMLElement, store: Store, engine: Engine): void {
   });
   document.addEventListener('drop', (event) => {
     over(false);
-    const files = [...(event.dataTransfer?.files ?? [])];
-    if (!view.isConnected || files.length === 0) return;
+    const transfer = event.dataTransfer;
+    if (!view.isConnected || !transfer?.types.includes('Files')) return;
     event.preventDefault();
-    void addFiles(files, store, engine);
+    void dropped(transfer).then((arrival) => add(engine, arrival));
   });
 }
 
-async function addFiles(files: readonly File[], store: Store, engine: Engine): Promise<void> {
-  const { texts, problems } = await readFiles(files);
-  for (const problem of problems) store.complain(problem);
-  for (const { name, text } of texts) void engine.add(name, [{ text }]);
+/** Collections that were exported are imported; everything else is read. */
+async function add(engine: Engine, arrival: Arrival): Promise<void> {
+  const isArchive = ({ file }: { readonly file: string }): boolean => file.endsWith(ARCHIVE);
+  const archives = arrival.files.filter(isArchive);
+  const files = arrival.files.filter((file) => !isArchive(file));
+  // Later visits read again what handles give, which is no archive then.
+  await engine.intake.addFiles({ ...arrival, files, handles: archives.length > 0 ? [] : arrival.handles });
+  for (const file of archives) await engine.collections.import(await file.open());
 }

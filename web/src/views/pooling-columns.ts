@@ -2,6 +2,7 @@
 
 import type { Hit } from 'heatseek';
 
+import { documentName } from '../collections/sources.ts';
 import { button, el, say } from '../dom.ts';
 import { slopes } from '../draw/slopes.ts';
 import type { Engine } from '../engine.ts';
@@ -10,7 +11,6 @@ import { labelOf } from '../pooling/spec.ts';
 import { isCurrent, passageOf } from '../pooling/state.ts';
 import type { Column, CompareState, CompareStore } from '../pooling/state.ts';
 import type { Comparison } from '../pooling/study.ts';
-import { sampleTitle } from '../sample.ts';
 import type { Store } from '../state.ts';
 import { columnHead, letter } from './pooling-head.ts';
 import type { Head } from './pooling-head.ts';
@@ -34,8 +34,8 @@ export function poolingColumns(page: Store, engine: Engine, store: CompareStore,
       ' to the right; a line that ends in a ring leaves the hits shown. Point at a passage, or walk with arrow keys, to follow it; press it to see its tokens below.'),
     el('details', { 'data-testid': 'changes' }, el('summary', {}, 'The changes in words'), words));
   const drawn = new Map<number, Drawn>();
-  const title = ({ id }: Hit): string =>
-    sampleTitle(id) ?? page.state.sources.find(({ documentIds }) => documentIds.includes(id))?.name ?? '';
+  // Its own columns' indexes have no metadata: the collection has.
+  const title = ({ document: found, chunk }: Hit): string => documentName(engine.index?.get(found.id) ?? found, chunk);
 
   const choose = (hit: Hit): void => {
     const { chosen } = store.state;

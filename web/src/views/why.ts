@@ -15,16 +15,17 @@ import { foldRow, unitsOf } from '../text/units.ts';
 import type { Unit } from '../text/units.ts';
 
 /** The button and, once pressed, what it opens. `passage` is where the hit's text stands, and is tinted itself. */
-export function why(store: Store, engine: Engine, question: string, hit: Hit, passage: HTMLElement): HTMLElement[] {
+export function why(store: Store, engine: Engine, question: string, hit: Hit, passage: HTMLElement): [toggle: HTMLButtonElement, panel: HTMLElement] {
   const panel = el('div', { class: 'why', 'data-testid': 'why', hidden: true });
   const plain = [...passage.childNodes];
+  const { fused } = store.state.search;
   let found: Explanation | undefined;
   const show = (open: boolean): void => {
     toggle.setAttribute('aria-expanded', String(open));
     panel.hidden = !open;
     passage.classList.toggle('weighed', open);
     if (!open) passage.replaceChildren(...plain);
-    else if (found) fill(panel, passage, found);
+    else if (found) fill(panel, passage, found, fused);
   };
   const toggle = button('Why?', () => {
     if (!panel.hidden) return show(false);
@@ -45,7 +46,7 @@ export function why(store: Store, engine: Engine, question: string, hit: Hit, pa
   return [toggle, panel];
 }
 
-function fill(panel: HTMLElement, passage: HTMLElement, { score, query, passage: found, similarity, shape }: Explanation): void {
+function fill(panel: HTMLElement, passage: HTMLElement, { score, query, passage: found, similarity, shape }: Explanation, fused: boolean): void {
   const sides = [weighed(query), weighed(found)] as const;
   const most = largest(...sides.map((side) => side?.values ?? []));
   const [asked, answer] = sides.map((side) => side && tintedText(side.layout.text, side.units, side.values, most));
@@ -55,7 +56,7 @@ function fill(panel: HTMLElement, passage: HTMLElement, { score, query, passage:
   if (answer) {
     parts.push(
       legend('diverging', `−${most.toFixed(3)}`, most.toFixed(3), 'What a word adds to the score'),
-      el('p', { class: 'note', 'data-testid': 'why-sum' }, `Over all tokens, those in brackets too, they sum to ${score.toFixed(3)}: the score.`),
+      el('p', { class: 'note', 'data-testid': 'why-sum' }, `Over all tokens, those in brackets too, they sum to ${score.toFixed(3)}: ${fused ? 'the cosine, which is the meaning’s part of the score' : 'the score'}.`),
     );
   } else {
     parts.push(el('p', { class: 'note' }, 'This model does not sum over tokens, so no share of the score belongs to a word. What is alike can still be seen.'));
