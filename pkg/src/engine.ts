@@ -51,7 +51,8 @@ export class Engine {
     control: Control,
   ): Promise<Engine> {
     const timeline = new Timeline();
-    const tuned = tune === 'never' ? undefined : new Tunings().find();
+    const tunings = new Tunings();
+    const tuned = tune === 'never' && device !== 'auto' ? undefined : tunings.find();
     const stop = new AbortController();
     const abort = (): void => stop.abort(control.signal.reason);
     control.signal.addEventListener('abort', abort, { once: true });
@@ -117,6 +118,10 @@ export class Engine {
       );
       timeline.end('prepare');
       const engine = new Engine(model, kernels, tune, timeline);
+      // Which device was faster is measured once; nobody waits for it to be written down.
+      const choices = await tuned;
+      const table = device === 'auto' ? model.tuned(choices) : undefined;
+      if (table !== undefined && table !== choices) void tunings.keep(table);
       await settled;
       if (unkept.length > 0) {
         engine.warnings.push(`the browser has no room to keep ${unkept.join(', ')}; next time it is downloaded again`);
