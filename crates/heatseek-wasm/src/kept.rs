@@ -81,7 +81,8 @@ impl Index {
     /// if nothing has. Say then what came of it, by `finish` or `abandon`, before the next. The first after opening is
     /// what a dead writer left.
     pub fn commit(&self) -> Result<JsValue, JsValue> {
-        let Some(kept) = &mut *self.kept.borrow_mut() else { return Ok(JsValue::UNDEFINED) };
+        let mut kept = self.kept.borrow_mut();
+        let Some(kept) = &mut *kept else { return Ok(JsValue::UNDEFINED) };
         kept.check_idle()?;
         if let Some(tidy) = kept.tidy.take() {
             if !tidy.files.is_empty() || tidy.manifest.is_some() || !tidy.remove.is_empty() {
@@ -102,7 +103,8 @@ impl Index {
 
     /// The last commit was carried out.
     pub fn finish(&self) -> Result<(), JsValue> {
-        let Some(kept) = &mut *self.kept.borrow_mut() else { return Ok(()) };
+        let mut kept = self.kept.borrow_mut();
+        let Some(kept) = &mut *kept else { return Ok(()) };
         let Some(UnderWay { commit, is_batch }) = kept.under_way.take() else { return Ok(()) };
         kept.store.finish(commit).map_err(Thrown::from)?;
         if is_batch {
@@ -113,7 +115,8 @@ impl Index {
 
     /// The last commit could not be carried out: gives names of files to remove. What was in it is in the next.
     pub fn abandon(&self) -> Vec<String> {
-        let Some(kept) = &mut *self.kept.borrow_mut() else { return Vec::new() };
+        let mut kept = self.kept.borrow_mut();
+        let Some(kept) = &mut *kept else { return Vec::new() };
         let Some(UnderWay { commit, is_batch }) = kept.under_way.take() else { return Vec::new() };
         let names = kept.store.abandon(commit);
         if is_batch {
@@ -131,7 +134,8 @@ impl Index {
 
     /// What is to be written in their place, as [`commit`](Self::commit) says it: `files` are their bytes, in that order.
     pub fn compact(&self, files: Vec<Uint8Array>) -> Result<JsValue, JsValue> {
-        let Some(kept) = &mut *self.kept.borrow_mut() else { return Ok(JsValue::UNDEFINED) };
+        let mut kept = self.kept.borrow_mut();
+        let Some(kept) = &mut *kept else { return Ok(JsValue::UNDEFINED) };
         kept.check_idle()?;
         let Some(mut due) = kept.store.due(&CompactionPolicy::default()) else {
             return Ok(JsValue::UNDEFINED);

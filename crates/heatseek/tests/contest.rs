@@ -66,7 +66,12 @@ fn the_faster_device_is_taken_and_known_the_next_time() {
         // A model of another size is another matter, and so is the same in int8, where the CPU's int8 counts.
         let in_int8 = [&[0.0], FASTER].concat();
         for (name, dtype, times) in [(OTHER, f32, FASTER), (MODEL, DtypeChoice::Int8, &in_int8)] {
-            let Ok((other, asked)) = load(name, times, &table, dtype) else { continue };
+            let loaded = load(name, times, &table, dtype);
+            // Some drivers have no int8.
+            if dtype != f32 && loaded.is_err() {
+                continue;
+            }
+            let (other, asked) = loaded.unwrap();
             assert_eq!((device(&other).0, asked), ("gpu", times.len()));
             let both = other.tuner().table(Some(&table)).unwrap();
             assert_eq!(device(&load(MODEL, FASTER, &both, f32).unwrap().0).0, kind, "known as before");
