@@ -130,18 +130,29 @@ test('bulk calls wait for those before them and for every interactive one; what 
   );
 });
 
+test('a bulk call begins when no interactive one is left', async () => {
+  let bulk = 0;
+  engine.at.set(2, () => (bulk = page.embed(['b', 'u'])));
+  const begun: number[] = [];
+  for (const step of [3, 4]) engine.at.set(step, () => begun.push(engine.calls.length));
+  await page.settled(page.embed(['query']));
+  expect(begun).toEqual([1, 1]);
+  expect(await page.settled(bulk)).toEqual([vector('b', 'u')]);
+});
+
 test('small calls alike that wait are one batch, no larger than the device likes; others are their own', async () => {
   const alike = Array.from({ length: 40 }, (_, at) => `${'x'.repeat(20)} ${at}`);
   const first = page.embed(['first']);
   const ids = alike.map((text) => page.embed([text]));
   const cut = page.embed(['cut'], { settings: { pooling: { name: 'auto' }, hidden: false, maxLength: 9 } });
-  const stepped = page.embed(['steps'], { settings: { pooling: { name: 'auto' }, hidden: false, precision: 'int8' } });
+  const int8 = { settings: { pooling: { name: 'auto' }, hidden: false, precision: 'int8' } };
+  const [stepped, again] = [page.embed(['steps'], int8), page.embed(['of its own'], int8)];
   const same = page.embed(['same'], { settings: { hidden: false, pooling: { name: 'auto' } } });
-  await page.settled(first, ...ids, cut, stepped, same);
+  await page.settled(first, ...ids, cut, stepped, again, same);
   expect(ids.map((id) => page.outcome(id))).toEqual(alike.map((text) => vector(text)));
   // 512 units: 22 texts of 22 or 23.
-  expect(engine.calls.map(({ length }) => length)).toEqual([1, 23, 18, 1, 1]);
-  expect(engine.calls.slice(-2)).toEqual([['cut'], ['steps']]);
+  expect(engine.calls.map(({ length }) => length)).toEqual([1, 23, 18, 1, 1, 1]);
+  expect(engine.calls.slice(-3)).toEqual([['cut'], ['steps'], ['of its own']]);
 });
 
 test('of a merged call each gets the vectors of its own texts, however many they have', async () => {
@@ -209,6 +220,7 @@ test('what is wrong with one of several merged calls is told to that one', async
 
 test('an engine is freed when nothing runs in either lane', async () => {
   const many = page.embed(MANY);
+  page.embed(['never', 'begun'], { settings: { pooling: { name: 'auto' }, hidden: false, maxLength: 9 } });
   engine.at.set(3, () => {
     page.embed(['query']);
     engine.at.set(5, () => page.tell({ type: 'dispose' }));
@@ -216,6 +228,7 @@ test('an engine is freed when nothing runs in either lane', async () => {
   await page.settled(many);
   await vi.waitFor(() => expect(engine.freed).toBe(1), { interval: 1 });
   expect(engine.steps.length).toBeLessThan(9);
+  expect(engine.calls).toEqual([MANY, ['query']]);
 });
 
 test('calls for one input are interactive', () => {
