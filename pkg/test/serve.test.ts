@@ -220,7 +220,7 @@ test('what is wrong with one of several merged calls is told to that one', async
 
 test('an engine is freed when nothing runs in either lane', async () => {
   const many = page.embed(MANY);
-  page.embed(['never', 'begun'], { settings: { pooling: { name: 'auto' }, hidden: false, maxLength: 9 } });
+  const dropped = page.embed(['never', 'begun'], { settings: { pooling: { name: 'auto' }, hidden: false, maxLength: 9 } });
   engine.at.set(3, () => {
     page.embed(['query']);
     engine.at.set(5, () => page.tell({ type: 'dispose' }));
@@ -229,6 +229,7 @@ test('an engine is freed when nothing runs in either lane', async () => {
   await vi.waitFor(() => expect(engine.freed).toBe(1), { interval: 1 });
   expect(engine.steps.length).toBeLessThan(9);
   expect(engine.calls).toEqual([MANY, ['query']]);
+  expect(page.outcome(dropped)).toBeUndefined();
 });
 
 test('calls for one input are interactive', () => {
