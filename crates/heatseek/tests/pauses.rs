@@ -22,11 +22,11 @@ fn embed(model: &Model, texts: &[&str], control: &dyn Control) -> Result<Vec<f32
 struct Pausing<'a> {
     pauses: Cell<usize>,
     batches: Cell<usize>,
-    meanwhile: &'a dyn Fn(usize) -> LocalFuture<'a, Result<(), Cancelled>>,
+    meanwhile: &'a dyn Fn(usize) -> Result<(), Cancelled>,
 }
 
 impl<'a> Pausing<'a> {
-    fn new(meanwhile: &'a dyn Fn(usize) -> LocalFuture<'a, Result<(), Cancelled>>) -> Self {
+    fn new(meanwhile: &'a dyn Fn(usize) -> Result<(), Cancelled>) -> Self {
         Self { pauses: Cell::new(0), batches: Cell::new(0), meanwhile }
     }
 }
@@ -36,7 +36,7 @@ impl Control for Pausing<'_> {
 
     fn checkpoint(&self) -> LocalFuture<'_, Result<(), Cancelled>> {
         self.pauses.set(self.pauses.get() + 1);
-        (self.meanwhile)(self.pauses.get())
+        Box::pin(std::future::ready((self.meanwhile)(self.pauses.get())))
     }
 
     fn is_due(&self) -> bool {
@@ -57,17 +57,14 @@ fn a_run_in_the_pauses_of_another_changes_neither() {
     let (many, one) =
         (embed(&model, &TEXTS, &NoControl).unwrap(), embed(&model, &["flowers"], &NoControl).unwrap());
     let runs = Cell::new(0);
-    let meanwhile = |pause: usize| -> LocalFuture<'_, Result<(), Cancelled>> {
-        let (model, runs, one, many) = (&model, &runs, &one, &many);
-        Box::pin(async move {
-            // Larger and smaller than what is paused.
-            if pause % 3 == 0 {
-                assert_eq!(embed(model, &["flowers"], &NoControl).unwrap(), *one);
-                assert_eq!(embed(model, &TEXTS, &NoControl).unwrap(), *many);
-                runs.set(runs.get() + 1);
-            }
-            Ok(())
-        })
+    let meanwhile = |pause: usize| {
+        // Smaller than what is paused, and as large.
+        if pause % 3 == 0 {
+            assert_eq!(embed(&model, &["flowers"], &NoControl).unwrap(), one);
+            assert_eq!(embed(&model, &TEXTS, &NoControl).unwrap(), many);
+            runs.set(runs.get() + 1);
+        }
+        Ok(())
     };
     let pausing = Pausing::new(&meanwhile);
     assert_eq!(embed(&model, &TEXTS, &pausing).unwrap(), many);
@@ -82,9 +79,7 @@ fn a_call_that_is_stopped_in_the_midst_of_a_batch_does_no_more() {
     let whole = embed(&model, &TEXTS, &NoControl).unwrap();
     let mut stop = 1;
     loop {
-        let meanwhile = move |pause: usize| -> LocalFuture<'static, Result<(), Cancelled>> {
-            Box::pin(std::future::ready(if pause < stop { Ok(()) } else { Err(Cancelled) }))
-        };
+        let meanwhile = |pause: usize| if pause < stop { Ok(()) } else { Err(Cancelled) };
         let pausing = Pausing::new(&meanwhile);
         match embed(&model, &TEXTS, &pausing) {
             Ok(found) => break assert_eq!(found, whole),
@@ -101,9 +96,7 @@ fn a_call_that_is_stopped_in_the_midst_of_a_batch_does_no_more() {
 fn a_long_text_is_cut_in_parts_between_which_it_can_be_stopped() {
     let model = model();
     let text = "the bees find honey and fly home ".repeat(8000);
-    let stop = |pause: usize| -> LocalFuture<'static, Result<(), Cancelled>> {
-        Box::pin(std::future::ready(if pause < 3 { Ok(()) } else { Err(Cancelled) }))
-    };
+    let stop = |pause: usize| if pause < 3 { Ok(()) } else { Err(Cancelled) };
     let chunk = ChunkOptions { tokens: 20, overlap: 0, ..ChunkOptions::default() };
     let pausing = Pausing::new(&stop);
     let options = EmbedOptions::default();
@@ -125,24 +118,22 @@ fn an_index_is_searched_and_changed_while_documents_are_added() {
     block_on(index.add(&model, vec![document("old"), document("gone")], None, &NoControl)).unwrap();
     let index = RefCell::new(index);
     let searches = Cell::new(0);
+    let all = IndexSearch::default();
     let found = || {
-        let hits = Index::search_shared(&index, &model, "bees", &IndexSearch::default(), &NoControl);
-        let mut ids: Vec<_> = block_on(hits).unwrap().into_iter().map(|hit| hit.id).collect();
+        let hits = block_on(Index::search_shared(&index, &model, "bees", &all, &NoControl)).unwrap();
+        let mut ids: Vec<_> = hits.into_iter().map(|hit| hit.id).collect();
         ids.sort();
         ids
     };
-    let meanwhile = |_: usize| -> LocalFuture<'_, Result<(), Cancelled>> {
-        let (index, found, searches) = (&index, &found, &searches);
-        Box::pin(async move {
-            index.borrow_mut().remove("gone");
-            assert_eq!(found(), ["old"], "all that is added comes at once");
-            searches.set(searches.get() + 1);
-            Ok(())
-        })
+    let meanwhile = |_: usize| {
+        index.borrow_mut().remove("gone");
+        assert_eq!(found(), ["old"], "all that is added comes at once");
+        searches.set(searches.get() + 1);
+        Ok(())
     };
     let new = vec![document("new"), document("newer"), document("gone")];
-    let added = Index::add_shared(&index, &model, new, None, &Pausing::new(&meanwhile));
-    assert_eq!(block_on(added).unwrap(), 3);
+    let pausing = Pausing::new(&meanwhile);
+    assert_eq!(block_on(Index::add_shared(&index, &model, new, None, &pausing)).unwrap(), 3);
     assert!(searches.get() > 5);
     assert_eq!(found(), ["gone", "new", "newer", "old"]);
 }
