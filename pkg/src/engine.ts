@@ -96,7 +96,7 @@ export class Engine {
         extras?.catch(() => {});
         const choices = await tuned;
         const loader = await opened(timeline, (tell) =>
-          guard<Loader>(() => Loader.begin(arriving, device, dtype, images(), choices, tell, () => kernels.start())),
+          guard<Loader>(() => Loader.begin(arriving, device, dtype, images(), choices, tune !== 'never', tell, () => kernels.start())),
         );
         await extras;
         if (!images()) {
