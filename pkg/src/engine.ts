@@ -51,8 +51,7 @@ export class Engine {
     control: Control,
   ): Promise<Engine> {
     const timeline = new Timeline();
-    const tunings = new Tunings();
-    const tuned = tune === 'never' && device !== 'auto' ? undefined : tunings.find();
+    const tuned = tune === 'never' ? undefined : new Tunings().find();
     const stop = new AbortController();
     const abort = (): void => stop.abort(control.signal.reason);
     control.signal.addEventListener('abort', abort, { once: true });
@@ -96,7 +95,7 @@ export class Engine {
         extras?.catch(() => {});
         const choices = await tuned;
         const loader = await opened(timeline, (tell) =>
-          guard<Loader>(() => Loader.begin(arriving, device, dtype, images(), choices, tune !== 'never', tell, () => kernels.start())),
+          guard<Loader>(() => Loader.begin(arriving, device, dtype, images(), choices, tell, () => kernels.start())),
         );
         await extras;
         if (!images()) {
@@ -118,10 +117,6 @@ export class Engine {
       );
       timeline.end('prepare');
       const engine = new Engine(model, kernels, tune, timeline);
-      // Which device was faster is measured once; nobody waits for it to be written down.
-      const choices = await tuned;
-      const table = device === 'auto' ? model.tuned(choices) : undefined;
-      if (table !== undefined && table !== choices) void tunings.keep(table);
       await settled;
       if (unkept.length > 0) {
         engine.warnings.push(`the browser has no room to keep ${unkept.join(', ')}; next time it is downloaded again`);

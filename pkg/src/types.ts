@@ -9,11 +9,7 @@ export type * from './model-source.js';
 
 /**
  * Where to compute.
- * - `auto`: a hardware GPU that passes the self-check and is not slower than the CPU, otherwise the CPU. When a model is
- *   loaded for the first time, the GPU is timed with a query, of 27 tokens as the self-check has them; if the CPU was faster
- *   there, with 19 times as much. It is taken if it wins either: one device for all calls, for two would hold the weights
- *   twice. `device.reason` says what was measured. It is kept in IndexedDB, by adapter, driver and model size, so that the
- *   next visit measures nothing. Software adapters are not even opened: there the CPU kernels are several times faster.
+ * - `auto`: a hardware GPU that passes the self-check, otherwise the CPU.
  * - `gpu`: WebGPU, software adapters included; `unsupported` if there is none.
  * - `cpu`: WebAssembly.
  * - `reference`: the slow scalar code that everything else is tested against.
@@ -183,8 +179,6 @@ export interface DeviceInfo {
   readonly kernels: string;
   /** Why this is not the first choice: no GPU, one that computes wrong numbers, or fewer threads than asked for. */
   readonly fallback?: string;
-  /** What was measured to choose this device, now or on an earlier visit, with `auto` where there is a hardware GPU. */
-  readonly reason?: string;
   /** The kernels that were chosen by measuring, if any were. Grows while a model is tuned. */
   readonly tuned?: readonly KernelChoice[];
 }

@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use heatseek::{Cancelled, Clock, Control, Hook, LocalFuture, Mark, Milestone, Progress, Watch};
+use heatseek::{Cancelled, Control, Hook, LocalFuture, Mark, Milestone, Progress, Watch};
 use js_sys::Promise;
 use wasm_bindgen::prelude::*;
 
@@ -59,17 +59,6 @@ impl Control for JsControl {
     fn wants_marks(&self) -> bool {
         self.timing()
     }
-}
-
-#[wasm_bindgen]
-extern "C" {
-    #[wasm_bindgen(js_namespace = performance)]
-    fn now() -> f64;
-}
-
-/// The browser's clock.
-pub fn clock() -> Clock {
-    Rc::new(now)
 }
 
 /// Tells a JavaScript function `opened`, `compiled` or `uploaded`.

@@ -2,9 +2,7 @@
 
 use std::rc::Rc;
 
-use heatseek::{
-    ChunkOptions, DeviceChoice, DtypeChoice, EmbedOptions, Embeddings, LoadOptions, PoolerSpec, Tune,
-};
+use heatseek::{ChunkOptions, DeviceChoice, DtypeChoice, EmbedOptions, Embeddings, LoadOptions, PoolerSpec};
 use js_sys::{Array, Object, Reflect};
 use serde::{Deserialize, Serialize};
 use wasm_bindgen::prelude::*;
@@ -28,15 +26,14 @@ pub struct Loader(heatseek::Loader);
 impl Loader {
     /// Opens the device, for pictures or for texts. `files` holds all but the weights; more may be put into it
     /// meanwhile. `tell` hears what the device has done while it is made ready. `start_threads` is called, and its
-    /// promise awaited, before the CPU takes over from a GPU, now or later. `tuned` is what `Model::tuned` said in an earlier
-    /// session: with `tune` a GPU follows its choices of kernels, and `auto` that of a device.
+    /// promise awaited, before the CPU takes over from a GPU, now or later. A GPU follows the choices in `tuned`, which is
+    /// what `Model::tuned` said in an earlier session.
     pub fn begin(
         files: &Files,
         device: &str,
         dtype: &str,
         images: bool,
         tuned: Option<String>,
-        tune: bool,
         tell: js_sys::Function,
         start_threads: js_sys::Function,
     ) -> js_sys::Promise {
@@ -45,18 +42,8 @@ impl Loader {
         wasm_bindgen_futures::future_to_promise(async move {
             let (device, dtype) = (device.map_err(Thrown::from)?, dtype.map_err(Thrown::from)?);
             let (watch, before_fallback) = (Some(control::watch(tell)), Some(control::hook(start_threads)));
-            let tune = if tune { Tune::Idle } else { Tune::Never };
-            let clock = Some(control::clock());
-            let options = LoadOptions {
-                device,
-                dtype,
-                tune,
-                tuned,
-                watch,
-                before_fallback,
-                clock,
-                ..LoadOptions::default()
-            };
+            let options =
+                LoadOptions { device, dtype, tuned, watch, before_fallback, ..LoadOptions::default() };
             let loader = match images {
                 true => heatseek::Loader::begin_images(&files, options).await,
                 false => heatseek::Loader::begin(&files, options).await,

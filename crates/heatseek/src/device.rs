@@ -8,7 +8,7 @@ use futures_lite::future;
 use heatseek_cpu::CpuKernels;
 #[cfg(not(target_arch = "wasm32"))]
 use heatseek_cuda::{CudaDevice, CudaExecutor, CudaOptions};
-use heatseek_gpu::{AdapterChoice, AdapterReport, GpuDevice, GpuExecutor, GpuOptions};
+use heatseek_gpu::{AdapterChoice, GpuDevice, GpuExecutor, GpuOptions};
 use heatseek_model::{Kept, ModelError, Norm, Tail};
 use heatseek_ops::{
     Batch, Dtype, Executor, ExecutorError, HostExecutor, Plan, PlanOptions, Pooling, Program,
@@ -17,7 +17,6 @@ use heatseek_ops::{
 
 #[cfg(not(target_arch = "wasm32"))]
 use crate::Tuner;
-use crate::contest::{self, Contest};
 use crate::self_check::{self, Truth, Verdict};
 use crate::{Control, DeviceChoice, DeviceReport, Error, LoadOptions, Progress, Stage, Tune, tuning};
 
@@ -43,8 +42,6 @@ pub(crate) struct Active {
     pub(crate) lose: Option<Lose>,
     /// What tunes itself, if that runs it.
     pub(crate) gpu: Option<GpuDevice>,
-    /// What was measured to choose it, and of which adapter.
-    pub(crate) contest: Option<(AdapterReport, Contest)>,
 }
 
 /// What devices need to know about a model, of whatever kind.
@@ -65,8 +62,8 @@ pub(crate) trait Encoder {
     fn vector_output(&self, pooling: Option<Pooling>, normalize: Option<bool>) -> String;
 
     /// A batch to compare devices with: two sequences of different lengths, so that a kernel that mixes
-    /// sequences, rows or columns up is seen; or so many times as much.
-    fn probe(&self, copies: usize) -> Result<Batch, Error>;
+    /// sequences, rows or columns up is seen.
+    fn probe(&self) -> Result<Batch, Error>;
 
     /// Rows that a first query has about: what pipelines are made ready for first.
     fn query_rows(&self) -> usize;
@@ -133,7 +130,7 @@ pub(crate) fn request_cuda(options: &LoadOptions) -> Result<CudaExecutor, Execut
 pub(crate) async fn request_gpu(options: &LoadOptions) -> Result<GpuExecutor, ExecutorError> {
     let adapter = options.adapter.clone().map_or_else(AdapterChoice::default, AdapterChoice::Named);
     // The CPU kernels beat every adapter that only computes on the CPU.
-    let refuse_software = options.device == DeviceChoice::Auto && !options.software;
+    let refuse_software = options.device == DeviceChoice::Auto;
     let device = GpuDevice::request(GpuOptions { adapter, refuse_software }).await?;
     let device = match options.source_transform.clone() {
         Some(transform) => {
@@ -197,40 +194,13 @@ async fn truth(
     dtype: Dtype,
 ) -> Result<Truth, Error> {
     let once = HostExecutor::new(CpuKernels::new().for_one_run());
-    let clock = contest::clock(options);
-    let now = || clock.as_ref().map_or(0.0, |clock| clock());
     let exact = prepare(model, &once, (Norm::Plain, Dtype::F32), options, None).await?;
-    let mut began = now();
     let exact = self_check::run(&exact, probe).await?;
     let int8 = match dtype {
-        Dtype::Int8 => {
-            let int8 = cpu(model, options, dtype, None).await?;
-            began = now();
-            Some(self_check::run(&int8, probe).await?)
-        }
+        Dtype::Int8 => Some(self_check::run(&cpu(model, options, dtype, None).await?, probe).await?),
         Dtype::F32 | Dtype::F16 | Dtype::Bf16 => None,
     };
-    // Nothing else has its turn while the CPU runs.
-    Ok(Truth { exact, int8, took_ms: now() - began })
-}
-
-/// A GPU that computes right, or the CPU if that is faster.
-async fn chosen(
-    model: &dyn Encoder,
-    mut active: Active,
-    options: &LoadOptions,
-    cpu_ms: f64,
-) -> Result<Active, Error> {
-    let Some(found) = contest::contest(model, &active, options, cpu_ms).await? else { return Ok(active) };
-    let adapter = active.gpu.as_ref().map(|gpu| gpu.adapter().clone());
-    let why = Some(found.why.clone());
-    if !found.gpu {
-        active = fallback(model, options, String::new()).await?;
-        active.report.fallback = None;
-    }
-    active.report.reason = why;
-    active.contest = adapter.zip(Some(found));
-    Ok(active)
+    Ok(Truth { exact, int8 })
 }
 
 async fn prepare(
@@ -244,10 +214,9 @@ async fn prepare(
     let program = Arc::new(program);
     let plan_options = PlanOptions { expected_rows: model.query_rows(), checked: options.checked, dtype };
     let plan: Rc<dyn Plan> = executor.prepare(program.clone(), plan_options).await?.into();
-    let mut report = DeviceReport::new(executor.device_for(dtype), norm, fallback);
-    report.reason.clone_from(&options.reason);
+    let report = DeviceReport::new(executor.device_for(dtype), norm, fallback);
     let loaded = (program.clone(), plan.clone());
-    Ok(Active { program, plan, loaded, appended: 0, tail, report, lose: None, gpu: None, contest: None })
+    Ok(Active { program, plan, loaded, appended: 0, tail, report, lose: None, gpu: None })
 }
 
 /// A GPU plan that agrees with the CPU: f16 first where that is left to us, LayerNorm folded into the GEMMs where
@@ -260,7 +229,7 @@ async fn checked_gpu(
     options: &LoadOptions,
     control: &dyn Control,
 ) -> Result<Active, Error> {
-    let probe = model.probe(1)?;
+    let probe = model.probe()?;
     let mut expected = None;
     let mut why = String::new();
     let dtypes = options.dtype.on(executor).iter();
@@ -293,10 +262,7 @@ async fn checked_gpu(
         };
         control.progress(Progress { stage: Stage::SelfCheck, loaded: 1, total: 1 });
         match verdict {
-            Verdict::Right => {
-                let active = Active { lose: Some(lose), gpu: gpu.cloned(), ..active };
-                return chosen(model, active, options, truth.took_ms).await;
-            }
+            Verdict::Right => return Ok(Active { lose: Some(lose), gpu: gpu.cloned(), ..active }),
             // Kernels that were chosen on another day, by another driver perhaps.
             Verdict::Wrong(_) if gpu.is_some_and(GpuDevice::forget_choices) => ways.push_front(way),
             Verdict::Wrong(reason) => why = reason,

@@ -21,9 +21,6 @@ pub struct DeviceReport {
     /// Why this is not the device that would have been first choice.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fallback: Option<String>,
-    /// What was measured to choose it, now or in an earlier session, where the choice was left to us and there was one.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub reason: Option<String>,
     /// The kernels that were chosen by measuring, now or in an earlier session.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub tuned: Vec<Choice>,
@@ -43,7 +40,7 @@ impl DeviceReport {
         };
         let kernels = format!("{}, {norm}", device.kernels);
         let DeviceInfo { name, backend, dtype, .. } = device;
-        Self { kind, name, backend, dtype, kernels, fallback, reason: None, tuned: Vec::new() }
+        Self { kind, name, backend, dtype, kernels, fallback, tuned: Vec::new() }
     }
 }
 

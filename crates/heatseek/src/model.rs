@@ -8,7 +8,7 @@ use heatseek_text::{TextError, Tokenizer};
 use crate::device::{self, Encoder};
 use crate::index::fingerprint;
 use crate::runner::Runner;
-use crate::{Control, DeviceChoice, Error, LoadOptions, ModelInfo, Progress, Stage, contest, image, tuning};
+use crate::{Control, DeviceChoice, Error, LoadOptions, ModelInfo, Progress, Stage, image};
 
 /// A model that is being loaded: the device is opened and its pipelines compile while the weights are still
 /// on their way.
@@ -45,12 +45,12 @@ impl Encoder for TextModel {
 
     /// Ids from all over the vocabulary. The first text is longer than the 16 keys that attention takes at a
     /// time; together they are few enough for the kernels of a query, which are the first to be compiled.
-    fn probe(&self, copies: usize) -> Result<Batch, Error> {
+    fn probe(&self) -> Result<Batch, Error> {
         let vocab = self.config().vocab_size as u32;
         let limit = self.config().max_position_embeddings;
         let mut batch = Batch::new();
-        for seed in 1..=2 * copies as u32 {
-            let len = if seed % 2 == 1 { 21 } else { 6 }.min(limit);
+        for (seed, len) in [(1u32, 21usize), (2, 6)] {
+            let len = len.min(limit);
             // Knuth's multiplicative hash spreads consecutive numbers over the vocabulary.
             let ids: Vec<u32> =
                 (0..len as u32).map(|i| (i + 64 * seed).wrapping_mul(2_654_435_761) % vocab).collect();
@@ -79,21 +79,11 @@ impl Loader {
         Self::open(VisionModel::outline(files, Norm::Folded), image::QUERY_ROWS, options).await
     }
 
-    async fn open(outline: Result<Program, ModelError>, rows: usize, mut options: LoadOptions) -> Self {
-        let mut gpu = match options.device {
+    async fn open(outline: Result<Program, ModelError>, rows: usize, options: LoadOptions) -> Self {
+        let gpu = match options.device {
             DeviceChoice::Auto | DeviceChoice::Gpu => Some(device::request_gpu(&options).await),
             _ => None,
         };
-        if let (Some(Ok(opened)), Ok(outline)) = (&gpu, &outline)
-            && contest::is_open(&options)
-        {
-            let of = (contest::work(outline), options.dtype.on(opened)[0].name());
-            let kept = tuning::kept_contest(&options, opened.gpu().adapter(), of);
-            if let Some(lost) = kept.filter(|kept| !kept.gpu) {
-                (options.device, options.reason) = (DeviceChoice::Cpu, Some(lost.why));
-                gpu = None;
-            }
-        }
         if let (Some(Ok(gpu)), Ok(outline)) = (&gpu, outline) {
             // What is tried first. What this device cannot run is told when the plan is made.
             let _ = gpu.compile(&outline, options.dtype.on(gpu)[0], rows);

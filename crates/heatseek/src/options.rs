@@ -8,14 +8,13 @@ use heatseek_pool::{Params, PoolError, PoolerSpec, rows};
 use heatseek_wgsl::Kernel;
 use serde::{Deserialize, Serialize};
 
-use crate::{Clock, Error};
+use crate::Error;
 
 /// Where to compute.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum DeviceChoice {
-    /// A hardware GPU where there is one that passes the self-check and is not slower than the CPU, by a short measurement
-    /// that is made once for an adapter and models of a size; the CPU otherwise.
+    /// A hardware GPU where there is one that passes the self-check, the CPU otherwise.
     #[default]
     Auto,
     /// The scalar f64-accumulating reference: slow, and what everything else is compared with.
@@ -152,13 +151,6 @@ pub struct LoadOptions {
     /// Awaited before the CPU takes over from a GPU that fails: starts the threads of its kernels, where they are not
     /// started by themselves.
     pub before_fallback: Option<Hook>,
-    /// What [`DeviceChoice::Auto`] measures by, in milliseconds. `None` is the system's, and in browsers takes a GPU unmeasured.
-    pub clock: Option<Clock>,
-    /// Why this device, where that was found out before: see [`Loader::begin`](crate::Loader::begin).
-    #[doc(hidden)]
-    pub reason: Option<String>,
-    /// For tests: [`DeviceChoice::Auto`] considers software adapters.
-    pub software: bool,
     /// For tests: checked runs (see [`heatseek_ops::PlanOptions::checked`]).
     pub checked: bool,
     /// For tests: a software adapter takes the kernels that GPUs take.

@@ -58,8 +58,6 @@ pub(crate) struct Truth {
     pub(crate) exact: Values,
     /// In int8, if that is what the device stores.
     pub(crate) int8: Option<Values>,
-    /// Milliseconds that the last of these took, where there is a clock.
-    pub(crate) took_ms: f64,
 }
 
 /// How far values are from the exact ones.

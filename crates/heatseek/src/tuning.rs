@@ -6,9 +6,8 @@ use heatseek_gpu::{AdapterReport, Choice, GpuDevice};
 use heatseek_ops::{ExecutorError, Tuning};
 use serde::{Deserialize, Serialize};
 
-use crate::contest::Contest;
 use crate::device::Active;
-use crate::{Error, ImageModel, LoadOptions, Model};
+use crate::{Error, ImageModel, Model};
 
 /// Adapters and drivers that are remembered, the newest ones.
 const REMEMBERED: usize = 8;
@@ -21,9 +20,6 @@ struct Table {
     backend: String,
     driver: String,
     choices: Vec<Choice>,
-    /// Where models of each size are faster.
-    #[serde(default)]
-    devices: Vec<Contest>,
 }
 
 impl Table {
@@ -34,7 +30,6 @@ impl Table {
             backend: adapter.backend.clone(),
             driver: adapter.driver.clone(),
             choices,
-            devices: Vec::new(),
         }
     }
 
@@ -60,42 +55,11 @@ pub(crate) fn read(text: &str, adapter: &AdapterReport) -> Vec<Choice> {
     choices.into_iter().map(|choice| Choice { cached: true, ..choice }).collect()
 }
 
-/// What an earlier session found of models of this size and dtype on this adapter.
-pub(crate) fn kept_contest(
-    options: &LoadOptions,
-    adapter: &AdapterReport,
-    of: (usize, &str),
-) -> Option<Contest> {
-    #[cfg(not(target_arch = "wasm32"))]
-    let native = options.tuned.is_none().then(native::kept).flatten();
-    #[cfg(target_arch = "wasm32")]
-    let native: Option<String> = None;
-    let own = Table::new(adapter, Vec::new());
-    let table =
-        tables(options.tuned.as_deref().or(native.as_deref())?).into_iter().find(|t| t.is_of(&own))?;
-    table.devices.into_iter().find(|contest| contest.is_of(of))
-}
-
-/// What is to be kept: `text` with `choices` for `adapter` in place of those it has, if there are any, and with `contest`.
-fn written(
-    text: Option<&str>,
-    adapter: &AdapterReport,
-    choices: Vec<Choice>,
-    contest: Option<&Contest>,
-) -> String {
-    let mut own = Table::new(adapter, choices);
+/// What is to be kept: `text` with `choices` for `adapter`, in place of those it has.
+fn written(text: Option<&str>, adapter: &AdapterReport, choices: Vec<Choice>) -> String {
+    let own = Table::new(adapter, choices);
     let mut all = text.map(tables).unwrap_or_default();
-    if let Some(old) = all.iter().position(|table| table.is_of(&own)).map(|at| all.remove(at)) {
-        own.devices = old.devices;
-        if own.choices.is_empty() {
-            own.choices = old.choices;
-        }
-    }
-    if let Some(contest) = contest {
-        own.devices.retain(|other| !other.is_like(contest));
-        own.devices.push(contest.clone());
-    }
-    all.retain(|table| table.heatseek == own.heatseek);
+    all.retain(|table| table.heatseek == own.heatseek && !table.is_of(&own));
     all.push(own);
     let more = all.len().saturating_sub(REMEMBERED);
     // Strings and numbers only: nothing that JSON has no word for.
@@ -148,14 +112,9 @@ impl Tuner {
     /// What is chosen now, for [`LoadOptions::tuned`](crate::LoadOptions::tuned) of another session, together with what
     /// `kept` says of other adapters. `None` where there is nothing to keep.
     pub fn table(&self, kept: Option<&str>) -> Option<String> {
-        let contest = self.active.contest.as_ref();
-        let (adapter, choices) = match (&self.active.gpu, contest) {
-            (Some(gpu), _) => (gpu.adapter(), gpu.choices()),
-            (None, Some((adapter, _))) => (adapter, Vec::new()),
-            (None, None) => return None,
-        };
-        let contest = contest.map(|(_, contest)| contest);
-        (!choices.is_empty() || contest.is_some()).then(|| written(kept, adapter, choices, contest))
+        let gpu = self.active.gpu.as_ref()?;
+        let choices = gpu.choices();
+        (!choices.is_empty()).then(|| written(kept, gpu.adapter(), choices))
     }
 }
 
@@ -172,25 +131,17 @@ pub(crate) fn follow(gpu: &GpuDevice, text: Option<&str>) {
 
 /// Where there is a clock and a file system.
 #[cfg(not(target_arch = "wasm32"))]
-pub(crate) mod native {
+mod native {
     use std::time::{Duration, Instant};
 
     use heatseek_cuda::Cache;
 
-    use super::{AdapterReport, Contest, Tuner, Tuning, written};
-    use crate::{Control, Error, LoadOptions};
+    use super::{Tuner, Tuning};
+    use crate::{Control, Error};
 
     /// Name of the folder below the user's cache folder, and of what is in it.
     const FOLDER: &str = "tuning";
     const ENTRY: &str = "tables";
-
-    /// Keeps what came of a contest, unless the caller sees to that.
-    pub(crate) fn keep(options: &LoadOptions, adapter: &AdapterReport, contest: &Contest) {
-        if options.tuned.is_none() {
-            let table = written(kept().as_deref(), adapter, Vec::new(), Some(contest));
-            Cache::of_user(FOLDER).put(ENTRY, table.as_bytes());
-        }
-    }
 
     pub(super) fn kept() -> Option<String> {
         String::from_utf8(Cache::of_user(FOLDER).get(ENTRY)?).ok()
@@ -254,15 +205,15 @@ mod tests {
     #[test]
     fn what_is_written_is_read_on_the_same_adapter_and_driver_only() {
         let here = adapter("here", "driver 1");
-        let text = written(None, &here, vec![choice("a", false)], None);
+        let text = written(None, &here, vec![choice("a", false)]);
         assert_eq!(read(&text, &here), [choice("a", true)], "and it is said to come from there");
         for other in [adapter("there", "driver 1"), adapter("here", "driver 2")] {
             assert_eq!(read(&text, &other), []);
-            let both = written(Some(&text), &other, vec![choice("b", false)], None);
+            let both = written(Some(&text), &other, vec![choice("b", false)]);
             assert_eq!(read(&both, &here), [choice("a", true)]);
             assert_eq!(read(&both, &other), [choice("b", true)]);
         }
-        let again = written(Some(&text), &here, vec![choice("c", false)], None);
+        let again = written(Some(&text), &here, vec![choice("c", false)]);
         assert_eq!(read(&again, &here), [choice("c", true)]);
         assert_eq!(tables(&again).len(), 1);
     }
@@ -270,14 +221,14 @@ mod tests {
     #[test]
     fn another_version_and_what_is_no_table_are_passed_over_and_written_anew() {
         let here = adapter("here", "driver");
-        let text = written(None, &here, vec![choice("a", false)], None);
+        let text = written(None, &here, vec![choice("a", false)]);
         let version = format!("\"heatseek\":\"{}\"", env!("CARGO_PKG_VERSION"));
         let older = text.replace(&version, "\"heatseek\":\"0.0.1\"");
         assert_ne!(older, text);
         let alien = text.replace("choices", "selections");
         for broken in [&older, &alien, &text[1..], "", "null", "{}", "[1]", "[{}]", "\u{fffd}"] {
             assert_eq!(read(broken, &here), [], "{broken}");
-            let anew = written(Some(broken), &here, vec![choice("b", false)], None);
+            let anew = written(Some(broken), &here, vec![choice("b", false)]);
             assert_eq!(read(&anew, &here), [choice("b", true)]);
             assert_eq!(tables(&anew).len(), 1);
         }
@@ -287,8 +238,7 @@ mod tests {
     fn the_adapters_that_came_last_are_remembered() {
         let mut text = None;
         for index in 0..20 {
-            let kept =
-                written(text.as_deref(), &adapter(&index.to_string(), ""), vec![choice("a", false)], None);
+            let kept = written(text.as_deref(), &adapter(&index.to_string(), ""), vec![choice("a", false)]);
             text = Some(kept);
         }
         let text = text.unwrap();
