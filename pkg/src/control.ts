@@ -3,7 +3,7 @@ import type { Progress } from './progress.js';
 import { Stopwatch } from './timing.js';
 
 /** How long events may wait while the engine works, but for the step that it is at, in milliseconds. */
-const SLICE_MS = 8;
+const SLICE_MS = 16;
 
 /** When events had their turn last. */
 let turn = -Infinity;
