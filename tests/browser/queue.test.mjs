@@ -86,12 +86,12 @@ test('an index is searched while documents are added to it, and is as it was unt
       search = index.search('honey').then((hits) => (order.push('search'), hits.map(({ id }) => id)));
       removed = index.remove('old').then((count) => (order.push('remove'), count));
     };
-    await index.add(many.map((text, at) => ({ id: String(at), text })), { onProgress }).then(() => order.push('add'));
+    await index.add(many.slice(0, 30).map((text, at) => ({ id: String(at), text })), { onProgress }).then(() => order.push('add'));
     const result = { order, search: await search, removed: await removed, after: (await index.search('honey', { topK: 3 })).length, ids: index.ids().length };
     index.dispose();
     return { ...result, order };
   });
-  expect(found).toEqual({ order: ['search', 'add', 'remove'], search: ['old'], removed: 1, after: 3, ids: 60 });
+  expect(found).toEqual({ order: ['search', 'add', 'remove'], search: ['old'], removed: 1, after: 3, ids: 30 });
 });
 
 test('calls made at once give each its own vectors, the same as alone', async () => {

@@ -59,7 +59,7 @@ fn a_run_in_the_pauses_of_another_changes_neither() {
     let runs = Cell::new(0);
     let meanwhile = |pause: usize| {
         // Smaller than what is paused, and as large.
-        if pause % 3 == 0 {
+        if pause.is_multiple_of(3) {
             assert_eq!(embed(&model, &["flowers"], &NoControl).unwrap(), one);
             assert_eq!(embed(&model, &TEXTS, &NoControl).unwrap(), many);
             runs.set(runs.get() + 1);
