@@ -2,7 +2,7 @@
 import { HeatseekError, abortedError, errorFromData } from './errors.js';
 import type { ProgressCallback } from './progress.js';
 import type { CallName, Calls, FromEngine, ToEngine } from './protocol.js';
-import type { DeviceInfo } from './types.js';
+import type { DeviceInfo, Priority } from './types.js';
 
 /** What a client talks through: a Worker, a MessagePort, or a fake in tests. */
 export interface Port {
@@ -20,6 +20,8 @@ export interface Port {
 export interface Following {
   readonly signal?: AbortSignal | undefined;
   readonly onProgress?: ProgressCallback | undefined;
+  /** Whom it overtakes. Default: what the engine thinks of calls of its kind. */
+  readonly priority?: Priority | undefined;
   /** Whether an abort waits for the engine to say what came of it: the call may be past the point where it can be undone. */
   readonly settled?: boolean;
   /** What of the arguments moves to the engine. */
@@ -60,7 +62,7 @@ export class Client {
   call<Name extends CallName>(
     type: Name,
     args: Calls[Name]['args'],
-    { signal, onProgress, settled = false, transfer = [] }: Following = {},
+    { signal, onProgress, priority, settled = false, transfer = [] }: Following = {},
   ): Promise<Calls[Name]['result']> {
     if (this.#ended) return Promise.reject(this.#ended);
     if (signal?.aborted) return Promise.reject(abortedError(signal.reason));
@@ -76,7 +78,7 @@ export class Client {
       this.#pending.set(id, { resolve, reject: refuse, onProgress, forget });
       this.#port.ref?.();
       try {
-        this.#port.postMessage({ type, id, ...(onProgress ? {} : { quiet: true }), ...args } as ToEngine, transfer);
+        this.#port.postMessage({ type, id, ...(onProgress ? {} : { quiet: true }), ...(priority && { priority }), ...args } as ToEngine, transfer);
       } catch (cause) {
         // Only a `wasm` of the caller's can be something that structured cloning refuses.
         const error = new HeatseekError('invalid_input', 'an argument cannot be sent to the worker', { cause });

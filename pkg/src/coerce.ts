@@ -32,7 +32,7 @@ export function options<T extends object>(what: string, value: T | undefined, al
 }
 
 /** One of `allowed`, or `fallback` if not given. */
-export function choice<T extends string>(what: string, value: T | undefined, allowed: readonly T[], fallback: T): T {
+export function choice<T extends string, F extends T | undefined>(what: string, value: T | undefined, allowed: readonly T[], fallback: F): T | F {
   if (value === undefined) return fallback;
   if (!allowed.includes(value)) throw invalid(what, value, `one of ${allowed.join(', ')}`);
   return value;

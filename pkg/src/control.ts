@@ -2,8 +2,8 @@
 import type { Progress } from './progress.js';
 import { Stopwatch } from './timing.js';
 
-/** How long events may wait while the engine works, but for the batch that it is at, in milliseconds. */
-const SLICE_MS = 8;
+/** How long events may wait while the engine works, but for the step that it is at, in milliseconds. */
+const SLICE_MS = 16;
 
 /** When events had their turn last. */
 let turn = -Infinity;
@@ -21,10 +21,18 @@ export class Control {
   /** Where its parts are timed, if that is asked for. */
   readonly stopwatch: Stopwatch | undefined;
 
-  constructor(signal: AbortSignal, progress: (progress: Progress) => void, timing = false) {
+  readonly #giveWay: (() => Promise<void>) | undefined;
+
+  /** `giveWay` is what others are waited for with, at each checkpoint. */
+  constructor(
+    signal: AbortSignal,
+    progress: (progress: Progress) => void,
+    { timing = false, giveWay }: { readonly timing?: boolean; readonly giveWay?: (() => Promise<void>) | undefined } = {},
+  ) {
     this.signal = signal;
     this.progress = progress;
     this.stopwatch = timing ? new Stopwatch() : undefined;
+    this.#giveWay = giveWay;
   }
 
   /** Asked by the engine: whether it is to tell moments. */
@@ -39,12 +47,16 @@ export class Control {
   readonly report = (stage: Progress['stage'], loaded: number, total: number): void =>
     this.progress({ stage, loaded, total });
 
+  /** Asked by the engine between steps of a batch: whether a checkpoint is due. */
+  readonly due = (): boolean => performance.now() - turn > SLICE_MS;
+
   /** Awaited by the engine between pieces of work; messages get their turn now and then. True: stop. */
   readonly checkpoint = async (): Promise<boolean> => {
-    if (performance.now() - turn > SLICE_MS) {
+    if (this.due()) {
       await macrotask();
       eventHandled();
     }
+    await this.#giveWay?.();
     return this.signal.aborted;
   };
 }

@@ -54,7 +54,7 @@ export class Fleet {
   }
 
   /** One queue of parts, from which each engine takes the next as soon as it has none. */
-  async #share({ texts, settings }: EmbedArgs, parts: readonly Part[], { signal, onProgress }: Following): Promise<Embedded> {
+  async #share({ texts, settings }: EmbedArgs, parts: readonly Part[], { signal, onProgress, priority }: Following): Promise<Embedded> {
     const queue = [...parts];
     const answers = new Map<Part, Embedded>();
     const done = new Map<Part, number>();
@@ -71,6 +71,8 @@ export class Fleet {
       engine.call('embed', { texts: part.map((at) => texts[at] as string), settings }, {
         signal: stop.signal,
         onProgress: ({ loaded }) => progress(part, loaded),
+        // A part may be a single text, and is no less part of a call of many.
+        priority: priority ?? 'bulk',
       });
     try {
       await new Promise<void>((resolve, reject) => {

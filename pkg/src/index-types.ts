@@ -1,6 +1,6 @@
 /** What indexes take and give: see create-index.ts. All of it is exported by types.ts too. */
 import type { Pooling } from './pooling.js';
-import type { CallOptions, Chunk, Explanation } from './types.js';
+import type { CallOptions, Chunk, Explanation, Priority } from './types.js';
 
 /**
  * How vectors are compared. For the unit vectors that most models make, all rank alike. `euclidean` is the distance with a
@@ -203,6 +203,8 @@ export interface SearchOptions extends CallOptions {
    * missing; `D` is the width of a vector. Scores are then the matcher's. Default: none.
    */
   readonly rerank?: ArrayBuffer | Uint8Array | undefined;
+  /** Whom it overtakes. Default `interactive`. */
+  readonly priority?: Priority | undefined;
 }
 
 /** A passage found. */

@@ -62,6 +62,7 @@ export type {
   Persisted,
   Precision,
   PrefixToken,
+  Priority,
   Ranges,
   Reduce,
   RequestHeaders,

@@ -18,7 +18,7 @@ const METRICS: readonly Metric[] = ['cosine', 'dot'];
 const REDUCTIONS: readonly Reduce[] = ['none', 'mean', 'max', 'min', 'rollout', 'flow'];
 const FUSIONS: readonly HeadFusion[] = ['mean', 'max', 'min'];
 
-/** A loaded model. Made by `load`. Its calls run one at a time, in the order they were made. */
+/** A loaded model. Made by `load`. Its calls run in the order they were made, but for those that overtake: see {@link Priority}. */
 export class Model {
   #info: ModelInfo;
   /** What `load` did when, in milliseconds since it was called. Steps that take place at the same time overlap. */

@@ -11,7 +11,7 @@ import type { Progress } from './progress.js';
 import type { LoadSpan } from './timing.js';
 import type {
   Attention, ChunkEmbeddings, Device, DeviceInfo, Embeddings, Explanation, HeadFusion, Metric, ModelInfo, Neuron, Occlusion,
-  Precision, Ranges, Reduce, Tune,
+  Precision, Priority, Ranges, Reduce, Tune,
 } from './types.js';
 
 /** Where the files of a model are. */
@@ -249,8 +249,8 @@ export interface Calls {
 /** The name of a call. */
 export type CallName = keyof Calls;
 
-/** A call under way; with `quiet` nobody listens to its progress. */
-export type Request = { [Name in CallName]: { type: Name; id: number; quiet?: true } & Calls[Name]['args'] }[CallName];
+/** A call under way; with `quiet` nobody listens to its progress. Without a `priority` it has that of its kind. */
+export type Request = { [Name in CallName]: { type: Name; id: number; quiet?: true; priority?: Priority } & Calls[Name]['args'] }[CallName];
 
 /** From the page. */
 export type ToEngine =

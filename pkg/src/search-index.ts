@@ -123,7 +123,7 @@ export class Index {
    */
   async search(query: string, options?: SearchOptions): Promise<Hit[]> {
     const given = checked('search', options, [
-      'topK', 'filter', 'hybrid', 'perDocument', 'threshold', 'diversity', 'oversampling', 'explain', 'rerank', 'signal', 'onProgress',
+      'topK', 'filter', 'hybrid', 'perDocument', 'threshold', 'diversity', 'oversampling', 'explain', 'rerank', 'priority', 'signal', 'onProgress',
     ]);
     const following = follow(given);
     if (typeof query !== 'string') throw invalid('query', query, 'a string');

@@ -1,11 +1,13 @@
-/** The engine's end of the protocol: calls run one at a time, in the order they came. */
+/** The engine's end of the protocol. Whose turn it is, the queue says. */
 import { Engine } from './engine.js';
-import { HeatseekError, abortedError, errorToData } from './errors.js';
 import { Control, eventHandled } from './control.js';
+import { HeatseekError, abortedError, errorToData } from './errors.js';
+import { merge, unmerge } from './merge.js';
 import type { Progress } from './progress.js';
+import { Queue, type Job } from './queue.js';
 import { threadsInUse } from './runtime.js';
 import { IDLE_MS } from './tuning.js';
-import type { DeviceInfo } from './types.js';
+import type { DeviceInfo, Embeddings, Precision, Priority } from './types.js';
 import { transfers, type CallName, type Calls, type FromEngine, type Request, type ToEngine } from './protocol.js';
 
 /** What an engine is served through: a worker's own scope, or a MessagePort. */
@@ -14,15 +16,17 @@ export interface ServerPort {
   addEventListener(type: 'message', listener: (event: MessageEvent<ToEngine>) => void): void;
 }
 
-interface Job {
-  readonly request: Request;
-  readonly abort: AbortController;
-}
+type Answer = Calls[CallName]['result'];
+type EmbedRequest = Extract<Request, { type: 'embed' }>;
+
+/**
+ * The most that small calls done as one have together, in UTF-16 units: about a batch of the device's, at some four to a
+ * token. More would only keep the first of them waiting.
+ */
+const MERGED_UNITS = { gpu: 32_768, cpu: 512, reference: 512 } as const;
 
 /** Serves one model at a time to `port`. */
 export function serve(port: ServerPort): void {
-  const queue: Job[] = [];
-  let running = false;
   let engine: Promise<Engine> | undefined;
   const disposed: Promise<Engine>[] = [];
   /** Kernels are measured, until the next call. */
@@ -33,12 +37,19 @@ export function serve(port: ServerPort): void {
 
   const post = (message: FromEngine, transfer: Transferable[] = []) => port.postMessage(message, transfer);
 
-  const answer = async ({ request, abort }: Job): Promise<Calls[CallName]['result']> => {
-    const tell = (progress: Progress) => post({ type: 'progress', id: request.id, progress });
-    const control = new Control(abort.signal, request.quiet ? () => {} : tell, timed(request));
+  const control = ({ request: { id, quiet, ...request }, abort }: Job, priority: Priority): Control => {
+    const tell = (progress: Progress) => post({ type: 'progress', id, progress });
+    // Nobody can call a model that is not loaded yet; one who could would wait for it.
+    const giveWay = priority === 'bulk' && request.type !== 'load' ? () => queue.giveWay() : undefined;
+    return new Control(abort.signal, quiet ? () => {} : tell, { timing: timed(request), giveWay });
+  };
+
+  const answer = async (job: Job, priority: Priority): Promise<Answer> => {
+    const { request } = job;
+    const following = control(job, priority);
     if (request.type === 'load') {
       if (engine) throw new HeatseekError('invalid_input', 'this worker has a model already; dispose of it first');
-      engine = Engine.load(request, control);
+      engine = Engine.load(request, following);
       try {
         const loaded = await engine;
         const info = loaded.info();
@@ -49,10 +60,34 @@ export function serve(port: ServerPort): void {
         throw error;
       }
     }
+    return withEngine((loaded) => perform(loaded, request, following));
+  };
+
+  /** The answers of several calls that are done as one. */
+  const answerAll = async (jobs: readonly Job[], priority: Priority): Promise<Answer[]> => {
+    const requests = jobs.map(({ request }) => request as EmbedRequest);
+    const abort = new AbortController();
+    // The batch is of use as long as anybody waits.
+    const settle = () => jobs.every((job) => job.abort.signal.aborted) && abort.abort();
+    for (const job of jobs) job.abort.signal.addEventListener('abort', settle);
+    const starts: number[] = [];
+    requests.reduce((sum, { texts }) => (starts.push(sum), sum + texts.length), 0);
+    const progress = ({ stage, loaded }: Progress) => requests.forEach(({ id, quiet, texts: { length } }, at) => {
+      if (quiet) return;
+      post({ type: 'progress', id, progress: { stage, loaded: Math.min(Math.max(loaded - (starts[at] as number), 0), length), total: length } });
+    });
+    const giveWay = priority === 'bulk' ? () => queue.giveWay() : undefined;
+    const following = new Control(abort.signal, progress, { giveWay });
+    const { texts, settings } = merge(requests);
+    const found = await withEngine((loaded) => loaded.embed(texts, settings, following));
+    return unmerge(found, requests.map((request) => request.texts.length));
+  };
+
+  const withEngine = async <T>(work: (loaded: Engine) => Promise<T> | T): Promise<T> => {
     if (!engine) throw new HeatseekError('disposed', 'this worker has no model');
     const loaded = await engine;
     try {
-      return await perform(loaded, request, control);
+      return await work(loaded);
     } finally {
       tellDevice(loaded);
     }
@@ -73,24 +108,31 @@ export function serve(port: ServerPort): void {
     told = device;
   };
 
-  const drain = async () => {
-    if (running) return;
-    running = true;
+  const run = async (jobs: readonly Job[], priority: Priority): Promise<void> => {
     clearTimeout(idle);
-    for (let job = queue[0]; job; job = queue[0]) {
-      const { id } = job.request;
+    const say = ({ request: { id } }: Job, value: Answer) => post({ type: 'result', id, value }, transfers(value));
+    if (jobs.length > 1) {
       try {
-        const value = await answer(job);
-        post({ type: 'result', id, value }, transfers(value));
-      } catch (error) {
-        post({ type: 'error', id, error: errorToData(error) });
+        const values = await answerAll(jobs, priority);
+        jobs.forEach((job, at) => say(job, values[at] as Answer));
+        return;
+      } catch {
+        // Each is told what is wrong with it, which may be one text of one of them.
       }
-      queue.shift();
     }
-    running = false;
+    for (const job of jobs) {
+      try {
+        say(job, await answer(job, priority));
+      } catch (error) {
+        post({ type: 'error', id: job.request.id, error: errorToData(error) });
+      }
+    }
+  };
+
+  const queue = new Queue(run, () => {
     free();
     rest();
-  };
+  }, () => MERGED_UNITS[told?.kind ?? 'cpu']);
 
   /** Tunes the model once nobody has asked for anything for a while. The next call ends that. */
   const rest = () => {
@@ -103,7 +145,7 @@ export function serve(port: ServerPort): void {
     let stopped = false;
     try {
       const loaded = await loading;
-      stopped = await loaded.tune(() => !running && engine === loading);
+      stopped = await loaded.tune(() => !queue.busy && engine === loading);
       if (engine === loading) tellDevice(loaded);
     } catch {
       // An engine that broke says so in the next call's answer; a model that is not tuned is as right as ever.
@@ -111,46 +153,38 @@ export function serve(port: ServerPort): void {
       tuning = undefined;
       free();
       // The call that stopped it may be over.
-      if (stopped && !running) rest();
+      if (stopped && !queue.busy) rest();
     }
   };
 
   /** Frees models disposed of, once no call uses them. */
   const free = () => {
-    if (running || tuning) return;
+    if (queue.busy || tuning) return;
     for (const ended of disposed.splice(0)) ended.then((loaded) => loaded.free(), () => {});
   };
 
   port.addEventListener('message', ({ data: message }) => {
     eventHandled();
     switch (message.type) {
-      case 'abort': {
-        const at = queue.findIndex(({ request }) => request.id === message.id);
-        queue[at]?.abort.abort();
+      case 'abort':
         // One that has not begun need not wait for its turn to end.
-        if (at > 0) {
-          queue.splice(at, 1);
-          post({ type: 'error', id: message.id, error: errorToData(abortedError(undefined)) });
-        }
+        if (queue.abort(message.id)) post({ type: 'error', id: message.id, error: errorToData(abortedError(undefined)) });
         return;
-      }
       case 'dispose':
-        for (const { abort } of queue) abort.abort();
-        queue.length = Math.min(queue.length, 1);
+        queue.clear();
         if (engine) disposed.push(engine);
         engine = undefined;
         clearTimeout(idle);
         free();
         return;
       default:
-        queue.push({ request: message, abort: new AbortController() });
-        void drain();
+        queue.add(message);
     }
   });
   post({ type: 'ready' });
 }
 
-const timed = (request: Request): boolean => 'settings' in request && 'timing' in request.settings;
+const timed = (request: object): boolean => 'settings' in request && 'timing' in (request.settings as object);
 
 async function perform(
   engine: Engine,

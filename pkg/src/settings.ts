@@ -1,13 +1,14 @@
 /** Options of embedding, made into the settings that are posted. */
+import type { Following } from './client.js';
 import { bytes, callback, choice, count, flag, floats, invalid, options as checked, signal, text } from './coerce.js';
 import { pooling } from './pooling.js';
 import type { EmbedSettings } from './protocol.js';
-import type { CallOptions, EmbedOptions, Precision, Ranges } from './types.js';
+import type { CallOptions, EmbedOptions, Precision, Priority, Ranges } from './types.js';
 
 /** Options of embedding pictures. */
 export const OF_IMAGES = [
-  'pooling', 'poolingWeights', 'normalize', 'truncateDim', 'precision', 'ranges', 'weights', 'hidden', 'timing', 'signal',
-  'onProgress',
+  'pooling', 'poolingWeights', 'normalize', 'truncateDim', 'precision', 'ranges', 'weights', 'hidden', 'timing', 'priority',
+  'signal', 'onProgress',
 ] as const;
 /** Options of embedding texts. */
 export const OF_TEXTS = [...OF_IMAGES, 'includePrompt', 'promptName', 'prompt', 'maxLength'] as const;
@@ -36,9 +37,15 @@ export function settings(given: EmbedOptions): EmbedSettings {
   };
 }
 
-/** How to follow and stop a call. */
-export function follow(given: CallOptions): CallOptions {
-  return { signal: signal('signal', given.signal), onProgress: callback('onProgress', given.onProgress) };
+const PRIORITIES: readonly Priority[] = ['interactive', 'bulk'];
+
+/** How to follow and stop a call, and whom it overtakes. */
+export function follow(given: CallOptions & { readonly priority?: Priority | undefined }): Following {
+  return {
+    signal: signal('signal', given.signal),
+    onProgress: callback('onProgress', given.onProgress),
+    priority: choice('priority', given.priority, PRIORITIES, undefined),
+  };
 }
 
 /** `all` without what is undefined in it. */

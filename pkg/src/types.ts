@@ -32,9 +32,20 @@ export type WasmInput = URL | Response | WebAssembly.Module | BufferSource;
  */
 export type Dtype = 'auto' | 'f32' | 'f16' | 'int8' | 'fp32' | 'fp16' | 'q8';
 
+/**
+ * Whom a call overtakes. A model computes one thing at a time, in steps of some milliseconds.
+ * - `interactive`: somebody waits for the answer. It begins with the next step, and `bulk` work goes on behind it. Among
+ *   themselves such calls are in the order they were made.
+ * - `bulk`: it begins when those that were made before have ended, and waits for every interactive call.
+ *
+ * Calls for one input are interactive by default: `embed` of one text or picture, `search`, `facets`, `attention`, `neuron`
+ * and `explain`. All others are bulk. A `search` made during an `add` sees the index as it was before.
+ */
+export type Priority = 'interactive' | 'bulk';
+
 /** Following and stopping a call that takes long. */
 export interface CallOptions {
-  /** Stops the call: it rejects at once with code `aborted` and the work ends at its next checkpoint. */
+  /** Stops the call: it rejects at once with code `aborted`, and the work ends with the step it is at. */
   readonly signal?: AbortSignal | undefined;
   /** Told how far the work is. */
   readonly onProgress?: ProgressCallback | undefined;
@@ -299,6 +310,8 @@ export interface EmbedOptions extends CallOptions {
   readonly hidden?: boolean | undefined;
   /** Whether the times of the call's parts come too, which costs a GPU one more wait. Default `false`. */
   readonly timing?: boolean | undefined;
+  /** Whom it overtakes. Default `interactive` of one text or picture, `bulk` of several. */
+  readonly priority?: Priority | undefined;
 }
 
 /** The vectors of inputs, in order. Plain arrays of yours: nothing to free. */

@@ -22,6 +22,7 @@ export async function allowed(worker: Worker, module: WebAssembly.Module, respon
   const { data, shape, hidden }: Embeddings = await model.embed('text');
   await model.embed(['a', 'b'] as const, { pooling: 'first_token', normalize: true, hidden: true, maxLength: 128 });
   await model.embed([], { promptName: 'query', signal, onProgress });
+  await model.embed('a', { priority: 'bulk' });
   const { timing } = await model.embed('a', { timing: true });
   const ms: readonly (number | undefined)[] = [timing?.prepare, timing?.compute, timing?.readBack, model.timeline[0]?.end];
   const gem: Pooling = { name: 'gem', p: 3 };
@@ -51,7 +52,7 @@ export async function allowed(worker: Worker, module: WebAssembly.Module, respon
     chunk: { tokens: 100, overlap: 20 }, signal, onProgress,
   });
   await index.add('a', { chunk: false });
-  const hits: Hit[] = await index.search('query', { topK: 3, rerank: new Uint8Array(8) });
+  const hits: Hit[] = await index.search('query', { topK: 3, rerank: new Uint8Array(8), priority: 'interactive' });
   await index.remove(ids);
   const filter: Filter = { year: { $gte: 2020, $lt: 2030 }, $or: [{ tags: 'bees' }, { 'author.name': { $in: ['Ann'] } }], a: null };
   const [hit] = await index.search('query', {
@@ -102,6 +103,8 @@ export async function refused(model: Model, index: Index, hit: Hit): Promise<voi
   await load({ 'config.json': 'text' });
   // @ts-expect-error a file is no folder
   await load({} as FileSystemFileHandle);
+  // @ts-expect-error there are two priorities
+  await (await load('owner/name')).embed('a', { priority: 'high' });
   // @ts-expect-error a fetch answers with a Response
   await load('owner/name', { fetch: async () => 'text' });
   // @ts-expect-error headers are text

@@ -6,8 +6,8 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use heatseek_ops::{
-    Batch, Buffer, Capacity, ExecutorError, LocalFuture, OutputId, POOLED, Plan, PlanOptions, Program, Step,
-    Tuning,
+    Batch, Buffer, Capacity, ExecutorError, LocalFuture, OutputId, POOLED, Plan, PlanOptions, Program,
+    RunControl, Step, Tuning,
 };
 use heatseek_wgsl::{RowBand, RowClass, Selection, Storage, Target, candidates, select, shape};
 
@@ -226,13 +226,18 @@ impl Plan for GpuPlan {
         Box::pin(crate::run::run(self, batch, outputs, None))
     }
 
-    fn run_watched<'a>(
+    fn run_with<'a>(
         &'a self,
         batch: &'a Batch,
         outputs: &'a [OutputId],
-        computed: &'a dyn Fn(),
+        control: &'a dyn RunControl,
     ) -> LocalFuture<'a, Result<Vec<Vec<f32>>, ExecutorError>> {
-        Box::pin(crate::run::run(self, batch, outputs, Some(computed)))
+        Box::pin(crate::run::run(
+            self,
+            batch,
+            outputs,
+            Some(control).filter(|control| control.wants_computed()),
+        ))
     }
 
     fn extended(&self, program: Arc<Program>) -> LocalFuture<'_, Result<Box<dyn Plan>, ExecutorError>> {

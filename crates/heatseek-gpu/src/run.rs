@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use heatseek_ops::{Batch, BufferId, ExecutorError, OutputId, Step};
+use heatseek_ops::{Batch, BufferId, ExecutorError, OutputId, RunControl, Step};
 
 use crate::arena::{Arena, Captures};
 use crate::buffer::DeviceBuffer;
@@ -34,12 +34,12 @@ impl Dispatch<'_> {
     }
 }
 
-/// See [`heatseek_ops::Plan::run_watched`]; [`heatseek_ops::Plan::run`] without `computed`.
+/// See [`heatseek_ops::Plan::run_with`]; `control` is told when all is computed.
 pub(crate) async fn run(
     plan: &GpuPlan,
     batch: &Batch,
     outputs: &[OutputId],
-    computed: Option<&dyn Fn()>,
+    control: Option<&dyn RunControl>,
 ) -> Result<Vec<Vec<f32>>, ExecutorError> {
     plan.device.faults().check()?;
     plan.program.accepts(batch, outputs)?;
@@ -49,7 +49,7 @@ pub(crate) async fn run(
     let _under_way = plan.tuner.begin_run(batch);
     let dispatches = dispatches(plan, batch, outputs).await?;
     let arena = plan.arena(batch).await?;
-    finish(plan, batch, outputs, (&arena, &dispatches), computed).await
+    finish(plan, batch, outputs, (&arena, &dispatches), control).await
 }
 
 /// The dispatches that `outputs` need, compiled; those over no rows are left out.
@@ -88,7 +88,7 @@ async fn finish(
     batch: &Batch,
     outputs: &[OutputId],
     (arena, dispatches): (&Arena, &[Dispatch<'_>]),
-    computed: Option<&dyn Fn()>,
+    control: Option<&dyn RunControl>,
 ) -> Result<Vec<Vec<f32>>, ExecutorError> {
     let device = &plan.device;
     // From here to the submit nothing is awaited: what is written belongs to this run.
@@ -105,10 +105,10 @@ async fn finish(
     let commands = encode(plan, (arena, &captures), dispatches, &segments, &readback)?;
     let submission = device.queue().submit([commands]);
     let caught = scopes.close();
-    if let Some(computed) = computed {
+    if let Some(control) = control {
         // The copy into a buffer that can be mapped is part of the submission; reading begins behind it.
         readback::done(device, submission.clone()).await;
-        computed();
+        control.computed();
     }
     let mapped = (bytes > 0).then(|| map(device, &readback, bytes, submission));
 

@@ -124,6 +124,9 @@ pub enum ExecutorError {
         /// The driver's words.
         reason: String,
     },
+    /// Whoever asked for the run has stopped it: see [`RunControl::pause`].
+    #[error("the run was stopped")]
+    Stopped,
     /// A bug in Heatseek.
     #[error("internal error on {device}: {what}; please report this")]
     Internal {
@@ -193,6 +196,24 @@ pub enum Tuning {
     Done,
 }
 
+/// How whoever asks for a run follows it.
+pub trait RunControl {
+    /// Whether [`computed`](Self::computed) is wanted, which costs a device one more wait.
+    fn wants_computed(&self) -> bool {
+        false
+    }
+
+    /// Told when all is computed and before results are read back; in host memory there is nothing to read back.
+    fn computed(&self) {}
+
+    /// Asked before each step by plans that compute in the caller's own thread, which can do nothing else meanwhile: what
+    /// to await before it, or `None` to go on at once. Other runs of the plan may take place there. An error, such as
+    /// [`ExecutorError::Stopped`], ends this one.
+    fn pause(&self) -> Option<LocalFuture<'_, Result<(), ExecutorError>>> {
+        None
+    }
+}
+
 /// A Program made ready on a device.
 pub trait Plan {
     /// Runs `batch` and returns the asked outputs, each `[rows or sequences, width]` f32 row-major, in the
@@ -206,20 +227,19 @@ pub trait Plan {
         outputs: &'a [OutputId],
     ) -> LocalFuture<'a, Result<Vec<Vec<f32>>, ExecutorError>>;
 
-    /// [`Plan::run`] that calls `computed` when all is computed and before results are read back, which costs a device
-    /// one more wait. By default it is called when all is done: in host memory there is nothing to read back.
+    /// [`Plan::run`] that `control` follows. By default it is told when all is done, and the run does not pause.
     ///
     /// # Errors
-    /// As [`Plan::run`].
-    fn run_watched<'a>(
+    /// As [`Plan::run`], and [`ExecutorError::Stopped`].
+    fn run_with<'a>(
         &'a self,
         batch: &'a Batch,
         outputs: &'a [OutputId],
-        computed: &'a dyn Fn(),
+        control: &'a dyn RunControl,
     ) -> LocalFuture<'a, Result<Vec<Vec<f32>>, ExecutorError>> {
         Box::pin(async move {
             let values = self.run(batch, outputs).await?;
-            computed();
+            control.computed();
             Ok(values)
         })
     }

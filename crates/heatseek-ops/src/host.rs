@@ -8,7 +8,7 @@ use crate::activations::{self, Activations, MAX_OUTPUTS};
 use crate::int8::RowBits;
 use crate::{
     Batch, Buffer, BufferId, DeviceInfo, Direction, Dtype, Element, Executor, ExecutorError, LocalFuture, Op,
-    OutputId, Plan, PlanOptions, Program, Step, Table, Tensor,
+    OutputId, Plan, PlanOptions, Program, RunControl, Step, Table, Tensor,
 };
 
 /// The most an op may read.
@@ -214,7 +214,7 @@ pub struct HostPlan<K: HostKernels> {
     plain: HashMap<BufferId, Tensor>,
     /// Of each step, so that runs need not ask the ops for lists of them.
     bindings: Vec<Vec<Bound>>,
-    /// Shared with the plans that extend this one: runs do not overlap.
+    /// Shared with the plans that extend this one. A run takes them out; one that takes place in its pauses has others.
     activations: Arc<Mutex<Activations>>,
     checked: bool,
     dtype: Dtype,
@@ -315,34 +315,15 @@ impl<K: HostKernels> HostPlan<K> {
     /// # Errors
     /// As [`Plan::run`].
     pub fn run_now(&self, batch: &Batch, outputs: &[OutputId]) -> Result<Vec<Vec<f32>>, ExecutorError> {
-        self.program.accepts(batch, outputs)?;
-        let mut activations = self.activations();
-        activations.begin(&self.program, batch, outputs, self.checked);
-        let mut tables: HashMap<Table, Vec<u32>> = HashMap::new();
-        let needed = |s: &Step| self.program.runs(s, outputs);
-        for (index, step) in self.program.steps().iter().enumerate().filter(|(_, s)| needed(s)) {
-            for id in &step.buffers {
-                if let Buffer::Table(table) = &self.program.buffers()[id.0].1 {
-                    tables.entry(*table).or_insert_with(|| table.values(batch));
-                }
-            }
-            let done = self.run_step(index, step, batch, &tables, &mut activations);
-            if let Err(error) = done {
-                activations.end();
-                return Err(error);
-            }
+        let mut run = Run::begin(self, batch, outputs)?;
+        for (index, step) in self.steps_for(outputs) {
+            run.step(index, step)?;
         }
-        let buffer = |id: &OutputId| self.program.outputs()[id.0].1;
-        let taken = outputs.iter().enumerate().map(|(at, id)| match buffer(id) {
-            Some(id) => {
-                let again = outputs[at + 1..].iter().any(|other| buffer(other) == Some(id));
-                activations.take(id, self.program.len_elems(id, batch), again)
-            }
-            None => Vec::new(),
-        });
-        let taken = taken.collect();
-        activations.end();
-        Ok(taken)
+        Ok(run.results())
+    }
+
+    fn steps_for(&self, outputs: &[OutputId]) -> impl Iterator<Item = (usize, &Step)> {
+        self.program.steps().iter().enumerate().filter(|(_, step)| self.program.runs(step, outputs))
     }
 
     fn run_step(
@@ -425,6 +406,62 @@ impl<K: HostKernels> HostPlan<K> {
     }
 }
 
+/// A run under way. What it does not need any more goes when it ends, however it does.
+struct Run<'a, K: HostKernels> {
+    plan: &'a HostPlan<K>,
+    batch: &'a Batch,
+    outputs: &'a [OutputId],
+    activations: Activations,
+    tables: HashMap<Table, Vec<u32>>,
+}
+
+impl<'a, K: HostKernels> Run<'a, K> {
+    fn begin(
+        plan: &'a HostPlan<K>,
+        batch: &'a Batch,
+        outputs: &'a [OutputId],
+    ) -> Result<Self, ExecutorError> {
+        plan.program.accepts(batch, outputs)?;
+        let mut activations = std::mem::take(&mut *plan.activations());
+        activations.begin(&plan.program, batch, outputs, plan.checked);
+        Ok(Self { plan, batch, outputs, activations, tables: HashMap::new() })
+    }
+
+    fn step(&mut self, index: usize, step: &Step) -> Result<(), ExecutorError> {
+        for id in &step.buffers {
+            if let Buffer::Table(table) = &self.plan.program.buffers()[id.0].1 {
+                self.tables.entry(*table).or_insert_with(|| table.values(self.batch));
+            }
+        }
+        self.plan.run_step(index, step, self.batch, &self.tables, &mut self.activations)
+    }
+
+    fn results(mut self) -> Vec<Vec<f32>> {
+        let plan = self.plan;
+        let program = &plan.program;
+        let buffer = |id: &OutputId| program.outputs()[id.0].1;
+        let taken = self.outputs.iter().enumerate().map(|(at, id)| match buffer(id) {
+            Some(id) => {
+                let again = self.outputs[at + 1..].iter().any(|other| buffer(other) == Some(id));
+                self.activations.take(id, program.len_elems(id, self.batch), again)
+            }
+            None => Vec::new(),
+        });
+        taken.collect()
+    }
+}
+
+impl<K: HostKernels> Drop for Run<'_, K> {
+    fn drop(&mut self) {
+        self.activations.end();
+        let mut kept = self.plan.activations();
+        // Of runs that took place at the same time, the larger memory serves both kinds.
+        if kept.bytes() <= self.activations.bytes() {
+            *kept = std::mem::take(&mut self.activations);
+        }
+    }
+}
+
 impl<K: HostKernels + Clone + 'static> Plan for HostPlan<K> {
     fn run<'a>(
         &'a self,
@@ -432,6 +469,26 @@ impl<K: HostKernels + Clone + 'static> Plan for HostPlan<K> {
         outputs: &'a [OutputId],
     ) -> LocalFuture<'a, Result<Vec<Vec<f32>>, ExecutorError>> {
         Box::pin(async move { self.run_now(batch, outputs) })
+    }
+
+    fn run_with<'a>(
+        &'a self,
+        batch: &'a Batch,
+        outputs: &'a [OutputId],
+        control: &'a dyn RunControl,
+    ) -> LocalFuture<'a, Result<Vec<Vec<f32>>, ExecutorError>> {
+        Box::pin(async move {
+            let mut run = Run::begin(self, batch, outputs)?;
+            for (index, step) in self.steps_for(outputs) {
+                if let Some(pause) = control.pause() {
+                    pause.await?;
+                }
+                run.step(index, step)?;
+            }
+            let results = run.results();
+            control.computed();
+            Ok(results)
+        })
     }
 
     fn extended(&self, program: Arc<Program>) -> LocalFuture<'_, Result<Box<dyn Plan>, ExecutorError>> {

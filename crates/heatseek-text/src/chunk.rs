@@ -39,6 +39,9 @@ pub struct Chunk {
     pub end: usize,
 }
 
+/// Bytes of a text that are tokenized at a time, about: some 30 ms in a browser.
+const PART_BYTES: usize = 32 << 10;
+
 /// Splits `text` into passages within the limits of `options`, preferably where a paragraph or a
 /// sentence ends, else between words, else between tokens. Together they hold every character but white
 /// space; each begins and ends at one that is none. White space alone gives no passage.
@@ -47,43 +50,96 @@ pub struct Chunk {
 /// [`TextError::ChunkOptions`] if the overlap is not smaller than the passage, [`TextError::ChunkLimit`] if a limit is 0;
 /// [`TextError::Encode`].
 pub fn chunk(text: &str, tokenizer: &Tokenizer, options: ChunkOptions) -> Result<Vec<Chunk>, TextError> {
-    let ChunkOptions { tokens, overlap, .. } = options;
-    if overlap >= tokens {
-        return Err(TextError::ChunkOptions { tokens, overlap });
+    let mut chunker = Chunker::new(text, tokenizer, options)?;
+    while chunker.read()? {}
+    Ok(chunker.finish())
+}
+
+/// [`chunk`] in steps, for who has other things to do meanwhile.
+pub struct Chunker<'a> {
+    text: &'a str,
+    tokenizer: &'a Tokenizer,
+    options: ChunkOptions,
+    part_bytes: usize,
+    /// Bytes that are tokenized.
+    read: usize,
+    /// Where the tokens of them are.
+    places: Vec<(usize, usize)>,
+}
+
+impl<'a> Chunker<'a> {
+    /// Nothing is read yet.
+    ///
+    /// # Errors
+    /// As [`chunk`], for options that make no sense.
+    pub fn new(text: &'a str, tokenizer: &'a Tokenizer, options: ChunkOptions) -> Result<Self, TextError> {
+        let ChunkOptions { tokens, overlap, .. } = options;
+        if overlap >= tokens {
+            return Err(TextError::ChunkOptions { tokens, overlap });
+        }
+        for (limit, value) in [("characters", options.characters), ("sentences", options.sentences)] {
+            if value == Some(0) {
+                return Err(TextError::ChunkLimit { limit });
+            }
+        }
+        Ok(Self { text, tokenizer, options, part_bytes: PART_BYTES, read: 0, places: Vec::new() })
     }
-    for (limit, value) in [("characters", options.characters), ("sentences", options.sentences)] {
-        if value == Some(0) {
-            return Err(TextError::ChunkLimit { limit });
+
+    /// Tokenizes some 32 kB more; whether there is more to read. A text without spaces is read at once.
+    ///
+    /// # Errors
+    /// [`TextError::Encode`].
+    pub fn read(&mut self) -> Result<bool, TextError> {
+        let (from, end) = (self.read, part_end(self.text, self.read, self.part_bytes));
+        let encoding = self.tokenizer.encode(&self.text[from..end], None)?;
+        let places = encoding.offsets.iter().zip(&encoding.special).filter(|(_, special)| !**special);
+        self.places.extend(places.map(|((start, end), _)| (start + from, end + from)));
+        self.read = end;
+        Ok(end < self.text.len())
+    }
+
+    /// The passages of what was read.
+    pub fn finish(self) -> Vec<Chunk> {
+        let Self { text, places, options, .. } = self;
+        let (text, ChunkOptions { tokens, overlap, .. }) = (&text[..self.read], options);
+        let breaks = Breaks::new(text, &places, options.markdown);
+        // Behind the last token that a passage from `first` may have.
+        let reach = |first: usize| {
+            let characters = options.characters.map(|most| within_characters(text, &places, first, most));
+            let sentences = options.sentences.map(|most| breaks.within_sentences(first, most));
+            let limits = [Some(first + tokens), characters, sentences];
+            limits.into_iter().flatten().min().unwrap_or(first).min(places.len())
+        };
+        let mut chunks = Vec::new();
+        let mut first = 0;
+        loop {
+            let full = reach(first);
+            let end = if full == places.len() { full } else { breaks.last_within(first, full, overlap) };
+            // Text between tokens (what the tokenizer drops) belongs to the passage before it.
+            let start_byte = if first == 0 { 0 } else { places[first].0 };
+            let end_byte = places.get(end).map_or(text.len(), |next| next.0);
+            chunks.extend(trimmed(text, start_byte, end_byte));
+            if end >= places.len() {
+                return chunks;
+            }
+            first = breaks.first_within(end.saturating_sub(overlap).max(first + 1), end);
+            while reach(first) <= end {
+                first = breaks.first_within(first + 1, end);
+            }
         }
     }
-    let encoding = tokenizer.encode(text, None)?;
-    let places = encoding.offsets.iter().zip(&encoding.special).filter(|(_, special)| !**special);
-    let places: Vec<(usize, usize)> = places.map(|(place, _)| *place).collect();
-    let breaks = Breaks::new(text, &places, options.markdown);
-    // Behind the last token that a passage from `first` may have.
-    let reach = |first: usize| {
-        let characters = options.characters.map(|most| within_characters(text, &places, first, most));
-        let sentences = options.sentences.map(|most| breaks.within_sentences(first, most));
-        let limits = [Some(first + tokens), characters, sentences];
-        limits.into_iter().flatten().min().unwrap_or(first).min(places.len())
-    };
-    let mut chunks = Vec::new();
-    let mut first = 0;
-    loop {
-        let full = reach(first);
-        let end = if full == places.len() { full } else { breaks.last_within(first, full, overlap) };
-        // Text between tokens (what the tokenizer drops) belongs to the passage before it.
-        let start_byte = if first == 0 { 0 } else { places[first].0 };
-        let end_byte = places.get(end).map_or(text.len(), |next| next.0);
-        chunks.extend(trimmed(text, start_byte, end_byte));
-        if end >= places.len() {
-            return Ok(chunks);
-        }
-        first = breaks.first_within(end.saturating_sub(overlap).max(first + 1), end);
-        while reach(first) <= end {
-            first = breaks.first_within(first + 1, end);
-        }
+}
+
+/// Where a part of `text` from `from` ends that is tokenized by itself: before a space between two words of ASCII, where
+/// tokenizers of every kind begin a token whatever came before. The last part has up to twice as many bytes.
+fn part_end(text: &str, from: usize, bytes: usize) -> usize {
+    let least = from + bytes;
+    if text.len() <= least + bytes {
+        return text.len();
     }
+    let mut windows = text.as_bytes()[least..].windows(3);
+    let between = |of: &[u8]| of[0].is_ascii_alphanumeric() && of[1] == b' ' && of[2].is_ascii_alphanumeric();
+    windows.position(between).map_or(text.len(), |at| least + at + 1)
 }
 
 /// Behind the last token that a passage from `first` of so many characters holds; behind `first` at least.
@@ -306,6 +362,32 @@ pub(crate) mod tests {
                 assert!(text[reached..].trim().is_empty(), "lost the end of {text:?}");
             }
         }
+    }
+
+    #[test]
+    fn a_text_that_is_read_in_parts_has_the_same_passages() {
+        let tokenizer = Tokenizer::from_json(&tokenizer_json()).unwrap();
+        let sentence = "One two, three.  Four\n\nfive 日本 éé one two 🐝 three\tfour; two five one. ";
+        let text = sentence.repeat(30);
+        let options = limits(9, 3);
+        let whole = chunk(&text, &tokenizer, options).unwrap();
+        assert!(text.len() < PART_BYTES && whole.len() > 60);
+        for part_bytes in [1, 7, 50, 333] {
+            let mut chunker = Chunker::new(&text, &tokenizer, options).unwrap();
+            chunker.part_bytes = part_bytes;
+            let mut reads = 1;
+            while chunker.read().unwrap() {
+                reads += 1;
+            }
+            assert!(
+                reads > 30 * sentence.len() / (2 * part_bytes + sentence.len()),
+                "{reads} of {part_bytes}"
+            );
+            assert_eq!(chunker.finish(), whole, "parts of {part_bytes}");
+        }
+        let endless = "日".repeat(500);
+        assert_eq!(part_end(&endless, 0, 10), endless.len());
+        assert_eq!(part_end("", 0, 10), 0);
     }
 
     #[test]

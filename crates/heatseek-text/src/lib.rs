@@ -10,7 +10,7 @@ mod offsets;
 mod randomness;
 mod tokenizer;
 
-pub use chunk::{Chunk, ChunkOptions, chunk};
+pub use chunk::{Chunk, ChunkOptions, Chunker, chunk};
 pub use error::TextError;
 pub use needs::needs_patterns;
 pub use offsets::utf16_offsets;

@@ -8,7 +8,7 @@ use wasm_bindgen::prelude::*;
 
 #[wasm_bindgen]
 extern "C" {
-    /// `{ report(stage, loaded, total), checkpoint(): Promise<boolean>, mark(moment), timing }`: `Control` of
+    /// `{ report(stage, loaded, total), checkpoint(): Promise<boolean>, due(): boolean, mark(moment), timing }`: `Control` of
     /// pkg/src/control.ts.
     pub type JsControl;
 
@@ -17,6 +17,9 @@ extern "C" {
 
     #[wasm_bindgen(method, catch)]
     async fn checkpoint(this: &JsControl) -> Result<JsValue, JsValue>;
+
+    #[wasm_bindgen(method)]
+    fn due(this: &JsControl) -> bool;
 
     #[wasm_bindgen(method, catch)]
     fn mark(this: &JsControl, moment: JsValue) -> Result<(), JsValue>;
@@ -39,6 +42,10 @@ impl Control for JsControl {
                 _ => Err(Cancelled),
             }
         })
+    }
+
+    fn is_due(&self) -> bool {
+        self.due()
     }
 
     fn mark(&self, mark: Mark) {

@@ -1,5 +1,6 @@
 //! Indexes.
 
+use std::cell::RefCell;
 use std::rc::Rc;
 
 use heatseek::{
@@ -21,9 +22,16 @@ use crate::pooling;
 #[wasm_bindgen]
 pub struct Index {
     pub(crate) model: Rc<heatseek::Model>,
-    pub(crate) index: heatseek::Index,
+    // Others have their turn in an `add` or a `search`: what these hold meanwhile is no borrow of it.
+    pub(crate) index: RefCell<heatseek::Index>,
     /// Where it is stored, if it is.
-    pub(crate) kept: Option<Kept>,
+    pub(crate) kept: RefCell<Option<Kept>>,
+}
+
+impl Index {
+    pub(crate) fn of(model: &Rc<heatseek::Model>, index: heatseek::Index, kept: Option<Kept>) -> Self {
+        Self { model: Rc::clone(model), index: RefCell::new(index), kept: RefCell::new(kept) }
+    }
 }
 
 /// `IndexedText` of pkg/src/protocol.ts.
@@ -114,7 +122,7 @@ impl Index {
     #[wasm_bindgen(constructor)]
     pub fn new(model: &Model, settings: JsValue) -> Result<Self, JsValue> {
         let index = heatseek::Index::new(&model.model, options(model, settings)?).map_err(Thrown::from)?;
-        Ok(Self { model: Rc::clone(&model.model), index, kept: None })
+        Ok(Self::of(&model.model, index, None))
     }
 
     /// Begins to open the index whose stored files are `names`; with none of them it is a new one, to be stored.
@@ -124,30 +132,30 @@ impl Index {
 
     /// What [`exported`](Self::exported) gave, as an index that is not stored.
     pub fn imported(model: &Model, settings: JsValue, archive: &[u8]) -> Result<Self, JsValue> {
-        let mut index = Self::new(model, settings)?;
+        let index = Self::new(model, settings)?;
         index.import(archive)?;
         Ok(index)
     }
 
     /// Adds what [`exported`](Self::exported) gave; gives the number of documents.
-    pub fn import(&mut self, archive: &[u8]) -> Result<usize, JsValue> {
-        Ok(self.index.import(&self.model, archive).map_err(Thrown::from)?)
+    pub fn import(&self, archive: &[u8]) -> Result<usize, JsValue> {
+        Ok(self.index.borrow_mut().import(&self.model, archive).map_err(Thrown::from)?)
     }
 
     /// All of it as one file.
     pub fn exported(&self) -> Result<Vec<u8>, JsValue> {
-        Ok(self.index.export(&self.model).map_err(Thrown::from)?)
+        Ok(self.index.borrow().export(&self.model).map_err(Thrown::from)?)
     }
 
     /// That another pooling was asked for than the model's own.
     pub fn warning(&self) -> Result<Option<String>, JsValue> {
-        Ok(self.index.warning(&self.model).map_err(Thrown::from)?)
+        Ok(self.index.borrow().warning(&self.model).map_err(Thrown::from)?)
     }
 
     /// Adds `documents`, or replaces those whose id is known; `chunk` is `ChunkSettings` or undefined for whole ones. Gives the
     /// number of chunks added.
     pub async fn add(
-        &mut self,
+        &self,
         documents: JsValue,
         chunk: JsValue,
         control: JsControl,
@@ -159,7 +167,8 @@ impl Index {
             metadata.map(|metadata| Document { id, text, metadata }).map_err(unreadable)
         };
         let documents = documents.into_iter().map(document).collect::<Result<_, _>>()?;
-        Ok(self.index.add(&self.model, documents, chunk, &control).await.map_err(Thrown::from)?)
+        let added = heatseek::Index::add_shared(&self.index, &self.model, documents, chunk, &control).await;
+        Ok(added.map_err(Thrown::from)?)
     }
 
     /// The best chunks, best first: `RawHit[]` of pkg/src/protocol.ts; `settings` are its `SearchSettings`, `rerank` the
@@ -189,7 +198,7 @@ impl Index {
             diversity: settings.diversity,
             oversampling: settings.oversampling.unwrap_or(defaults.oversampling),
         };
-        let hits = self.index.search(&self.model, &query, &options, &control).await;
+        let hits = heatseek::Index::search_shared(&self.index, &self.model, &query, &options, &control).await;
         let hits = hits.map_err(Thrown::from)?;
         let hits: Vec<_> = hits
             .iter()
@@ -211,7 +220,7 @@ impl Index {
     ) -> Result<JsValue, JsValue> {
         let condition = filter(condition)?;
         let fields: Vec<&str> = fields.iter().map(String::as_str).collect();
-        let facets = self.index.facets(&fields, condition.as_ref(), most).into_iter().map(|facet| {
+        let facets = self.index.borrow().facets(&fields, condition.as_ref(), most).into_iter().map(|facet| {
             let values = facet.counts.into_iter();
             let values = values.map(|(value, count)| RawCount { value: value.to_string(), count }).collect();
             RawFacet { field: facet.field, values }
@@ -221,7 +230,8 @@ impl Index {
 
     /// All documents, in the order they were added: `IndexedText[]` of pkg/src/protocol.ts.
     pub fn documents(&self) -> Result<JsValue, JsValue> {
-        let documents = self.index.iter().map(|Document { id, text, metadata }| TextOut {
+        let index = self.index.borrow();
+        let documents = index.iter().map(|Document { id, text, metadata }| TextOut {
             id,
             text,
             metadata: (!metadata.is_null()).then(|| metadata.to_string()),
@@ -230,8 +240,9 @@ impl Index {
     }
 
     /// Removes documents by id; gives how many there were.
-    pub fn remove(&mut self, ids: Vec<String>) -> usize {
-        ids.iter().filter(|id| self.index.remove(id)).count()
+    pub fn remove(&self, ids: Vec<String>) -> usize {
+        let mut index = self.index.borrow_mut();
+        ids.iter().filter(|id| index.remove(id)).count()
     }
 }
 

@@ -66,7 +66,7 @@ impl IndexOpening {
         let damaged = opened.skipped.into_iter().filter(|skipped| skipped.generation.is_some());
         let skipped = damaged.map(|skipped| skipped.reason).collect();
         let kept = Kept { store: opened.store, tidy: Some(opened.tidy), under_way: None, skipped };
-        Ok(Index { model, index, kept: Some(kept) })
+        Ok(Index::of(&model, index, Some(kept)))
     }
 }
 
@@ -74,14 +74,15 @@ impl IndexOpening {
 impl Index {
     /// Why newer states of the stored index could not be used: its files were damaged.
     pub fn skipped(&self) -> Vec<String> {
-        self.kept.as_ref().map(|kept| kept.skipped.clone()).unwrap_or_default()
+        self.kept.borrow().as_ref().map(|kept| kept.skipped.clone()).unwrap_or_default()
     }
 
     /// What is to be written for what has changed since the last commit, `IndexCommit` of pkg/src/protocol.ts; undefined
     /// if nothing has. Say then what came of it, by `finish` or `abandon`, before the next. The first after opening is
     /// what a dead writer left.
-    pub fn commit(&mut self) -> Result<JsValue, JsValue> {
-        let Some(kept) = &mut self.kept else { return Ok(JsValue::UNDEFINED) };
+    pub fn commit(&self) -> Result<JsValue, JsValue> {
+        let mut kept = self.kept.borrow_mut();
+        let Some(kept) = &mut *kept else { return Ok(JsValue::UNDEFINED) };
         kept.check_idle()?;
         if let Some(tidy) = kept.tidy.take() {
             if !tidy.files.is_empty() || tidy.manifest.is_some() || !tidy.remove.is_empty() {
@@ -89,45 +90,52 @@ impl Index {
             }
             kept.store.finish(tidy).map_err(Thrown::from)?;
         }
-        let Some(batch) = self.index.batch() else { return Ok(JsValue::UNDEFINED) };
+        let mut index = self.index.borrow_mut();
+        let Some(batch) = index.batch() else { return Ok(JsValue::UNDEFINED) };
         match kept.store.commit(&batch) {
             Ok(commit) => kept.begin(commit, true),
             Err(error) => {
-                self.index.settle(false);
+                index.settle(false);
                 Err(Thrown::from(error).into())
             }
         }
     }
 
     /// The last commit was carried out.
-    pub fn finish(&mut self) -> Result<(), JsValue> {
-        let Some((kept, UnderWay { commit, is_batch })) = self.under_way() else { return Ok(()) };
+    pub fn finish(&self) -> Result<(), JsValue> {
+        let mut kept = self.kept.borrow_mut();
+        let Some(kept) = &mut *kept else { return Ok(()) };
+        let Some(UnderWay { commit, is_batch }) = kept.under_way.take() else { return Ok(()) };
         kept.store.finish(commit).map_err(Thrown::from)?;
         if is_batch {
-            self.index.settle(true);
+            self.index.borrow_mut().settle(true);
         }
         Ok(())
     }
 
     /// The last commit could not be carried out: gives names of files to remove. What was in it is in the next.
-    pub fn abandon(&mut self) -> Vec<String> {
-        let Some((kept, UnderWay { commit, is_batch })) = self.under_way() else { return Vec::new() };
+    pub fn abandon(&self) -> Vec<String> {
+        let mut kept = self.kept.borrow_mut();
+        let Some(kept) = &mut *kept else { return Vec::new() };
+        let Some(UnderWay { commit, is_batch }) = kept.under_way.take() else { return Vec::new() };
         let names = kept.store.abandon(commit);
         if is_batch {
-            self.index.settle(false);
+            self.index.borrow_mut().settle(false);
         }
         names
     }
 
     /// Names of files that are worth being written anew as fewer; undefined if none are.
     pub fn compaction(&self) -> Option<Vec<String>> {
-        let kept = self.kept.as_ref().filter(|kept| kept.tidy.is_none() && kept.under_way.is_none())?;
+        let kept = self.kept.borrow();
+        let kept = kept.as_ref().filter(|kept| kept.tidy.is_none() && kept.under_way.is_none())?;
         Some(kept.store.due(&CompactionPolicy::default())?.wanted())
     }
 
     /// What is to be written in their place, as [`commit`](Self::commit) says it: `files` are their bytes, in that order.
-    pub fn compact(&mut self, files: Vec<Uint8Array>) -> Result<JsValue, JsValue> {
-        let Some(kept) = &mut self.kept else { return Ok(JsValue::UNDEFINED) };
+    pub fn compact(&self, files: Vec<Uint8Array>) -> Result<JsValue, JsValue> {
+        let mut kept = self.kept.borrow_mut();
+        let Some(kept) = &mut *kept else { return Ok(JsValue::UNDEFINED) };
         kept.check_idle()?;
         let Some(mut due) = kept.store.due(&CompactionPolicy::default()) else {
             return Ok(JsValue::UNDEFINED);
@@ -137,12 +145,6 @@ impl Index {
         }
         let commit = kept.store.compact(due).map_err(Thrown::from)?;
         kept.begin(commit, false)
-    }
-
-    fn under_way(&mut self) -> Option<(&mut Kept, UnderWay)> {
-        let kept = self.kept.as_mut()?;
-        let under_way = kept.under_way.take()?;
-        Some((kept, under_way))
     }
 }
 

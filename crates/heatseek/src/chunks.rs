@@ -2,7 +2,7 @@
 
 use heatseek_ops::Batch;
 use heatseek_pool::{Layers as WantedLayers, States};
-use heatseek_text::{Chunk, Encoding};
+use heatseek_text::{Chunk, Chunker, Encoding};
 
 use crate::embed::Ready;
 use crate::way::Input;
@@ -46,7 +46,7 @@ impl Model {
         options: &EmbedOptions,
         control: &dyn Control,
     ) -> Result<ChunkEmbeddings, Error> {
-        let places = heatseek_text::chunk(text, &self.tokenizer, self.fitting(chunk)?)?;
+        let places = self.passages(text, self.fitting(chunk)?, control).await?;
         let part = |Chunk { start, end }: Chunk| &text[start..end];
         let embeddings = match late {
             true => self.embed_late(text, &places, options, control).await?,
@@ -58,6 +58,20 @@ impl Model {
         let shown =
             |&place: &Chunk| HitChunk { text: part(place).into(), start: place.start, end: place.end };
         Ok(ChunkEmbeddings { embeddings, chunks: places.iter().map(shown).collect() })
+    }
+
+    /// The passages of a text. A long one is tokenized in parts.
+    pub(crate) async fn passages(
+        &self,
+        text: &str,
+        options: ChunkOptions,
+        control: &dyn Control,
+    ) -> Result<Vec<Chunk>, Error> {
+        let mut chunker = Chunker::new(text, &self.tokenizer, options)?;
+        while chunker.read()? {
+            control.checkpoint().await?;
+        }
+        Ok(chunker.finish())
     }
 
     /// Fails unless the pooling of `options` can pool a part of a text; gives it with the rest made ready.

@@ -1,6 +1,6 @@
 //! Progress and cancellation, the same for everything that takes long.
 
-use heatseek_ops::LocalFuture;
+use heatseek_ops::{ExecutorError, LocalFuture, RunControl};
 use serde::Serialize;
 
 /// What is going on.
@@ -65,12 +65,40 @@ pub trait Control {
     /// its turn.
     fn checkpoint(&self) -> LocalFuture<'_, Result<(), Cancelled>>;
 
+    /// Whether a checkpoint is due in the midst of a unit of work, as where events have waited for long: the CPU kernels ask
+    /// before each step of a batch, and then await one. It must cost next to nothing.
+    fn is_due(&self) -> bool {
+        false
+    }
+
     /// Told of a moment; of [`Mark::Computed`] only where [`wants_marks`](Self::wants_marks).
     fn mark(&self, _: Mark) {}
 
     /// Whether moments are wanted. A GPU is then waited for twice, when it has computed and when its results are here.
     fn wants_marks(&self) -> bool {
         false
+    }
+}
+
+/// A caller's control over one run of a plan.
+pub(crate) struct OfRun<'a>(pub(crate) &'a dyn Control);
+
+impl RunControl for OfRun<'_> {
+    fn wants_computed(&self) -> bool {
+        self.0.wants_marks()
+    }
+
+    fn computed(&self) {
+        if self.0.wants_marks() {
+            self.0.mark(Mark::Computed);
+        }
+    }
+
+    fn pause(&self) -> Option<LocalFuture<'_, Result<(), ExecutorError>>> {
+        if !self.0.is_due() {
+            return None;
+        }
+        Some(Box::pin(async { self.0.checkpoint().await.map_err(|Cancelled| ExecutorError::Stopped) }))
     }
 }
 

@@ -8,6 +8,7 @@ use heatseek_ops::{Batch, ExecutorError, OutputId};
 use heatseek_pool::Pooler;
 
 use crate::appended::{VectorOutput, Wanted};
+use crate::control::OfRun;
 use crate::device::{self, Active, Encoder};
 use crate::{Control, DeviceReport, Error, LoadOptions, Mark, Tuner};
 
@@ -120,12 +121,7 @@ impl<E: Encoder> Runner<E> {
             let active = self.active_for(outputs, control).await?;
             let ids: Vec<OutputId> =
                 outputs.iter().map(|name| active.program.output_named(name)).collect::<Result<_, _>>()?;
-            let computed = || control.mark(Mark::Computed);
-            let outcome = match control.wants_marks() {
-                true => active.plan.run_watched(batch, &ids, &computed).await,
-                false => active.plan.run(batch, &ids).await,
-            };
-            match outcome {
+            match active.plan.run_with(batch, &ids, &OfRun(control)).await {
                 Ok(values) => {
                     control.mark(Mark::ReadBack);
                     return Ok(values);
@@ -135,6 +131,7 @@ impl<E: Encoder> Runner<E> {
                     drop(active);
                     self.recover(why, control).await?;
                 }
+                Err(ExecutorError::Stopped) => return Err(Error::Aborted),
                 Err(error) => return Err(error.into()),
             }
         }

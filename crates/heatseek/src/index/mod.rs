@@ -1,12 +1,13 @@
 //! Documents found by meaning.
 
+mod adding;
 mod fingerprint;
 mod search;
 mod stored;
 mod vectors;
 
-use std::cell::OnceCell;
-use std::collections::{HashMap, HashSet};
+use std::cell::{OnceCell, RefCell};
+use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::ops::Range;
 use std::rc::Rc;
@@ -18,15 +19,13 @@ use heatseek_text::{Chunk, ChunkOptions};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use self::adding::{Adding, Ready};
 use self::stored::Changes;
 use self::vectors::ChunkVectors;
-use crate::{Control, EmbedOptions, Error, Mark, Model, Progress, Stage};
+use crate::{Control, EmbedOptions, Error, Model};
 
 pub(crate) use fingerprint::fingerprint;
 pub use search::{Hybrid, IndexSearch};
-
-/// Passages embedded between two looks at the caller's wishes.
-const BLOCK: usize = 64;
 
 /// Something to find.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -130,34 +129,6 @@ enum Made {
     Stored(SegmentVectors),
 }
 
-/// Documents that are embedded and not in the index yet.
-#[derive(Default)]
-struct Ready {
-    documents: Vec<(Document, Vec<Chunk>, Vec<Made>)>,
-    /// By the hash of its text, the document and place of a passage.
-    twins: HashMap<u64, (usize, usize)>,
-}
-
-impl Ready {
-    fn push(&mut self, document: Document, chunks: Vec<Chunk>, vectors: Vec<Made>, late: bool) {
-        if !late {
-            let places = chunks.iter().enumerate().map(|(place, chunk)| {
-                (hash(&document.text[chunk.start..chunk.end]), (self.documents.len(), place))
-            });
-            self.twins.extend(places);
-        }
-        self.documents.push((document, chunks, vectors));
-    }
-
-    /// The vectors of a passage of this text, if one is there.
-    fn twin(&self, text: &str) -> Option<Made> {
-        let &(document, place) = self.twins.get(&hash(text))?;
-        let (document, chunks, vectors) = &self.documents[document];
-        let chunk = chunks[place];
-        (document.text[chunk.start..chunk.end] == *text).then(|| vectors[place].clone())
-    }
-}
-
 impl Index {
     /// An empty index for the vectors of `model`.
     ///
@@ -233,54 +204,28 @@ impl Index {
         chunk: Option<ChunkOptions>,
         control: &dyn Control,
     ) -> Result<usize, Error> {
-        let chunk = chunk.map(|c| model.fitting(c)).transpose()?;
-        let mut pending = Vec::new();
-        for document in documents {
-            let chunks = match chunk {
-                Some(options) => heatseek_text::chunk(&document.text, &model.tokenizer, options)?,
-                None => vec![Chunk { start: 0, end: document.text.len() }],
-            };
-            pending.push((document, chunks));
-        }
-        let total = pending.iter().map(|(_, chunks)| chunks.len()).sum();
-        let progress = |loaded| Progress { stage: Stage::Index, loaded, total };
-        control.progress(progress(0));
-        let embed = self.options.embed();
-        let mut added = 0;
-        let mut ready = Ready::default();
-        let mut pending = pending.into_iter().peekable();
-        while pending.peek().is_some() {
-            let mut block = Vec::new();
-            let mut count = 0;
-            // Passages that are read in their text are embedded document by document.
-            let late = self.options.late;
-            while let Some(next) =
-                pending.next_if(|(_, chunks)| block.is_empty() || !late && count + chunks.len() <= BLOCK)
-            {
-                count += next.1.len();
-                block.push(next);
-            }
-            let inner = Offset { control, added, total };
-            let vectors = match (&block[..], late && chunk.is_some()) {
-                ([(document, chunks)], true) => {
-                    let embeddings = model.embed_late(&document.text, chunks, &embed, &inner).await?;
-                    embeddings.each().map(|vectors| Made::Fresh(vectors.to_vec())).collect()
-                }
-                _ => self.embed_once(model, &block, &ready, &embed, &inner).await?,
-            };
-            let mut vectors = vectors.into_iter();
-            for (document, chunks) in block {
-                let of = vectors.by_ref().take(chunks.len()).collect();
-                ready.push(document, chunks, of, late);
-            }
-            added += count;
-            control.progress(progress(added));
-        }
-        control.checkpoint().await?;
-        for (document, chunks, vectors) in ready.documents {
-            self.insert(document, &chunks, vectors)?;
-        }
-        Ok(added)
+        let options = self.options.clone();
+        let known = |text: &str| self.stored_twin(text);
+        let ready = Adding { model, options: &options, known: &known, control }.embed(documents, chunk).await?;
+        self.insert_all(ready)
+    }
+
+    /// [`Index::add`] to an index that others read and change meanwhile: it is borrowed for moments only, and is as it was
+    /// until all documents are embedded.
+    ///
+    /// # Errors
+    /// As [`Index::add`].
+    pub async fn add_shared(
+        index: &RefCell<Self>,
+        model: &Model,
+        documents: Vec<Document>,
+        chunk: Option<ChunkOptions>,
+        control: &dyn Control,
+    ) -> Result<usize, Error> {
+        let options = index.borrow().options.clone();
+        let known = |text: &str| index.borrow().stored_twin(text);
+        let ready = Adding { model, options: &options, known: &known, control }.embed(documents, chunk).await?;
+        index.borrow_mut().insert_all(ready)
     }
 
     /// Removes a document; `false` if there is none of this id.
@@ -306,29 +251,9 @@ impl Index {
         Some((self.documents[document].as_ref()?, chunk))
     }
 
-    /// The vectors of all passages of `block`, each text of them embedded once, and none that the index has or is `ready`.
-    async fn embed_once(
-        &self,
-        model: &Model,
-        block: &[(Document, Vec<Chunk>)],
-        ready: &Ready,
-        embed: &EmbedOptions,
-        control: &dyn Control,
-    ) -> Result<Vec<Made>, Error> {
-        let all = block.iter().flat_map(|(d, chunks)| chunks.iter().map(|c| &d.text[c.start..c.end]));
-        let mut known: HashMap<&str, Made> = HashMap::new();
-        let mut new: Vec<&str> = Vec::new();
-        let mut seen = HashSet::new();
-        for text in all.clone().filter(|text| seen.insert(*text)) {
-            let stored = self.twin(text).map(|id| Made::Stored(self.vectors.stored(&[id]).0));
-            match stored.or_else(|| ready.twin(text)) {
-                Some(made) => drop(known.insert(text, made)),
-                None => new.push(text),
-            }
-        }
-        let embeddings = model.embed(&new, embed, control).await?;
-        known.extend(new.into_iter().zip(embeddings.each().map(|vectors| Made::Fresh(vectors.to_vec()))));
-        Ok(all.filter_map(|text| known.get(text).cloned()).collect())
+    /// The vectors of a passage of this text, if one is there.
+    fn stored_twin(&self, text: &str) -> Option<Made> {
+        self.twin(text).map(|id| Made::Stored(self.vectors.stored(&[id]).0))
     }
 
     /// A passage of this text, if one is there.
@@ -336,6 +261,15 @@ impl Index {
         let id = *self.twins.get(&hash(text))?;
         let (entry, chunk) = self.chunk(id)?;
         (entry.document.text[chunk.start..chunk.end] == *text).then_some(id)
+    }
+
+    fn insert_all(&mut self, ready: Ready) -> Result<usize, Error> {
+        let mut added = 0;
+        for (document, chunks, vectors) in ready.documents {
+            added += chunks.len();
+            self.insert(document, &chunks, vectors)?;
+        }
+        Ok(added)
     }
 
     fn insert(&mut self, document: Document, chunks: &[Chunk], vectors: Vec<Made>) -> Result<(), Error> {
@@ -385,33 +319,4 @@ fn hash(text: &str) -> u64 {
     let mut hasher = DefaultHasher::new();
     text.hash(&mut hasher);
     hasher.finish()
-}
-
-/// Progress of one block as part of the whole.
-struct Offset<'a> {
-    control: &'a dyn Control,
-    added: usize,
-    total: usize,
-}
-
-impl Control for Offset<'_> {
-    fn progress(&self, progress: Progress) {
-        if progress.stage == Stage::Embed {
-            let loaded = self.added + progress.loaded;
-            self.control.progress(Progress { stage: Stage::Index, loaded, total: self.total });
-        } else {
-            self.control.progress(progress);
-        }
-    }
-
-    fn checkpoint(&self) -> crate::LocalFuture<'_, Result<(), crate::Cancelled>> {
-        self.control.checkpoint()
-    }
-    fn mark(&self, mark: Mark) {
-        self.control.mark(mark);
-    }
-
-    fn wants_marks(&self) -> bool {
-        self.control.wants_marks()
-    }
 }

@@ -1,5 +1,6 @@
 //! From a question to passages.
 
+use std::cell::RefCell;
 use std::collections::HashMap;
 
 use heatseek_pool::Iem;
@@ -10,7 +11,7 @@ use heatseek_search::{
 
 use super::vectors::ChunkVectors;
 use super::{Entry, Hit, HitChunk, Index};
-use crate::{Control, Error, Model};
+use crate::{Control, Embeddings, Error, Model};
 
 /// How many times as many passages as are wanted a second stage looks at.
 const CANDIDATES: usize = 4;
@@ -85,6 +86,31 @@ impl Index {
         control: &dyn Control,
     ) -> Result<Vec<Hit>, Error> {
         let embeddings = model.embed(&[query], &self.options.embed(), control).await?;
+        self.hits(query, &embeddings, options)
+    }
+
+    /// [`Index::search`] in an index that others change meanwhile: it is borrowed when the query has its vector.
+    ///
+    /// # Errors
+    /// As [`Index::search`].
+    pub async fn search_shared(
+        index: &RefCell<Self>,
+        model: &Model,
+        query: &str,
+        options: &IndexSearch<'_>,
+        control: &dyn Control,
+    ) -> Result<Vec<Hit>, Error> {
+        let embed = index.borrow().options.embed();
+        let embeddings = model.embed(&[query], &embed, control).await?;
+        index.borrow().hits(query, &embeddings, options)
+    }
+
+    fn hits(
+        &self,
+        query: &str,
+        embeddings: &Embeddings,
+        options: &IndexSearch<'_>,
+    ) -> Result<Vec<Hit>, Error> {
         let vector = match &self.vectors {
             ChunkVectors::One(_) => embeddings.row(0),
             ChunkVectors::Several(_) => &embeddings.data,
