@@ -125,6 +125,14 @@ test('every kind of file is found, nothing in it is run, and all of it outlives 
   expect(errors.splice(0, errors.length).filter((line) => !isRefusal(line))).toEqual([]);
 });
 
+test('what is given before the model is there comes in once', async () => {
+  const page = await visit('search', { loaded: false });
+  await id(page, 'use-sample').click();
+  await settled(page, 1);
+  expect(await id(page, 'error').allTextContents()).toEqual([]);
+  expect(await id(page, 'corpus-count').textContent()).toContain('246');
+});
+
 test('words beside meaning, filters, keys, and an address that says it all', async () => {
   const page = await visit('search');
   const file = (name, text) => ({ name, mimeType: 'text/plain', buffer: Buffer.from(text) });

@@ -77,14 +77,14 @@ export async function numbers(text) {
 
 export const id = (page, name) => page.getByTestId(name);
 
-/** Opens the page at `hash` and waits for the model. */
-export async function visit(hash, { device = 'cpu', ...options } = {}) {
+/** Opens the page at `hash` and waits for the model, unless it is not to be `loaded` yet. */
+export async function visit(hash, { device = 'cpu', loaded = true, ...options } = {}) {
   browser = await launch({ webgpu: device === 'gpu' });
   opened = await open(browser, { viewport: DESKTOP, ...options });
   const { page } = opened;
   page.setDefaultTimeout(120_000);
   await page.goto(`${server.origin}/?device=${device}#${hash}`);
-  await page.waitForSelector('footer[data-model=ready]', { timeout: 600_000 });
+  if (loaded) await page.waitForSelector('footer[data-model=ready]', { timeout: 600_000 });
   return page;
 }
 

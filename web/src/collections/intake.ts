@@ -293,7 +293,13 @@ export class Intake {
     return source?.size_bytes === size_bytes && source.modified === modified && source.documentIds.length >= source.parts;
   }
 
+  /** Whether a delivery is on its way already: opening a collection finds what was remembered a moment ago, too. */
+  #isComing(id: number | undefined): boolean {
+    return id !== undefined && [...this.#parcels].some((parcel) => parcel.id === id);
+  }
+
   #enqueueFiles(id: number | undefined, files: readonly Incoming[]): void {
+    if (this.#isComing(id)) return;
     const parcel: Parcel = { id, left: files.length };
     this.#enqueue(files.map((file) => {
       const stamp = stampOf(file);
@@ -304,7 +310,7 @@ export class Intake {
 
   #enqueueDocuments(id: number | undefined, file: string, documents: readonly NewDocument[]): void {
     const [first] = documents;
-    if (!first) return;
+    if (!first || this.#isComing(id)) return;
     const { size_bytes, modified } = first.metadata;
     this.#enqueue([{ parcel: { id, left: 1 }, stamp: { file, size_bytes, modified }, put: [], documents: () => Promise.resolve(documents) }]);
   }
