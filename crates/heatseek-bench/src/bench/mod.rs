@@ -75,7 +75,7 @@ pub fn run(args: &BenchArgs) -> Result<(), Failure> {
 
 /// Why there is no row: the code is that of the first cause.
 fn nothing(cause: Option<&Absent>) -> Failure {
-    let reason = cause.map_or("no device was asked for", |absent| &absent.reason);
+    let reason = cause.map_or("no device was asked for", |absent| &*absent.reason);
     let code = cause.and_then(|absent| absent.code).unwrap_or("invalid_input");
     Failure::Told { code, message: format!("nothing could be measured: {reason}") }
 }
