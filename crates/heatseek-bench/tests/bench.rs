@@ -57,6 +57,21 @@ fn texts_are_measured_checked_and_reported() {
 }
 
 #[test]
+fn sweeps_are_drawn_along_batch_and_length() {
+    let out = scratch("bench-sweeps");
+    let report = bench(&out, &["--synthetic", "tiny", "--cases", "1-2x16,1x32,1x16"]);
+    let cases: Vec<&str> =
+        report["rows"].as_array().unwrap().iter().map(|row| row["case"].as_str().unwrap()).collect();
+    assert_eq!(cases, ["1x16", "1x16", "2x16", "2x16", "1x32", "1x32"]);
+    for (name, what) in [("batch.svg", "texts of 16 tokens"), ("length.svg", "1 text at once")] {
+        let chart = fs::read_to_string(out.join(name)).unwrap();
+        // Above and below: two marks, and the legend's.
+        assert_eq!(chart.matches("<circle").count(), 5, "{name}");
+        assert!(chart.contains(what) && chart.contains("cpu f32") && chart.ends_with("</svg>\n"), "{chart}");
+    }
+}
+
+#[test]
 fn pictures_are_measured_too() {
     let report = bench(&scratch("bench-pictures"), &["--synthetic", "tiny-vision", "--cases", "2x56"]);
     // Pictures that the preprocessor would make larger have no measure end to end.
@@ -130,6 +145,14 @@ fn faults_are_told() {
     let unknown = heatseek(&["bench", "--synthetic", "mini"], b"");
     assert_fails(&unknown, 1, &["`mini`", "dinov2-small", "[invalid_input]"]);
     assert_fails(&heatseek(&["bench", "--cases", "32"], b""), 2, &["32x128"]);
+    // No GPU has it, so nothing is measured, and the only code is that of the reason.
+    let nothing =
+        heatseek(&["bench", "--quick", "--synthetic", "tiny", "--devices", "gpu", "--dtype", "bf16"], b"");
+    let told = String::from_utf8_lossy(&nothing.stderr).into_owned();
+    let last = told.lines().last().unwrap_or_default();
+    assert_eq!(nothing.status.code(), Some(1), "{told}");
+    assert!(last.contains("nothing could be measured") && last.contains("bf16"), "{told}");
+    assert_eq!((last.matches('[').count(), last.ends_with("[unsupported]")), (1, true), "{told}");
     assert_fails(&heatseek(&["bench", "--against", "tensorflow"], b""), 2, &["sentence-transformers"]);
     let long = ["bench", "--synthetic", "tiny", "--devices", "cpu", "--cases", "1x400"];
     assert_fails(&heatseek(&long, b""), 1, &["1x400", "160 tokens", "[invalid_input]"]);

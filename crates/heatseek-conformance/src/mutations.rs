@@ -207,6 +207,18 @@ pub const MUTATIONS: &[Mutation] = &[
         at_load: false,
     },
     Mutation {
+        name: "attention: the other half of a head left out",
+        kernels: "attention_f32_d128",
+        edits: &[(" + shares[key * 32u + asks + 64u]", "")],
+        at_load: false,
+    },
+    Mutation {
+        name: "pool: columns behind the first of an invocation left out",
+        kernels: "pool_f32",
+        edits: &[("let c_1 = lane + 256u;", "let c_1 = lane + 512u;")],
+        at_load: false,
+    },
+    Mutation {
         name: "pool: mean over padding",
         kernels: "pool_f32",
         edits: &[("default: { return 1.0 / rows; }", "default: { return 1.0 / f32(params.rows); }")],
@@ -260,13 +272,16 @@ pub const MUTATIONS: &[Mutation] = &[
     Mutation {
         name: "attention_pool: earlier chunks not faded",
         kernels: "attention_pool_f32",
-        edits: &[("var sum = sums[c / 64u] * fade;", "var sum = sums[c / 64u];")],
+        edits: &[("sum = y[out + c] * fade;", "sum = y[out + c];")],
         at_load: false,
     },
     Mutation {
         name: "attention_pool: residual of the first sequence",
         kernels: "attention_pool_f32_residual",
-        edits: &[("residual[sequence * value_width * own_queries + column]", "residual[column]")],
+        edits: &[(
+            "residual[sequence * value_width * own_queries + head * width + c]",
+            "residual[head * width + c]",
+        )],
         at_load: false,
     },
     Mutation {

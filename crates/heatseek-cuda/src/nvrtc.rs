@@ -62,7 +62,7 @@ impl Compiler for NvrtcCompiler {
     }
 
     fn compile(&self, kernel: &CudaKernel) -> Result<Vec<u8>, String> {
-        let compiled = self.nvrtc.compile(&kernel.source, &kernel.name, &self.architecture, &[]);
+        let compiled = self.nvrtc.compile_kernel(kernel, &self.architecture);
         compiled.map(|compiled| compiled.image).map_err(|error| error.to_string())
     }
 }

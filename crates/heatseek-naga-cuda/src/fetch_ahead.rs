@@ -1,8 +1,8 @@
 //! Which buffers a kernel reads ahead of products of matrices.
 //!
-//! Loads through the read-only cache (`const __restrict__`) are free of all order, and ptxas uses that to have fewer
+//! Loads through the read-only cache (`const READ_ONLY`, see device.cuh) are free of all order, and ptxas uses that to have fewer
 //! registers in use: it puts a load behind the products that were to hide how long it takes. An ordinary load stays in
-//! front of the barriers of a warp that `load_matrices` has. So what a loop of products reads is not `__restrict__`.
+//! front of the barriers of a warp that `load_matrices` has. So what a loop of products reads is not so.
 
 use std::collections::HashSet;
 

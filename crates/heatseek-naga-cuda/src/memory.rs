@@ -81,8 +81,9 @@ impl Writer<'_> {
         identifier(self.module.global_variables[handle].name.as_deref(), Kind::Global, handle.index())
     }
 
-    /// A variable as a parameter, and its length after it. Read-only memory is `const __restrict__`, which lets the
-    /// compiler load it through the read-only cache, but for what is to be loaded where it is written.
+    /// A variable as a parameter, and its length after it. Read-only memory is `const READ_ONLY`, which is
+    /// `__restrict__` and lets the compiler load it through the read-only cache, but for what is to be loaded where it is
+    /// written.
     pub(crate) fn global_parameters(
         &self,
         handle: Handle<GlobalVariable>,
@@ -104,7 +105,11 @@ impl Writer<'_> {
             TypeInner::Array { base, size: ArraySize::Dynamic, stride } => self.element_name(base, stride)?,
             _ => self.type_name(variable.ty)?,
         };
-        let restrict = if self.fetched_ahead.contains(&handle) { "" } else { "__restrict__ " };
+        let restrict = match qualifier {
+            _ if self.fetched_ahead.contains(&handle) => "",
+            "" => "__restrict__ ",
+            _ => "READ_ONLY ",
+        };
         let mut parameters = vec![format!("{qualifier}{ty}* {restrict}{name}")];
         if self.measured.contains(&handle) {
             parameters.push(format!("const u32 {name}_bytes"));

@@ -50,7 +50,7 @@ fn scale(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_inde
     for line in [
         "struct alignas(4) Params_t",
         "__shared__ __align__(16) Array<vec4<f32>, 64> tile_g3;",
-        "KERNEL(64) scale_kernel(const vec4<f32>* __restrict__ x_g0, vec4<f32>* __restrict__ y_g1, const Params_t",
+        "KERNEL(64) scale_kernel(const vec4<f32>* READ_ONLY x_g0, vec4<f32>* __restrict__ y_g1, const Params_t",
         "const u32 lane_a1 = threadIdx.x;",
         " = ((group_a0.x * 12u) + lane_a1);",
         "zero_shared<64>(tile_g3, threadIdx.x);",

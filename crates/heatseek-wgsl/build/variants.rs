@@ -146,7 +146,8 @@ pub fn all(target_arch: &str) -> Vec<Variant> {
     }
     for (dtype, half) in [("f32", 0), ("f16", 1)] {
         for head_dim in HEAD_DIMS {
-            let parameters = [("max_head_dim", head_dim), ("half", half)];
+            // Query and output of a head of 128 are 256 numbers, and a thread of CUDA has 255 registers.
+            let parameters = [("max_head_dim", head_dim), ("half", half), ("parts", head_dim.div_ceil(64))];
             let name = format!("attention_{dtype}_d{head_dim}");
             all.push(variant(name, "attention.wgsl", &parameters));
             let name = format!("attention_map_{dtype}_d{head_dim}");

@@ -2,8 +2,10 @@
 //!
 //! Shapes (row-major): qkv [rows, 3 * num_attention_heads * head_dim] f32; tiles [tiles, 4] u32: first
 //! query row, queries (1..=64), first key row, keys (>= 1); y [rows, num_attention_heads * head_dim] f32.
-//! Who owns what: one workgroup of 64 invocations one head of one tile; each invocation one query, its
-//! scores and its output in registers. Keys and values are staged 16 at a time and taken 4 at a time.
+//! Who owns what: one workgroup of {{ 64 * parts }} invocations one head of one tile; each invocation one query{{ " and a part of its head" if parts > 1 }}, its
+//! scores and its output in registers. Keys and values are staged {{ 16 // parts }} at a time and taken 4 at a time.
+//! A head that is too wide for the registers of one invocation is in parts, whose shares of the scores are added up in
+//! workgroup memory.
 //! Numerics: f32, qkv and y stored as f16 with half; online softmax with the running maximum subtracted (Milakov & Gimelshein, arXiv
 //! 1805.02867). Streaming over keys as in FlashAttention (arXiv 2205.14135).
 //! Limits: head_dim a multiple of 4, at most {{ max_head_dim }}.
@@ -17,6 +19,10 @@ enable f16;
 {% include "shared/half.wgsl" %}
 {% endif %}
 {% set vectors = max_head_dim // 4 %}
+{% set own = vectors // parts %}
+{% set chunk = 16 // parts %}
+{% set from = "part + " if parts > 1 else "" %}
+{% macro score(e) %}{% for v in range(own) %}{{ " + " if v }}dot(q_{{ v }}, keys[at + {{ e * vectors + v }}u]){% endfor %}{% endmacro %}
 
 override num_attention_heads: u32;
 override head_dim: u32; // elements
@@ -28,8 +34,11 @@ override causal: u32;   // 1: keys up to the query itself
 @group(0) @binding(2) var<storage, read_write> y: array<vec4<{{ "f16" if half else "f32" }}>>;
 @group(0) @binding(3) var<uniform> params: Params;
 
-var<workgroup> keys: array<vec4<f32>, {{ 16 * vectors }}>;   // [16][{{ vectors }}], {{ 256 * vectors }} bytes
-var<workgroup> values: array<vec4<f32>, {{ 16 * vectors }}>; // [16][{{ vectors }}], {{ 256 * vectors }} bytes
+var<workgroup> keys: array<vec4<f32>, {{ chunk * vectors }}>;   // [{{ chunk }}][{{ vectors }}], {{ 16 * chunk * vectors }} bytes
+var<workgroup> values: array<vec4<f32>, {{ chunk * vectors }}>; // [{{ chunk }}][{{ vectors }}], {{ 16 * chunk * vectors }} bytes
+{% if parts > 1 %}
+var<workgroup> shares: array<vec4<f32>, {{ chunk // 4 * parts * 64 }}>; // [{{ chunk // 4 }}][{{ parts }}][64], {{ 4 * chunk * parts * 64 }} bytes
+{% endif %}
 
 // Below any score, and far enough from the end of f32 that differences stay finite.
 const LOWEST = -1e30;
@@ -40,16 +49,22 @@ fn load(first: u32, i: u32) -> vec4<f32> {
     return {{ "vec4<f32>(" if half }}qkv[first + i]{{ ")" if half }};
 }
 
-@compute @workgroup_size(64)
+@compute @workgroup_size({{ 64 * parts }})
 fn attention(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
     let tile_index = folded(group.y, group.z);
     if (tile_index >= params.tiles) { return; }
     let tile = tiles[tile_index];
     let width = num_attention_heads * head_dim / 4u;
     let head = group.x * (head_dim / 4u);
-    let query = tile.x + min(lane, tile.y - 1u); // idle invocations repeat the last query
-{% for v in range(vectors) %}
-    let q_{{ v }} = load(query * 3u * width + head, {{ v }}u) * scale;
+{% if parts > 1 %}
+    let part = lane / 64u * {{ own }}u; // its first vector
+    let asks = lane % 64u;
+{% else %}
+    let asks = lane;
+{% endif %}
+    let query = tile.x + min(asks, tile.y - 1u); // idle invocations repeat the last query
+{% for v in range(own) %}
+    let q_{{ v }} = load(query * 3u * width + head, {{ from }}{{ v }}u) * scale;
     var o_{{ v }} = vec4<f32>();
 {% endfor %}
     // Keys that this query sees, at least one, and that any query of the tile does.
@@ -58,36 +73,45 @@ fn attention(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_
     var highest = LOWEST;
     var total = 0.0;
 
-    for (var key_0 = 0u; key_0 < key_end; key_0 += 16u) {
-        for (var i = lane; i < {{ 16 * vectors }}u; i += 64u) {
+    for (var key_0 = 0u; key_0 < key_end; key_0 += {{ chunk }}u) {
+        for (var i = lane; i < {{ chunk * vectors }}u; i += {{ 64 * parts }}u) {
             let row = tile.z + min(key_0 + i / {{ vectors }}u, tile.w - 1u);
             keys[i] = load((row * 3u + 1u) * width + head, i % {{ vectors }}u);
             values[i] = load((row * 3u + 2u) * width + head, i % {{ vectors }}u);
         }
         workgroupBarrier();
-        let staged = min(16u, key_end - key_0);
+        let staged = min({{ chunk }}u, key_end - key_0);
+{% if parts > 1 %}
         for (var key = 0u; key < staged; key += 4u) {
-            let at = key * {{ vectors }}u;
-{% for e in range(4) %}
-            let s_{{ e }} = {% for v in range(vectors) %}{{ " + " if v }}dot(q_{{ v }}, keys[at + {{ e * vectors + v }}u]){% endfor %};
-{% endfor %}
+            let at = {{ from }}key * {{ vectors }}u;
+            shares[key * {{ 16 * parts }}u + lane] = vec4<f32>({{ score(0) }}, {{ score(1) }}, {{ score(2) }}, {{ score(3) }});
+        }
+        workgroupBarrier();
+{% endif %}
+        for (var key = 0u; key < staged; key += 4u) {
+            let at = {{ from }}key * {{ vectors }}u;
+{% if parts > 1 %}
+            let scores = {% for p in range(parts) %}{{ " + " if p }}shares[key * {{ 16 * parts }}u + asks + {{ 64 * p }}u]{% endfor %};
+{% else %}
+            let scores = vec4<f32>({{ score(0) }}, {{ score(1) }}, {{ score(2) }}, {{ score(3) }});
+{% endif %}
             let in_range = key_0 + key + vec4<u32>(0u, 1u, 2u, 3u) < vec4<u32>(visible);
-            let s = select(vec4<f32>(LOWEST), vec4<f32>(s_0, s_1, s_2, s_3), in_range);
+            let s = select(vec4<f32>(LOWEST), scores, in_range);
             let now = max(highest, max(max(s.x, s.y), max(s.z, s.w)));
             let fade = exp(highest - now);
             let p = exp(s - now);
             highest = now;
             total = total * fade + p.x + p.y + p.z + p.w;
-{% for v in range(vectors) %}
+{% for v in range(own) %}
             o_{{ v }} = {% for e in range(4) %}fma(vec4<f32>(p[{{ e }}]), values[at + {{ e * vectors + v }}u], {% endfor %}o_{{ v }} * fade))));
 {% endfor %}
         }
         workgroupBarrier();
     }
 
-    if (lane >= tile.y) { return; }
+    if (asks >= tile.y) { return; }
     let out = query * width + head;
-{% for v in range(vectors) %}
-    if ({{ v }}u < head_dim / 4u) { y[out + {{ v }}u] = {{ "to_half(" if half }}o_{{ v }} / total{{ ")" if half }}; }
+{% for v in range(own) %}
+    if ({{ from }}{{ v }}u < head_dim / 4u) { y[out + {{ from }}{{ v }}u] = {{ "to_half(" if half }}o_{{ v }} / total{{ ")" if half }}; }
 {% endfor %}
 }

@@ -5,9 +5,9 @@
 //! [sequences, key_width] if own_queries; residual [value_width] or [sequences, value_width] likewise; sequences [sequences, 3] u32: first row, rows, rows to skip;
 //! y [sequences, value_width] f32; weights [tokens, num_heads] f32 (with weights), 0 of skipped rows.
 //! Who owns what: one workgroup of 64 invocations one head of one sequence, 64 rows at a time: each invocation the
-//! score of a row, then every 64th value of the head.
+//! score of a row, then every 64th value of the head, whose sum so far is kept in y: nobody else touches it, and there
+//! may be more of them than registers.
 //! Numerics: f32, online softmax with the maximum subtracted. For the weights every score is computed again.
-//! Limits: heads of at most 2048 values.
 
 {% include "shared/params.wgsl" %}
 {% include "shared/grid.wgsl" %}
@@ -55,9 +55,7 @@ fn attention_pool(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invoca
 
     var highest = -1e30;
     var total = 0.0;
-    // Private, though indexed, as in pool.wgsl.
-    var sums: array<f32, 32>;
-    for (var p = 0u; p < 32u; p++) { sums[p] = 0.0; }
+    let out = sequence * value_width + head * width;
     for (var chunk = first; chunk < end; chunk += 64u) {
         let rows = min(64u, end - chunk);
         var own = -1e30;
@@ -74,21 +72,21 @@ fn attention_pool(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invoca
         total *= fade;
         for (var i = 0u; i < rows; i++) { total += shares[i]; }
         for (var c = lane; c < width; c += 64u) {
-            var sum = sums[c / 64u] * fade;
+            var sum = 0.0;
+            if (chunk != first) { sum = y[out + c] * fade; }
             for (var i = 0u; i < rows; i++) {
                 sum += shares[i] * values[(chunk + i) * value_width + head * width + c];
             }
-            sums[c / 64u] = sum;
+            y[out + c] = sum;
         }
         workgroupBarrier(); // the next scores must not overwrite what is still being read
     }
     for (var c = lane; c < width; c += 64u) {
-        let column = head * width + c;
-        var v = sums[c / 64u] / total;
+        var v = y[out + c] / total;
 {% if residual %}
-        v += residual[sequence * value_width * own_queries + column];
+        v += residual[sequence * value_width * own_queries + head * width + c];
 {% endif %}
-        y[sequence * value_width + column] = select(0.0, v, first < end);
+        y[out + c] = select(0.0, v, first < end);
     }
 {% if weights %}
     for (var row = start + lane; row < end; row += 64u) {

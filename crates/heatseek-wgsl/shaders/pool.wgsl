@@ -3,12 +3,14 @@
 //! Shapes (row-major): x [tokens, width] f32; affine [2, width] f32: gamma, beta (with norm_in); parameters
 //! [width] f32: exponents or shares of the maximum (with learned); sequences [sequences, 3] u32: first row, rows,
 //! rows to skip; y [sequences, width] f32. No rows give zeros.
-//! Who owns what: one workgroup of 64 invocations a sequence, eight rows at a time. For the rows'
-//! moments, eight invocations share a row; for the pooling, each owns every 64th vector of 4 columns.
+//! Who owns what: one workgroup of 256 invocations a sequence, 32 rows at a time. For the rows'
+//! moments, eight invocations share a row; for the pooling, each owns two vectors of 4 columns, in registers.
 //! Numerics: f32 sums; variance of a row from sum and sum of squares, clamped at 0; that of a column after
 //! Welford; powers as logarithms with their maximum subtracted, so that none overflows; |v| bounded by 1e-12.
 //! Limits: width a multiple of 4, at most 2048.
 
+{% set lanes = 256 %}
+{% set held = 2 %}
 {% include "shared/params.wgsl" %}
 {% include "shared/grid.wgsl" %}
 {% include "shared/reduce.wgsl" %}
@@ -44,13 +46,19 @@ const MIXED = 10u;
 @group(0) @binding({{ next + 2 }}) var<uniform> params: Params;
 
 {% if norm_in %}
-var<workgroup> sums: array<vec2<f32>, 64>;    // sum and sum of squares, an eighth of a row each
-var<workgroup> moments: array<vec2<f32>, 8>;  // mean and rstd of eight rows
+var<workgroup> sums: array<vec2<f32>, {{ lanes }}>;   // sum and sum of squares, an eighth of a row each
+var<workgroup> moments: array<vec2<f32>, {{ lanes // 8 }}>; // mean and rstd of a row
 {% endif %}
 
 {% if two %}
 {% include "shared/pool_pairs.wgsl" %}
 {% else %}
+// A vector with one more value, of the row at place `place` of its sequence, the first being 1.
+fn gathered(v: vec4<f32>, value: vec4<f32>, place: f32) -> vec4<f32> {
+    if (pooling == MAX || pooling == MIN) { return max(v, select(value, -value, pooling == MIN)); }
+    return v + select(1.0, place, pooling == WEIGHTED_MEAN) * value;
+}
+
 // What the sum over rows from `first` up to `end`, places in their sequence, is multiplied with.
 fn final_scale(first: f32, end: f32) -> f32 {
     let rows = end - first;
@@ -64,7 +72,7 @@ fn final_scale(first: f32, end: f32) -> f32 {
 }
 {% endif %}
 
-@compute @workgroup_size(64)
+@compute @workgroup_size({{ lanes }})
 fn pool(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
     let sequence = folded(group.x, group.y);
     if (sequence >= params.sequences) { return; }
@@ -77,18 +85,16 @@ fn pool(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     if (pooling == CLS) { first = start; end = start + min(rows, 1u); }
     if (pooling == LAST) { first = end - min(rows, 1u); }
 
-    let highest = pooling == MAX || pooling == MIN;
-    let empty = select(0.0, -3.4e38, highest && first < end);
-    // Private, though indexed: workgroup memory is zeroed element by element at the start of every kernel,
-    // and on SwiftShader 8 KiB of that made this the slowest of all to compile.
-    var pooled: array<vec4<f32>, 8>;
-    for (var p = 0u; p < 8u; p++) { pooled[p] = vec4<f32>(empty); }
+{% for p in range(held) %}
+    let c_{{ p }} = lane + {{ p * lanes }}u;
 {% if two %}
-    var others: array<vec4<f32>, 8>;
-    for (var p = 0u; p < 8u; p++) { others[p] = nothing(); }
+    var v_{{ p }} = Pair(vec4<f32>(), nothing());
+{% else %}
+    var v_{{ p }} = vec4<f32>(select(0.0, -3.4e38, (pooling == MAX || pooling == MIN) && first < end));
 {% endif %}
-    for (var row_0 = first; row_0 < end; row_0 += 8u) {
-        let row_end = min(row_0 + 8u, end);
+{% endfor %}
+    for (var row_0 = first; row_0 < end; row_0 += {{ lanes // 8 }}u) {
+        let row_end = min(row_0 + {{ lanes // 8 }}u, end);
 {% if norm_in %}
         var sum = vec2<f32>();
         let shared_row = row_0 + lane / 8u;
@@ -100,7 +106,7 @@ fn pool(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         }
         sums[lane] = sum;
         workgroupBarrier();
-        if (lane < 8u) {
+        if (lane < {{ lanes // 8 }}u) {
             var total = vec2<f32>();
             for (var i = 0u; i < 8u; i++) { total += sums[lane * 8u + i]; }
             let mean = total / f32(width);
@@ -108,48 +114,39 @@ fn pool(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         }
         workgroupBarrier();
 {% endif %}
-        for (var c = lane; c < vectors; c += 64u) {
-{% if two %}
-            var pair = Pair(pooled[c / 64u], others[c / 64u]);
-{% else %}
-            var v = pooled[c / 64u];
-{% endif %}
+{% for p in range(held) %}
+        if (c_{{ p }} < vectors) {
             for (var row = row_0; row < row_end; row++) {
-                var value = x[row * vectors + c];
+                var value = x[row * vectors + c_{{ p }}];
 {% if norm_in %}
                 let m = moments[row - row_0];
-                value = (value - m.x) * m.y * affine[c] + affine[vectors + c];
+                value = (value - m.x) * m.y * affine[c_{{ p }}] + affine[vectors + c_{{ p }}];
 {% endif %}
 {% if two %}
-                pair = gathered(pair, value, f32(row - first + 1u), c);
-            }
-            pooled[c / 64u] = pair.sum;
-            others[c / 64u] = pair.other;
+                v_{{ p }} = gathered(v_{{ p }}, value, f32(row - first + 1u), c_{{ p }});
 {% else %}
-                let weight = select(1.0, f32(row - start + 1u), pooling == WEIGHTED_MEAN);
-                v = select(v + weight * value, max(v, select(value, -value, pooling == MIN)), highest);
-            }
-            pooled[c / 64u] = v;
+                v_{{ p }} = gathered(v_{{ p }}, value, f32(row - start + 1u));
 {% endif %}
+            }
         }
+{% endfor %}
     }
 
-{% if two %}
-    for (var c = lane; c < vectors; c += 64u) {
-        let v = resolved(Pair(pooled[c / 64u], others[c / 64u]), f32(max(end - first, 1u)), c);
-        pooled[c / 64u] = select(vec4<f32>(), v, first < end);
-    }
     var scale = 1.0;
+    var squares = 0.0;
+{% for p in range(held) %}
+    var y_{{ p }} = vec4<f32>();
+    if (c_{{ p }} < vectors && first < end) {
+{% if two %}
+        y_{{ p }} = resolved(v_{{ p }}, f32(end - first), c_{{ p }});
 {% else %}
-    var scale = select(0.0, final_scale(f32(first - start), f32(end - start)), first < end);
+        y_{{ p }} = v_{{ p }} * final_scale(f32(first - start), f32(end - start));
 {% endif %}
-    if (l2 != 0u) {
-        var squares = 0.0;
-        for (var c = lane; c < vectors; c += 64u) {
-            let v = pooled[c / 64u] * scale;
-            squares += dot(v, v);
-        }
-        scale *= inverseSqrt(max(workgroup_sum(lane, squares), 1e-24)); // 1e-24 = 1e-12 squared
+        squares += dot(y_{{ p }}, y_{{ p }});
     }
-    for (var c = lane; c < vectors; c += 64u) { y[sequence * vectors + c] = pooled[c / 64u] * scale; }
+{% endfor %}
+    if (l2 != 0u) { scale = inverseSqrt(max(workgroup_sum(lane, squares), 1e-24)); } // 1e-24 = 1e-12 squared
+{% for p in range(held) %}
+    if (c_{{ p }} < vectors) { y[sequence * vectors + c_{{ p }}] = y_{{ p }} * scale; }
+{% endfor %}
 }

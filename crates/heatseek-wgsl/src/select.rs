@@ -9,7 +9,7 @@ use crate::target::{GUARANTEED_WORKGROUP_BYTES, RowClass, Target};
 const MAX_GROUPS: usize = 65_535;
 /// Invocations of the workgroup of every kernel whose work is counted by them.
 const INVOCATIONS: usize = 64;
-/// Columns that `pool` holds: 64 invocations keep eight vectors of four each.
+/// Columns that `pool` holds: 256 invocations keep two vectors of four each.
 const POOL_WIDTH: usize = 2048;
 
 /// What the WGSL kernels cannot do; another executor can.
@@ -163,12 +163,6 @@ pub fn select(
             };
             let norm = if pool.norm_in.is_some() { "_norm_in" } else { "" };
             (format!("pool_f32{variant}{norm}"), pool_constants(pool), Work::Sequence)
-        }
-        Op::AttentionPool(pool) if pool.values / pool.num_heads > POOL_WIDTH => {
-            return no(format!(
-                "heads of {} values are wider than {POOL_WIDTH}",
-                pool.values / pool.num_heads
-            ));
         }
         Op::AttentionPool(pool) => {
             let residual = if pool.residual { "_residual" } else { "" };

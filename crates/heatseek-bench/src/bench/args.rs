@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 use heatseek::DeviceChoice;
 
-use super::case::Case;
+use super::case::{Case, Cases};
 use super::dtype::Dtype;
 
 /// `heatseek bench`.
@@ -28,9 +28,10 @@ pub struct BenchArgs {
     #[arg(long, value_delimiter = ',', value_name = "LIST", default_value = "f32", value_parser = Dtype::from_name)]
     pub dtype: Vec<Dtype>,
     /// Cases, with commas between them: 32x128 is 32 texts of exactly 128 tokens, mixed:256 is 256 texts of 8 to
-    /// 128; of pictures 8x224 is 8 pictures of 224 pixels a side [default: some that suit each device].
+    /// 128; of pictures 8x224 is 8 pictures of 224 pixels a side. 1-64x128 is a sweep by doubling, and so is
+    /// 32x16-512 [default: some that suit each device].
     #[arg(long, value_delimiter = ',', value_name = "LIST", value_parser = Case::from_name)]
-    pub cases: Option<Vec<Case>>,
+    pub cases: Option<Vec<Cases>>,
     /// Peers to time in the same rounds, with commas between them: torch, torch-tf32, torch-compile,
     /// sentence-transformers, onnxruntime, onnxruntime-fused, candle or rten.
     #[arg(long, value_delimiter = ',', value_name = "LIST", value_parser = super::peers::known)]

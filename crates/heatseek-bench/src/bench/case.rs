@@ -21,6 +21,10 @@ pub enum Case {
     Mixed { count: usize },
 }
 
+/// What one word of `--cases` asks for.
+#[derive(Clone, Debug)]
+pub struct Cases(pub Vec<Case>);
+
 /// How fast a device is about, which decides what it is given by default.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Class {
@@ -33,17 +37,20 @@ pub enum Class {
 }
 
 impl Case {
-    /// Reads `32x128` and `mixed:256`.
-    pub fn from_name(name: &str) -> Result<Self, String> {
-        let number = |text: &str| text.parse::<usize>().ok().filter(|n| *n > 0);
+    /// Reads `32x128` and `mixed:256`, and of `1-64x128` and `32x16-512` all cases between by doubling.
+    pub fn from_name(name: &str) -> Result<Cases, String> {
         let read = match (name.strip_prefix("mixed:"), name.split_once('x')) {
-            (Some(count), _) => number(count).map(|count| Self::Mixed { count }),
-            (None, Some((count, size))) => {
-                number(count).zip(number(size)).map(|(count, size)| Self::Fixed { count, size })
-            }
+            (Some(count), _) => number(count).map(|count| vec![Self::Mixed { count }]),
+            (None, Some((counts, sizes))) => doubled(counts).zip(doubled(sizes)).map(|(counts, sizes)| {
+                let of_count = |&count| sizes.iter().map(move |&size| Self::Fixed { count, size });
+                counts.iter().flat_map(of_count).collect()
+            }),
             (None, None) => None,
         };
-        read.ok_or_else(|| "expected COUNTxSIZE, such as 32x128, or mixed:COUNT".to_owned())
+        read.map(Cases).ok_or_else(|| {
+            "expected COUNTxSIZE, such as 32x128, a sweep such as 1-64x128 or 32x16-512, or mixed:COUNT"
+                .to_owned()
+        })
     }
 
     /// What a device is given if nobody says otherwise.
@@ -102,6 +109,19 @@ impl Case {
     }
 }
 
+fn number(text: &str) -> Option<usize> {
+    text.parse().ok().filter(|number| *number > 0)
+}
+
+/// `16` is itself, `16-100` is 16, 32, 64 and 100.
+fn doubled(text: &str) -> Option<Vec<usize>> {
+    let Some((first, last)) = text.split_once('-') else { return number(text).map(|number| vec![number]) };
+    let (first, last) = number(first).zip(number(last)).filter(|(first, last)| first < last)?;
+    let below =
+        std::iter::successors(Some(first), |size| size.checked_mul(2)).take_while(|size| *size < last);
+    Some(below.chain([last]).collect())
+}
+
 impl fmt::Display for Case {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -124,11 +144,24 @@ mod tests {
     #[test]
     fn names_are_read_and_printed_alike() {
         for name in ["32x128", "1x224", "mixed:256"] {
-            assert_eq!(Case::from_name(name).unwrap().to_string(), name);
+            assert_eq!(names(name), [name]);
         }
-        for bad in ["", "x", "0x16", "16", "mixed", "mixed:0", "mix:3", "3x4x5"] {
+        for bad in [
+            "", "x", "0x16", "16", "mixed", "mixed:0", "mix:3", "3x4x5", "4-4x16", "1-x8", "8x0-8", "1-2-4x8",
+        ] {
             assert!(Case::from_name(bad).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn sweeps_double_up_to_their_end() {
+        assert_eq!(names("1-8x128"), ["1x128", "2x128", "4x128", "8x128"]);
+        assert_eq!(names("32x16-100"), ["32x16", "32x32", "32x64", "32x100"]);
+        assert_eq!(names("1-2x8-9"), ["1x8", "1x9", "2x8", "2x9"]);
+    }
+
+    fn names(text: &str) -> Vec<String> {
+        Case::from_name(text).unwrap().0.iter().map(Case::to_string).collect()
     }
 
     #[test]

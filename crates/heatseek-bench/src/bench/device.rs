@@ -1,7 +1,7 @@
 //! All cases on one device with one storage type.
 
 use std::cell::RefCell;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -15,13 +15,13 @@ use heatseek_gpu::AdapterReport;
 
 use super::args::BenchArgs;
 use super::bar::Bar;
-use super::case::{Case, Class};
+use super::case::{Case, Cases, Class};
 use super::dtype::Dtype;
 use super::kernels::{Ceilings, On, OpRow, breakdown, ceilings, ceilings_of_cpu};
 use super::measure::Rounds;
 use super::one_case::OneCase;
 use super::peers::{Place, Pool};
-use super::report::{Absent, ColdStart, DeviceRun, Report};
+use super::report::{Absent, ColdStart, DeviceRun, Peak, Report};
 use super::subject::{Blueprint, Subject};
 use super::truth::{self, Truth};
 use super::work::{Maker, Work};
@@ -62,8 +62,9 @@ impl Bench<'_> {
         let about = subject.device();
         if about.kind != name && device != DeviceChoice::Auto {
             let reason = about.fallback.unwrap_or_else(|| format!("it ran on {} instead", about.kind));
-            self.bar.tell(&format!("{what}: {reason}"));
-            self.report.refused.push(Absent { what, reason });
+            let absent = Absent { what, reason, code: None };
+            self.bar.tell(&absent.to_string());
+            self.report.refused.push(absent);
             return Ok(());
         }
         let place = if matches!(about.kind, "cpu" | "reference") { Place::Cpu } else { Place::Gpu };
@@ -109,9 +110,6 @@ impl Bench<'_> {
             let again = self.ceilings(&what, class, on)?;
             limits.iter_mut().zip(again).for_each(|(one, other)| *one = one.best(other));
         }
-        for row in &mut self.report.rows[first_row..] {
-            row.share_of_peak = limits.last().map(|limits| row.gflops / limits.gemm_gflops);
-        }
         self.bar.say(&format!("{what}: op by op"));
         let mut ops = Vec::new();
         if let Some(case) = measured {
@@ -119,6 +117,11 @@ impl Bench<'_> {
                 Ok(rows) => ops = rows,
                 Err(failure) => self.absent(format!("{what}: op by op"), failure)?,
             }
+        }
+        let rows = &mut self.report.rows[first_row..];
+        let peak = limits.last().map(|ceilings| Peak::of_all(ceilings, &ops, rows));
+        for row in rows {
+            row.share_of_peak = peak.as_ref().map(|peak| row.gflops / peak.gflops);
         }
         self.report.devices.push(DeviceRun {
             device: name.to_owned(),
@@ -128,6 +131,7 @@ impl Bench<'_> {
             kernels: about.kernels,
             cold_start,
             ceilings: limits,
+            peak,
             ops,
             ops_case: measured,
         });
@@ -145,12 +149,10 @@ impl Bench<'_> {
     }
 
     fn absent(&mut self, what: String, failure: Failure) -> Result<(), Failure> {
-        let reason = match failure {
-            Failure::Told { code, message } => format!("{message} [{code}]"),
-            other => return Err(other),
-        };
-        self.bar.tell(&format!("{what}: {reason}"));
-        self.report.missing.push(Absent { what, reason });
+        let Failure::Told { code, message } = failure else { return Err(failure) };
+        let absent = Absent { what, reason: message, code: Some(code) };
+        self.bar.tell(&absent.to_string());
+        self.report.missing.push(absent);
         Ok(())
     }
 
@@ -168,7 +170,10 @@ impl Bench<'_> {
     fn cases(&mut self, class: Class) -> Result<Vec<Case>, Failure> {
         let pictures = self.blueprint.takes_pictures();
         let defaults = || Case::defaults(class, pictures, self.args.quick);
-        let mut cases = self.args.cases.clone().unwrap_or_else(defaults);
+        let asked = |words: &Vec<Cases>| words.iter().flat_map(|cases| cases.0.clone()).collect();
+        let mut cases = self.args.cases.as_ref().map_or_else(defaults, asked);
+        let mut seen = HashSet::new();
+        cases.retain(|case| seen.insert(*case));
         if self.args.cases.is_none() {
             let longest = self.blueprint.longest();
             cases.retain(|case| case.sizes().into_iter().all(|size| size <= longest));

@@ -34,7 +34,7 @@ use crate::failure::Failure;
 use args::BenchCommand;
 use environment::Environment;
 use peers::{Pool, Setup};
-use report::{ModelFacts, Report};
+use report::{Absent, ModelFacts, Report};
 use subject::Blueprint;
 use work::Maker;
 
@@ -62,10 +62,7 @@ pub fn run(args: &BenchArgs) -> Result<(), Failure> {
     }
     out.flush()?;
     match report.refused.first() {
-        None if report.rows.is_empty() => Err(Failure::invalid(format!(
-            "nothing could be measured: {}",
-            report.missing.first().map_or("no device was asked for", |absent| &*absent.reason)
-        ))),
+        None if report.rows.is_empty() => Err(nothing(report.missing.first())),
         None => Ok(()),
         Some(first) => Err(Failure::internal(format!(
             "{} wrong answers were not timed; the first: {}: {}",
@@ -74,6 +71,13 @@ pub fn run(args: &BenchArgs) -> Result<(), Failure> {
             first.reason
         ))),
     }
+}
+
+/// Why there is no row: the code is that of the first cause.
+fn nothing(cause: Option<&Absent>) -> Failure {
+    let reason = cause.map_or("no device was asked for", |absent| &*absent.reason);
+    let code = cause.and_then(|absent| absent.code).unwrap_or("invalid_input");
+    Failure::Told { code, message: format!("nothing could be measured: {reason}") }
 }
 
 /// The folder of the model, its name and whether it is random. It lives as long as what is returned first.

@@ -57,13 +57,14 @@ impl OneCase<'_> {
             Ok(Ok(cosines)) => cosines,
             Ok(Err(reason)) => {
                 bar.tell(&format!("{what}: not timed, the answer is wrong: {reason}"));
-                report.refused.push(Absent { what, reason });
+                report.refused.push(Absent { what, reason, code: None });
                 return Ok(false);
             }
             // A batch that is too large for a device is no reason not to measure others.
             Err(error) => {
-                bar.tell(&format!("{what}: {error}"));
-                report.missing.push(Absent { what, reason: error.to_string() });
+                let absent = Absent { what, reason: error.to_string(), code: Some(error.code()) };
+                bar.tell(&absent.to_string());
+                report.missing.push(absent);
                 return Ok(false);
             }
         };
@@ -72,7 +73,7 @@ impl OneCase<'_> {
             self.subject.tune()?;
             if let Ok(Err(reason)) = self.checked(&parts, &batches) {
                 bar.tell(&format!("{what}: not timed, the answer of the chosen kernels is wrong: {reason}"));
-                report.refused.push(Absent { what, reason });
+                report.refused.push(Absent { what, reason, code: None });
                 return Ok(false);
             }
         }
@@ -154,9 +155,9 @@ impl OneCase<'_> {
                 Err(reason) => {
                     // Told once, and not again for every case.
                     let what = format!("{name} {} for {}", self.dtype.name(), self.device);
-                    let absent = Absent { what, reason };
+                    let absent = Absent { what, reason, code: None };
                     if !report.missing.contains(&absent) {
-                        bar.tell(&format!("{}: {}", absent.what, absent.reason));
+                        bar.tell(&absent.to_string());
                         report.missing.push(absent);
                     }
                     continue;
@@ -170,8 +171,8 @@ impl OneCase<'_> {
             match prepared {
                 Ok(ready) => all.push(ready),
                 Err(reason) => {
-                    let absent = Absent { what: format!("{what}: {name}"), reason };
-                    bar.tell(&format!("{}: {}", absent.what, absent.reason));
+                    let absent = Absent { what: format!("{what}: {name}"), reason, code: None };
+                    bar.tell(&absent.to_string());
                     report.missing.push(absent);
                 }
             }

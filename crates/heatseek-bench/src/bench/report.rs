@@ -1,5 +1,7 @@
 //! What was measured.
 
+use std::fmt;
+
 use serde::Serialize;
 
 use super::case::Case;
@@ -46,9 +48,20 @@ pub struct DeviceRun {
     pub cold_start: ColdStart,
     /// The last are those of as many threads as it ran with.
     pub ceilings: Vec<Ceilings>,
+    /// What 100 % of peak is; `None` without ceilings.
+    pub peak: Option<Peak>,
     /// Where the time of `ops_case` goes, by runs of each op alone.
     pub ops: Vec<OpRow>,
     pub ops_case: Option<Case>,
+}
+
+/// The best rate that anything measured on a device reached: its own large GEMM, an op of the model, or a whole case. So
+/// nothing is above it.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Peak {
+    pub gflops: f64,
+    /// What reached it.
+    pub of: String,
 }
 
 /// From a folder to the first vector, in milliseconds.
@@ -88,7 +101,7 @@ pub struct Row {
     /// The same: weights and activations, each once where it is read or written.
     pub bytes: u64,
     pub gflops: f64,
-    /// Of the device's own large GEMM; known when all cases of the device are measured.
+    /// Of the device's [`Peak`]; known when all cases of the device are measured.
     pub share_of_peak: Option<f64>,
     pub cosine_to_reference: f64,
     pub checked_against: Source,
@@ -116,6 +129,15 @@ pub struct PeerResult {
 pub struct Absent {
     pub what: String,
     pub reason: String,
+    /// The error's, where it was an error of ours.
+    pub code: Option<&'static str>,
+}
+
+impl fmt::Display for Absent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.what, self.reason)?;
+        self.code.map_or(Ok(()), |code| write!(f, " [{code}]"))
+    }
 }
 
 impl Report {
@@ -123,6 +145,18 @@ impl Report {
     pub fn json(&self) -> String {
         // Numbers and strings alone: there is nothing that JSON could not hold.
         serde_json::to_string_pretty(self).unwrap_or_default()
+    }
+}
+
+impl Peak {
+    /// The best of them. Ops count that are a GEMM: what has few operations takes too short a time to divide by.
+    pub fn of_all(ceilings: &Ceilings, ops: &[OpRow], rows: &[Row]) -> Self {
+        let square = format!("gemm {0} × {0} × {0}", ceilings.gemm_size);
+        let gemms = ops.iter().filter(|op| op.op.starts_with("gemm"));
+        let gemms = gemms.filter_map(|op| Some(Self { gflops: op.gflops?, of: op.op.clone() }));
+        let cases = rows.iter().map(|row| Self { gflops: row.gflops, of: row.case.to_string() });
+        let better = |best: Self, other: Self| if other.gflops > best.gflops { other } else { best };
+        gemms.chain(cases).fold(Self { gflops: ceilings.gemm_gflops, of: square }, better)
     }
 }
 
@@ -148,6 +182,25 @@ impl PeerResult {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_peak_is_the_best_that_was_measured() {
+        let ceilings = Ceilings { threads: None, gemm_gflops: 3.0, gemm_size: 256, copy_gb_per_s: 1.0 };
+        let op = |op: &str, gflops| OpRow {
+            op: op.into(),
+            count: 1,
+            flops: 1,
+            bytes: 1,
+            share_of_flops: 1.0,
+            ms: None,
+            share_of_time: None,
+            gflops,
+        };
+        let peak = |ops: &[OpRow]| Peak::of_all(&ceilings, ops, &[]);
+        assert_eq!(peak(&[op("gemm 8→8", None)]), Peak { gflops: 3.0, of: "gemm 256 × 256 × 256".into() });
+        let ops = [op("gemm 8→8", Some(4.0)), op("gemm 8→9", Some(2.0)), op("embed", Some(1e9))];
+        assert_eq!(peak(&ops), Peak { gflops: 4.0, of: "gemm 8→8".into() });
+    }
 
     #[test]
     fn ratios_are_taken_within_rounds() {

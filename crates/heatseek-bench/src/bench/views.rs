@@ -15,8 +15,8 @@ pub fn text(report: &Report) -> String {
         }
     }
     for (title, absent) in lists(report) {
-        for Absent { what, reason } in absent {
-            let _ = writeln!(text, "{title}: {what}: {reason}");
+        for one in absent {
+            let _ = writeln!(text, "{title}: {one}");
         }
     }
     text
@@ -37,8 +37,8 @@ pub fn markdown(report: &Report, charts: &[&str]) -> String {
         if !absent.is_empty() {
             let _ = writeln!(text, "\n## {title}\n");
         }
-        for Absent { what, reason } in absent {
-            let _ = writeln!(text, "- {what}: {reason}");
+        for one in absent {
+            let _ = writeln!(text, "- {one}");
         }
     }
     text
@@ -96,6 +96,10 @@ fn tables(report: &Report) -> Vec<(String, Table)> {
         ),
         ("From a folder to the first vector: milliseconds".to_owned(), cold_starts(report)),
         ("Ceilings of our own kernels".to_owned(), ceilings(report)),
+        (
+            "What 100 % of peak is: the best rate of all that was measured on the device".to_owned(),
+            peaks(report),
+        ),
     ];
     for device in &report.devices {
         let case = device.ops_case.map(|case| format!(", first run of {case}")).unwrap_or_default();
@@ -164,6 +168,17 @@ fn ceilings(report: &Report) -> Table {
             format!("{0} × {0} × {0}", ceilings.gemm_size),
             figures(ceilings.copy_gb_per_s),
         ]);
+    }
+    table
+}
+
+fn peaks(report: &Report) -> Table {
+    let mut table = Table::new(3, &["device", "dtype", "of", "GFLOP/s"]);
+    for run in &report.devices {
+        if let Some(peak) = &run.peak {
+            let name = run.dtype.name().to_owned();
+            table.push(vec![run.device.clone(), name, peak.of.clone(), figures(peak.gflops)]);
+        }
     }
     table
 }

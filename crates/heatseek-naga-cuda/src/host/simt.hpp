@@ -12,6 +12,7 @@
 
 #define NAGA_CUDA_DEVICE // instead of device.cuh
 #define DEVICE inline __attribute__((always_inline))
+#define READ_ONLY __restrict__
 #define KERNEL(threads) static void
 #define KERNEL_OF_TWO(threads) static void
 #define __device__

@@ -2,6 +2,7 @@
 
 mod error;
 mod library;
+mod usage;
 
 use std::ffi::{CStr, CString, c_char, c_int};
 use std::path::Path;
@@ -9,6 +10,9 @@ use std::sync::OnceLock;
 
 pub use error::NvrtcError;
 use library::{Functions, Program, Status, succeeded};
+pub use usage::Usage;
+
+use crate::CudaKernel;
 
 /// The environment variable that names NVRTC's library, or the folder that it is in.
 pub const PATH_VARIABLE: &str = "HEATSEEK_NVRTC";
@@ -119,6 +123,30 @@ impl Nvrtc {
             false => program.bytes("nvrtcGetCUBIN", functions.cubin_size, functions.cubin)?,
         };
         Ok(Compiled { image, log })
+    }
+
+    /// Compiles a translated kernel for `arch`, as [`Nvrtc::compile`], so that it stays in registers. ptxas puts some of
+    /// them into memory where one more block then runs at once. Where it did, it is asked again: to fetch what is only read
+    /// behind barriers, and if that does not help for fewer and fewer blocks. What it used is in the log, as [`Usage::of`]
+    /// reads it, but for PTX.
+    ///
+    /// # Errors
+    /// As [`Nvrtc::compile`].
+    pub fn compile_kernel(&self, kernel: &CudaKernel, arch: &str) -> Result<Compiled, NvrtcError> {
+        const REPORT: &str = "--ptxas-options=-v";
+        let compiled = self.compile(&kernel.source, &kernel.name, arch, &[REPORT])?;
+        let Some(usage) = Usage::of(&compiled.log).filter(|usage| usage.spilled > 0) else {
+            return Ok(compiled);
+        };
+        let fewer = usage.fewer_blocks(kernel.block.iter().product());
+        let fewer = fewer.map(|blocks| format!("--define-macro=BLOCKS={blocks}"));
+        for asked in std::iter::once("--define-macro=READ_ONLY=".to_owned()).chain(fewer) {
+            let other = self.compile(&kernel.source, &kernel.name, arch, &[REPORT, &asked])?;
+            if Usage::of(&other.log).is_some_and(|usage| usage.spilled == 0) {
+                return Ok(other);
+            }
+        }
+        Ok(compiled)
     }
 
     fn program(&self, source: &str, name: &str) -> Result<ProgramHandle<'_>, NvrtcError> {

@@ -3,7 +3,19 @@
 #define NAGA_CUDA_DEVICE
 
 #define DEVICE __device__ __forceinline__
+// Memory that is only read is fetched whenever it suits, unless who compiles defines this as nothing: then behind the
+// barriers that it stands behind, with fewer registers in use.
+#ifndef READ_ONLY
+#define READ_ONLY __restrict__
+#endif
+
+// How many blocks are to be on a multiprocessor at once, and so how many registers there are, is ptxas's choice, unless
+// who compiles defines BLOCKS.
+#ifdef BLOCKS
+#define KERNEL(threads) extern "C" __global__ void __launch_bounds__(threads, BLOCKS)
+#else
 #define KERNEL(threads) extern "C" __global__ void __launch_bounds__(threads)
+#endif
 // So few registers that two blocks fit: one works while the other waits at a barrier.
 #define KERNEL_OF_TWO(threads) extern "C" __global__ void __launch_bounds__(threads, 2)
 

@@ -67,10 +67,14 @@ pub(crate) fn cases() -> Vec<crate::cases::Case> {
     for lengths in [&[95][..], &[96], &[97], &[192, 193]] {
         all.push(case(2, 32, lengths, 1.0));
     }
-    for head_dim in [4, 12, 16, 20, 32, 36, 64, 68, 128] {
+    for head_dim in [4, 12, 16, 20, 32, 36, 64, 68, 100, 128] {
         all.push(case(3, head_dim, &[5, 33], 1.0));
     }
+    // Of heads that are in two parts, key tiles hold 8.
+    all.push(case(2, 128, &[1, 7, 8, 9, 65], 1.0));
     all.push(case(12, 32, &[7, 70], 1.0));
+    let op = Attention { num_attention_heads: 1, head_dim: 128, causal: true };
+    all.push(Case::new("causal_1x128", op, Rows::Tokens, &[9, 66]));
     // Both sides of the key tiles of 16 and the groups of 4 in them, and a sequence that does not begin a tile.
     for lengths in [&[1][..], &[4], &[5], &[16], &[17], &[64], &[65], &[97, 193], &[3, 0, 130, 1, 16]] {
         let op = Attention { num_attention_heads: 2, head_dim: 32, causal: true };

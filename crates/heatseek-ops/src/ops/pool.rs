@@ -135,7 +135,8 @@ pub(crate) fn cases() -> Vec<crate::cases::Case> {
         }
     };
     let mut all = Vec::new();
-    let mixed: &[usize] = &[3, 0, 1, 70, 2];
+    // Both sides of the 32 rows that are taken at a time.
+    let mixed: &[usize] = &[3, 0, 1, 70, 2, 32, 33];
     for pooling in Pooling::OF_MODELS.into_iter().chain(Pooling::OTHERS) {
         for (norm_in, normalize) in [(None, false), (Some(1e-12), true)] {
             for skip in [0, 2] {
@@ -146,8 +147,8 @@ pub(crate) fn cases() -> Vec<crate::cases::Case> {
             }
         }
     }
-    // 64 invocations of four columns each: 256 columns a pass, and one beyond.
-    for width in [4, 252, 256, 260, 384, 1024] {
+    // 256 invocations of four columns each: 1024 columns, what is beyond, and the most there may be.
+    for width in [4, 252, 384, 1020, 1024, 1028, 2048] {
         let op = Pool { width, pooling: Pooling::Mean, norm_in: Some(1e-5), normalize: true };
         all.push(of_op(&format!("width_{width}"), op, &[5, 2]));
         let op = Pool { pooling: Pooling::Mixed, norm_in: None, ..op };

@@ -1,12 +1,14 @@
 //! `cargo xtask archive`: the native binary as people download it.
 
+use std::collections::BTreeSet;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 use sha2::{Digest, Sha256};
 
+use super::docs::links_in;
 use crate::args::Args;
 use crate::{console, run, workspace};
 
@@ -20,7 +22,7 @@ const TARGETS: &[&str] = &[
 ];
 const GLIBC: &str = "2.28";
 
-/// What stands beside the binary.
+/// What stands beside the binary, with all that it links to, each file where the repository has it: no link is dead.
 const PAPERS: &[&str] = &["README.md", "LICENSE-MIT", "LICENSE-APACHE", "docs/native.md"];
 
 /// One C compiler and linker for every target: ring has some C, and Linux binaries must not ask for this machine's glibc.
@@ -82,8 +84,10 @@ fn archive(target: &str) -> Result<()> {
     fs::create_dir_all(&folder).with_context(|| format!("making {}", folder.display()))?;
     let binary = if windows { "heatseek.exe" } else { "heatseek" };
     copy(&workspace::target_dir().join(target).join("release").join(binary), &folder)?;
-    for paper in PAPERS {
-        copy(&workspace::root().join(paper), &folder)?;
+    for paper in linked(&workspace::root(), PAPERS)? {
+        let place = folder.join(paper.parent().unwrap_or(Path::new("")));
+        fs::create_dir_all(&place).with_context(|| format!("making {}", place.display()))?;
+        copy(&workspace::root().join(&paper), &place)?;
     }
     let file = place.join(format!("{name}.{}", if windows { "zip" } else { "tar.gz" }));
     pack(&place, &name, &file)?;
@@ -94,6 +98,38 @@ fn archive(target: &str) -> Result<()> {
     fs::write(&beside, format!("{sum}  {of}\n")).with_context(|| format!("writing {}", beside.display()))?;
     console::note(&format!("{}: {:.1} MB, SHA-256 {sum}", file.display(), bytes.len() as f64 / 1e6));
     Ok(())
+}
+
+/// `files` below `root`, what the Markdown among them links to, and what that links to in turn.
+fn linked(root: &Path, files: &[&str]) -> Result<BTreeSet<PathBuf>> {
+    let mut found = BTreeSet::new();
+    let mut next: Vec<PathBuf> = files.iter().map(PathBuf::from).collect();
+    while let Some(file) = next.pop() {
+        if !found.insert(file.clone()) || file.extension().is_none_or(|extension| extension != "md") {
+            continue;
+        }
+        let folder = file.parent().unwrap_or(Path::new(""));
+        for link in links_in(&run::read_file(&root.join(&file))?) {
+            let to = plain(&folder.join(&link));
+            if !root.join(&to).is_file() {
+                bail!("{} links to {link}, which is no file that an archive could hold", file.display());
+            }
+            next.push(to);
+        }
+    }
+    Ok(found)
+}
+
+/// A path without `..`.
+fn plain(path: &Path) -> PathBuf {
+    let mut plain = PathBuf::new();
+    for part in path.components() {
+        match part {
+            Component::ParentDir => drop(plain.pop()),
+            part => plain.push(part),
+        }
+    }
+    plain
 }
 
 /// By the tools that every system has: tar, and Python's zip.
@@ -131,4 +167,41 @@ fn zig(verb: &str) -> Result<Command> {
     path.extend(std::env::split_paths(&std::env::var_os("PATH").unwrap_or_default()));
     command.arg(verb).env("PATH", std::env::join_paths(path).context("PATH")?);
     Ok(command)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_link_of_every_paper_is_in_the_archive() {
+        let root = workspace::root();
+        let papers = linked(&root, PAPERS).unwrap();
+        let mut links = 0;
+        for paper in
+            papers.iter().filter(|paper| paper.extension().is_some_and(|extension| extension == "md"))
+        {
+            for link in links_in(&run::read_file(&root.join(paper)).unwrap()) {
+                links += 1;
+                let to = root.join(paper).parent().unwrap().join(&link).canonicalize().unwrap();
+                let to = to.strip_prefix(root.canonicalize().unwrap()).unwrap().to_owned();
+                assert!(papers.contains(&to), "{}: {link}", paper.display());
+            }
+        }
+        assert!(links > 10 && papers.contains(Path::new("docs/screenshot.png")), "{papers:?}");
+    }
+
+    #[test]
+    fn a_link_to_nothing_makes_no_archive() {
+        let folder = workspace::target_dir().join("archive-test");
+        fs::create_dir_all(folder.join("docs")).unwrap();
+        fs::write(folder.join("a.md"), "[b](docs/b.md#part) [web](https://example.org)").unwrap();
+        fs::write(folder.join("docs/b.md"), "[a](../a.md) [c](c.png)").unwrap();
+        let why = linked(&folder, &["a.md"]).unwrap_err().to_string();
+        assert!(why.contains("docs/b.md") && why.contains("c.png"), "{why}");
+        fs::write(folder.join("docs/c.png"), "").unwrap();
+        let all = linked(&folder, &["a.md"]).unwrap();
+        assert_eq!(all, ["a.md", "docs/b.md", "docs/c.png"].map(PathBuf::from).into());
+        fs::remove_dir_all(folder).unwrap();
+    }
 }

@@ -100,7 +100,7 @@ fn commands_in(text: &str) -> Vec<String> {
 }
 
 /// Relative targets of `[text](target)`.
-fn links_in(text: &str) -> Vec<String> {
+pub fn links_in(text: &str) -> Vec<String> {
     text.split("](")
         .skip(1)
         .filter_map(|rest| rest.split(')').next())

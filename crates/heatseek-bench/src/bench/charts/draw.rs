@@ -108,6 +108,12 @@ pub fn grid_y(svg: &mut String, axis: &LogAxis, left: f64, right: f64) {
     }
 }
 
+/// A line in the colour of its series.
+pub fn line(svg: &mut String, series: usize, points: &[(f64, f64)]) {
+    let points: Vec<String> = points.iter().map(|(x, y)| format!("{x:.1},{y:.1}")).collect();
+    let _ = writeln!(svg, "<polyline class=\"s{} l\" points=\"{}\"/>", series % SERIES, points.join(" "));
+}
+
 /// A mark in the colour of its series; where colours come again, it has another shape.
 pub fn mark(svg: &mut String, series: usize, x: f64, y: f64) {
     let class = series % SERIES;

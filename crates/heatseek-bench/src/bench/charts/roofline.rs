@@ -17,9 +17,14 @@ const LEGEND: f64 = BOTTOM + 62.0;
 /// Pixels that the name of a case takes, with the gap beside its mark.
 const NAME: f64 = 56.0;
 
+/// What a device reaches at best: operations and bytes.
+fn roof_of(run: &DeviceRun) -> Option<[f64; 2]> {
+    Some([run.peak.as_ref()?.gflops, run.ceilings.last()?.copy_gb_per_s])
+}
+
 /// Of the forward pass; `None` if no ceiling was measured.
 pub fn svg(report: &Report) -> Option<String> {
-    let runs: Vec<&DeviceRun> = report.devices.iter().filter(|run| !run.ceilings.is_empty()).collect();
+    let runs: Vec<&DeviceRun> = report.devices.iter().filter(|run| roof_of(run).is_some()).collect();
     let rows = |run: &DeviceRun| -> Vec<&Row> {
         let own =
             |row: &&Row| row.task == Task::Forward && row.device == run.device && row.dtype == run.dtype;
@@ -32,9 +37,9 @@ pub fn svg(report: &Report) -> Option<String> {
         return None;
     }
     let intensity = |row: &Row| row.flops as f64 / row.bytes.max(1) as f64;
-    let ridge = |run: &&DeviceRun| run.ceilings.last().map_or(1.0, |c| c.gemm_gflops / c.copy_gb_per_s);
+    let ridge = |run: &&DeviceRun| roof_of(run).map_or(1.0, |[gflops, gb_per_s]| gflops / gb_per_s);
     let x = LogAxis::of(all.iter().map(|row| intensity(row)).chain(runs.iter().map(ridge)), LEFT, RIGHT);
-    let peaks = runs.iter().filter_map(|run| Some(run.ceilings.last()?.gemm_gflops));
+    let peaks = runs.iter().filter_map(|run| Some(roof_of(run)?[0]));
     let y = LogAxis::of(all.iter().map(|row| row.gflops).chain(peaks), BOTTOM, TOP);
     let mut svg = open(
         LEGEND + legend_height(runs.len()),
@@ -46,11 +51,11 @@ pub fn svg(report: &Report) -> Option<String> {
     small(&mut svg, (LEFT + RIGHT) / 2.0, BOTTOM + 38.0, "middle", "operations a byte moved at least");
     let mut taken: Vec<(f64, f64)> = Vec::new();
     for (at, run) in runs.iter().enumerate() {
-        let Some(ceilings) = run.ceilings.last() else { continue };
+        let Some([gflops, gb_per_s]) = roof_of(run) else { continue };
         let [first, last] = x.ends();
-        let roof = |intensity: f64| (intensity * ceilings.copy_gb_per_s).min(ceilings.gemm_gflops);
+        let roof = |intensity: f64| (intensity * gb_per_s).min(gflops);
         // Below the chart the slope is not drawn.
-        let low = first.max(y.ends()[0] / ceilings.copy_gb_per_s);
+        let low = first.max(y.ends()[0] / gb_per_s);
         let mut corners = vec![low];
         corners.extend((ridge(run) > low && ridge(run) < last).then(|| ridge(run)));
         corners.push(last);
