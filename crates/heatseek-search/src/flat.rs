@@ -206,14 +206,22 @@ impl FlatIndex {
     /// [`SearchError`] if its width is wrong, it is not finite, it is too large for what it is stored as, or no more fit;
     /// the index is unchanged then.
     pub fn add(&mut self, id: u64, vector: &[f32]) -> Result<(), SearchError> {
-        let what = &format_args!("vector {id}");
-        self.check(what, vector)?;
-        let vector = self.compared(vector);
-        self.rows.check(what, &vector)?;
+        let vector = self.accept(&format_args!("vector {id}"), vector)?;
         let place = self.place(id)?;
         self.rows.set(place, &vector, self.metric);
         self.set_signs(place);
         Ok(())
+    }
+
+    /// `vector` as it would be compared, if [`add`](Self::add) would take it; `what` names it where not.
+    ///
+    /// # Errors
+    /// As [`add`](Self::add), but that no more fit.
+    pub fn accept(&self, what: &dyn fmt::Display, vector: &[f32]) -> Result<Vec<f32>, SearchError> {
+        self.check(what, vector)?;
+        let vector = self.compared(vector);
+        self.rows.check(what, &vector)?;
+        Ok(vector)
     }
 
     /// Adds a vector as [`stored`](Self::stored) gave it, or replaces the one that has this id: it has the same scores.

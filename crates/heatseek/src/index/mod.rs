@@ -225,7 +225,8 @@ impl Index {
     /// the text around them.
     ///
     /// # Errors
-    /// [`Error`]: chunk options that make no sense, cancellation, a device that cannot go on.
+    /// [`Error`]: chunk options that make no sense, cancellation, a device that cannot go on, vectors that are too large
+    /// for what they are stored as.
     pub async fn add(
         &mut self,
         model: &Model,
@@ -270,7 +271,13 @@ impl Index {
             };
             let mut vectors = vectors.into_iter();
             for (document, chunks) in block {
-                let of = vectors.by_ref().take(chunks.len()).collect();
+                let of: Vec<Made> = vectors.by_ref().take(chunks.len()).collect();
+                // What cannot be stored must be known before anything is.
+                for made in &of {
+                    if let Made::Fresh(vectors) = made {
+                        self.vectors.check(&format!("a passage of document `{}`", document.id), vectors)?;
+                    }
+                }
                 ready.push(document, chunks, of, late);
             }
             added += count;
