@@ -13,8 +13,8 @@ const SEED = Number(process.env.HEATSEEK_SEED ?? Date.now() % 1_000_000);
 const LANES = [['opfs', 9], ['opfs', 9], ['indexeddb', 7]];
 const WORKERS = 3;
 const SCRIPTS = { opfs: '/pkg/worker.js', indexeddb: '/no-opfs-worker.js' };
-/** A writer is killed within so many milliseconds of its first step. */
-const WITHIN_MS = 100;
+/** A writer is killed within one of so many steps. */
+const STEPS = 4;
 /** A crash may outrun so much of what its tab had said. */
 const UNHEARD = 9;
 
@@ -84,30 +84,37 @@ async function begin({ name, script }) {
   };
 }
 
-/** Runs in a page: writes until it is killed, and says what is stored; after `ms` kills the worker, if `ms` is given. */
-async function write({ steps, first, ms }) {
-  window.done = first;
+/**
+ * Runs in a page: writes step after step, and comes back when the writer is to be killed: when `whole` steps are stored, and
+ * the next has had `part` of the milliseconds that a step takes, as far as that is known. A worker it kills itself.
+ */
+async function write({ steps, first, whole, part, pace, kills }) {
+  let [done, told] = [first, () => {}];
+  const enough = new Promise((resolve) => { told = resolve; });
+  const began = performance.now();
   const writing = (async () => {
-    for (const { add, remove } of steps) {
+    for (const [at, { add, remove }] of steps.entries()) {
+      if (at === whole) told(at > 0 ? (performance.now() - began) / at : pace);
       await (add ? index.add(add) : index.remove(remove));
-      window.done++;
-      if (ms === undefined) void tell(window.done);
+      done++;
+      if (!kills) void tell(done);
     }
     throw new Error('it was not killed in time');
   })();
-  if (ms === undefined) return writing;
-  await Promise.race([writing, new Promise((resolve) => setTimeout(resolve, ms))]);
-  engine.terminate();
-  return window.done;
+  const took = await Promise.race([writing, enough]);
+  await Promise.race([writing, new Promise((resolve) => setTimeout(resolve, part * took))]);
+  if (kills) engine.terminate();
+  return { done, pace: took };
 }
 
 /** One index from its first writer to its last. */
 async function lane(context, number, [place, tabs], counts) {
   let seed = (SEED * 31 + number * 7 + 1) % 2147483647;
   const random = () => (seed = (seed * 48271) % 2147483647) / 2147483647;
-  const [name, script, state, scores] = [`lane ${number}`, SCRIPTS[place], stateAfter(), new Map()];
+  const [name, script, state, scores] = [`lane-${number}`, SCRIPTS[place], stateAfter(), new Map()];
   let done = 0;
   let unheard = 0;
+  let pace = 50;
 
   const check = (found) => {
     const where = `seed ${SEED}, ${name}, ${done} steps told`;
@@ -126,7 +133,9 @@ async function lane(context, number, [place, tabs], counts) {
     counts.ahead += now - done;
     done = now;
   };
-  const steps = () => ({ steps: Array.from({ length: 400 }, (_, at) => step(done + at)), first: done });
+  const moment = (kills) => ({
+    steps: Array.from({ length: 400 }, (_, at) => step(done + at)), first: done, whole: Math.floor(random() * STEPS), part: random(), pace, kills,
+  });
 
   for (let life = 0; life <= tabs; life++) {
     const page = await context.newPage();
@@ -138,15 +147,14 @@ async function lane(context, number, [place, tabs], counts) {
       break;
     }
     for (let kill = 0; kill < WORKERS; kill++) {
-      done = await page.evaluate(write, { ...steps(), ms: random() * WITHIN_MS });
+      ({ done, pace } = await page.evaluate(write, moment(true)));
       [unheard, counts.kills] = [0, counts.kills + 1];
       check(await page.evaluate(begin, { name, script }));
     }
     const crash = new Promise((resolve) => page.once('crash', resolve));
     await page.exposeFunction('tell', (n) => { done = n; });
-    page.evaluate(write, steps()).catch(() => {});
-    await new Promise((resolve) => setTimeout(resolve, random() * WITHIN_MS));
     const session = await context.newCDPSession(page);
+    await page.evaluate(write, moment(false));
     session.send('Page.crash').catch(() => {});
     await crash;
     await page.close();
