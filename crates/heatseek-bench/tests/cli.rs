@@ -195,7 +195,8 @@ fn an_index_in_a_folder_follows_its_files() {
     // A last change that is damaged is given up only if that is asked for.
     write("ants.txt", "Ants follow a scent.\n");
     assert_eq!(texts(&run(&from_files)).len(), 2);
-    let newest = all_files().into_iter().filter(|name| name.to_string_lossy().starts_with("documents-")).max();
+    let newest =
+        all_files().into_iter().filter(|name| name.to_string_lossy().starts_with("documents-")).max();
     let newest = kept.join(newest.unwrap());
     let whole = std::fs::read(&newest).unwrap();
     std::fs::write(&newest, &whole[1..]).unwrap();

@@ -174,7 +174,7 @@ impl GpuScan {
             return Ok(found);
         }
         let selection = topk_scan(self.storage, self.width, k, queries.len())
-            .map_err(|error| self.device.faults().unsupported("a scan".into(), error.to_string()))?;
+            .map_err(|error| self.device.faults().unsupported("a scan", error.to_string()))?;
         for part in &self.parts {
             let best = self.scan(part, &selection, queries, k, allowed).await?;
             let of_query = best.len() / queries.len();

@@ -21,7 +21,7 @@ const NONE: u32 = 0xffffffffu;
 const LOWEST: f32 = -3.4028234e38;
 {% set word = "f32" if planes == 0 and half == 0 else "u32" %}
 {% set query = "f32" if planes == 0 else "u32" %}
-{% set of_query = "2u * words" if half else ("%du * words" % planes if planes else "words") %}
+{% set of_query = "2u * words" if half else (planes ~ "u * words" if planes else "words") %}
 
 @group(0) @binding(0) var<storage, read> vectors: array<vec4<{{ word }}>>;
 @group(0) @binding(1) var<storage, read> factors: array<vec2<f32>>;
@@ -42,7 +42,7 @@ fn product(row: u32, first: u32) -> f32 {
         let v = vectors[row * words + w];
         let h = queries[first + w];
         let l = queries[first + words + w];
-{% for c in "xyzw" %}
+{% for c in ["x", "y", "z", "w"] %}
         high.{{ c }} += dot4I8Packed(v.{{ c }}, h.{{ c }});
         low.{{ c }} += dot4I8Packed(v.{{ c }}, l.{{ c }});
 {% endfor %}

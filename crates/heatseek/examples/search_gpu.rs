@@ -1,4 +1,4 @@
-//! `cargo run --release -p heatseek-search --example search_gpu [-- COUNT [QUERIES [ADAPTER]]]`
+//! `cargo run --release -p heatseek --example search_gpu [-- COUNT [QUERIES [ADAPTER]]]`
 //!
 //! What a search of int8 vectors, and of signs rescored from int8, costs on an adapter and finds, beside this machine's CPU:
 //! memory, time of one query, recall of the best ten. `COUNT` vectors of 384 elements (1,000,000), sums of three of 4096
@@ -7,11 +7,11 @@
 use std::error::Error;
 use std::time::Instant;
 
+use heatseek::block_on;
 use heatseek_gpu::{AdapterChoice, GpuDevice, GpuOptions, GpuScan, ScanVectors};
 use heatseek_search::{FlatIndex, Metric, Rescore, SearchOptions, Storage, Vectors};
 use heatseek_testkit::{random, values};
 use heatseek_wgsl::{ScanQuery, ScanStorage};
-use pollster::block_on;
 
 type Outcome<T> = Result<T, Box<dyn Error>>;
 
