@@ -165,8 +165,10 @@ async function lane(context, number, [place, tabs], counts) {
 
 test('a hundred kills: all that was told is there, and what was under way whole or not at all', async () => {
   const { context, errors, page } = await open(browser);
+  context.setDefaultTimeout(600_000);
   await page.close();
   const counts = { kills: 0, tabs: 0, within: 0, torn: 0, ahead: 0, errors };
+  console.log(`seed ${SEED}`);
   const began = Date.now();
   const done = await Promise.all(LANES.map((of, number) => lane(context, number, of, counts)));
   console.log(
