@@ -26,10 +26,10 @@ fn cases() -> Vec<Case> {
     for storage in ScanStorage::ALL {
         let control = Case { storage, rows: 2500, width: 384, k: 10, sparse: 1 };
         all.push(control);
-        all.extend([1, 33, 1023, 1024, 1025].map(|rows| Case { rows, ..control }));
-        all.extend([4, 12, 100, 132].map(|width| Case { width, rows: 300, ..control }));
-        all.extend([1, 16, 17, 1000, 1024].map(|k| Case { k, ..control }));
-        all.extend([3, 700, u64::MAX].map(|sparse| Case { sparse, ..control }));
+        all.extend([1, 33, 1024, 1025].map(|rows| Case { rows, ..control }));
+        all.extend([12, 132].map(|width| Case { width, rows: 300, ..control }));
+        all.extend([1, 1024].map(|k| Case { k, ..control }));
+        all.extend([700, u64::MAX].map(|sparse| Case { sparse, ..control }));
     }
     all
 }
@@ -137,6 +137,12 @@ impl Made {
                 return Err(format!("rank {rank}: {hit:?}, that row has {own:?}, the best left has {best}"));
             }
         }
+        // Of equal rows the first is found first, also where the last place is theirs.
+        let is_there = |place: u32| hits.iter().any(|hit| hit.place == place);
+        let has_twin = |place: u32| place % 5 == 4 && allowed(place as usize - 1);
+        if let Some(hit) = hits.iter().find(|hit| has_twin(hit.place) && !is_there(hit.place - 1)) {
+            return Err(format!("{hit:?} is found, and the equal row before it is not"));
+        }
         let in_order = |pair: &[ScanHit]| {
             pair[0].score > pair[1].score || pair[0].score == pair[1].score && pair[0].place < pair[1].place
         };
@@ -208,7 +214,8 @@ fn planted_faults_are_found() {
             source.replace(from, to)
         };
         let faulty = device.clone().with_source_transform(Box::new(transform));
-        let found = cases().iter().filter(|case| case.k == 10).any(|case| scanned(&faulty, case).is_err());
+        let plain: Vec<Case> = cases().into_iter().filter(|case| case.storage == ScanStorage::F32).collect();
+        let found = plain.iter().any(|case| scanned(&faulty, case).is_err());
         assert!(found, "`{to}` in place of `{from}` was not found");
     }
 }
