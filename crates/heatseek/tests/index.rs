@@ -280,11 +280,13 @@ fn scaled(name: &str, scale: f32) -> Model {
     let mut bytes = files.get("model.safetensors").unwrap().to_vec();
     let start = 8 + u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize;
     let header: Value = serde_json::from_slice(&bytes[8..start]).unwrap();
-    let layers = (0..)
-        .take_while(|layer| header.get(format!("encoder.layer.{layer}.output.LayerNorm.weight")).is_some());
-    let last = layers.last().unwrap();
+    let named = |layer: usize, part: &str| {
+        let end = format!("encoder.layer.{layer}.output.LayerNorm.{part}");
+        header.as_object().unwrap().iter().find(|(name, _)| name.ends_with(&end)).map(|(_, tensor)| tensor)
+    };
+    let last = (0..).take_while(|layer| named(*layer, "weight").is_some()).last().unwrap();
     for part in ["weight", "bias"] {
-        let tensor = &header[format!("encoder.layer.{last}.output.LayerNorm.{part}")];
+        let tensor = named(last, part).unwrap();
         assert_eq!(tensor["dtype"], "F32");
         let [from, to] = [0, 1].map(|end| start + tensor["data_offsets"][end].as_u64().unwrap() as usize);
         for value in bytes[from..to].as_chunks_mut::<4>().0 {
