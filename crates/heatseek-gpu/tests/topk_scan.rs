@@ -276,7 +276,7 @@ fn as_cuda_it_finds_the_same() {
         let [queries, params] = [bytemuck::cast_slice(&queries), bytemuck::bytes_of(&params)].map(of);
         let buffers = [(0, &vectors), (1, &factors), (2, &allowed), (3, &queries), (4, &best), (5, &params)];
         library.launch(number, selections[number].scan_grid(case.rows), &buffers).unwrap();
-        let best: Vec<[u32; 2]> = bytemuck::pod_collect_to_vec(&best.read());
+        let best: Vec<[u32; 2]> = bytemuck::pod_collect_to_vec(&best.read()[..]);
         for (query, best) in made.queries.iter().zip(best.chunks_exact(tiles * k)) {
             let mut hits: Vec<ScanHit> = best
                 .iter()
