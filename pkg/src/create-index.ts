@@ -25,7 +25,7 @@ const STORAGES: readonly VectorStorage[] = ['f32', 'f16', 'int8', 'binary'];
  */
 export async function createIndex(options: IndexOptions & { readonly model: Model }): Promise<Index> {
   const given = checked('createIndex', options, [
-    'model', 'name', 'from', 'storage', 'metric', 'pooling', 'poolingWeights', 'includePrompt', 'truncateDim', 'late', 'signal',
+    'model', 'name', 'from', 'storage', 'metric', 'pooling', 'poolingWeights', 'includePrompt', 'truncateDim', 'late', 'recover', 'signal',
   ]);
   const { model } = given;
   if (!(model instanceof Model)) throw invalid('model', model, 'a model made by load()');
@@ -45,11 +45,13 @@ export async function createIndex(options: IndexOptions & { readonly model: Mode
     from: given.from === undefined ? undefined : exported(given.from),
   });
   const following = { signal: signal('signal', given.signal), settled: true };
-  const { index, documents, keeping, warnings } = await model.client.call('index-create', { settings, ...where }, following);
-  for (const warning of warnings) model.warn(warning);
+  const recover = flag('recover', given.recover, false);
+  const { index, documents, keeping, lost, warning } = await model.client.call('index-create', { settings, ...where, recover }, following);
+  model.warn(warning);
+  for (const what of lost) model.warn(`the index '${where.name}' is as it was before its last change (${what})`);
   // Asks the browser not to clear what it keeps when space is short. It may ask the user, so it is not waited for.
   if (keeping.persisted !== 'memory') globalThis.navigator?.storage?.persist?.().catch(() => {});
-  return new Index(model, { index, settings, ...where }, documents.map(revived), keeping);
+  return new Index(model, { index, settings, lost, ...where }, documents.map(revived), keeping);
 }
 
 /** What was exported, as it is posted: a Blob is not copied. */

@@ -284,10 +284,10 @@ export class Engine {
   }
 
   createIndex(args: Calls['index-create']['args'], control: Control): Promise<Calls['index-create']['result']> {
-    const [model, { settings }] = [this.#texts, args];
+    const [model, { settings, recover }] = [this.#texts, args];
     return this.indexes.create(args, {
       fresh: () => new Index(model, settings) as unknown as WasmIndex,
-      opening: (names) => Index.opening(model, settings, names as string[]) as unknown as WasmOpening,
+      opening: (names) => Index.opening(model, settings, names as string[], recover) as unknown as WasmOpening,
     }, control);
   }
 

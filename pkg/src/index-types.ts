@@ -28,7 +28,7 @@ export interface IndexOptions {
    * Keeps the index in the browser, under this name among those of the site: opened if it is there, made if not. Whatever
    * `add` and `remove` have done is on the disk when they resolve; killing the tab loses no more than what was under way.
    * It must be opened with the model and the settings it was made with; else an `invalid_input` error says what differs. Files
-   * that are damaged are an `index_invalid` error, and stay as they are.
+   * that are damaged are an `index_invalid` error, and stay as they are; see `recover`.
    * One tab has it at a time: another gets an error with code `locked`. 1 to 80 bytes of UTF-8 without `/`, `\` and control
    * characters, no dot or space at either end. Default: it is in memory and ends with the model.
    * In Node, Deno and Bun it is in `heatseek/indexes` below `HEATSEEK_DATA`, or below the user's data folder
@@ -54,6 +54,11 @@ export interface IndexOptions {
   readonly truncateDim?: number | undefined;
   /** Whether chunks of a document are pooled from one reading of it, as in {@link EmbedChunksOptions}. Default `false`. */
   readonly late?: boolean | undefined;
+  /**
+   * Whether an index whose last change is damaged is opened as it was before that, instead of an `index_invalid` error;
+   * {@link Index.lost} says then what it cost. The damaged files can be restored until something else is stored. Default `false`.
+   */
+  readonly recover?: boolean | undefined;
   /** Aborts opening or making it. */
   readonly signal?: AbortSignal | undefined;
 }

@@ -22,10 +22,8 @@ export class Indexes {
         : await KeptIndex.open(name, maker, bytes, await placesHere());
     try {
       if (signal.aborted) throw abortedError(signal.reason);
-      const warning = kept.index.warning();
-      const skipped = kept.index.skipped().map((reason) => `the index '${name}' is as it was before its last changes (${reason})`);
       const index = this.#next++;
-      const answer = { index, documents: kept.index.documents(), keeping: kept.keeping, warnings: [...skipped, ...(warning ? [warning] : [])] };
+      const answer = { index, documents: kept.index.documents(), keeping: kept.keeping, lost: kept.index.skipped(), warning: kept.index.warning() };
       this.#indexes.set(index, kept);
       return answer;
     } catch (error) {

@@ -17,6 +17,11 @@ const FACET_VALUES = 100;
 export class Index {
   /** The name it is kept under; undefined of one that is not. */
   readonly name: string | undefined;
+  /**
+   * What `recover` gave up to open it: the damaged file, and how many documents its last change had added and removed. Empty
+   * unless it was asked for and needed.
+   */
+  readonly lost: readonly string[];
   readonly #model: Model;
   readonly #index: number;
   readonly #settings: IndexSettings;
@@ -30,7 +35,9 @@ export class Index {
   /** @internal */
   constructor(
     model: Model,
-    { index, settings, name }: { readonly index: number; readonly settings: IndexSettings; readonly name?: string },
+    { index, settings, name, lost }: {
+      readonly index: number; readonly settings: IndexSettings; readonly name?: string; readonly lost: readonly string[];
+    },
     documents: readonly Document[],
     keeping: Keeping,
   ) {
@@ -38,6 +45,7 @@ export class Index {
     this.#index = index;
     this.#settings = settings;
     this.name = name;
+    this.lost = lost;
     this.#documents = new Map(documents.map((document) => [document.id, document]));
     this.#keeping = keeping;
     model.warn(keeping.warning);

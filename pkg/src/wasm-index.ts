@@ -21,7 +21,7 @@ export interface IndexCommit {
 /** An index in WebAssembly. What it throws is an error of ours as plain data. */
 export interface WasmIndex {
   warning(): string | undefined;
-  /** Why newer states of what is stored could not be used. */
+  /** What was given up of what is stored, as it is damaged. */
   skipped(): readonly string[];
   /** In the order they were added. */
   documents(): readonly IndexedText[];

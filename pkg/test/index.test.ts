@@ -11,7 +11,7 @@ type Answers = Record<string, unknown>;
 /** A model whose client answers each call with `answers` of its name, and remembers what it was asked. */
 function setUp(answers: Answers = {}, { documents = [] as IndexedText[], keeping = { persisted: 'memory' } as object } = {}) {
   const all: Answers = {
-    'index-create': { index: 1, documents, keeping, warnings: [] },
+    'index-create': { index: 1, documents, keeping, lost: [], warning: undefined },
     'index-add': keeping,
     'index-remove': { count: 0, keeping },
     ...answers,
@@ -91,6 +91,17 @@ test('an index with a name is opened with what is in it, and asks that it be kep
   expect(persist).toHaveBeenCalledTimes(1);
   expect(asked(call, 'index-create')).toMatchObject([{ name: 'notes', settings: { storage: 'f32' } }]);
   expect(await index.add('z')).toEqual(['1']);
+});
+
+test('a last change that is damaged is given up only where that is asked for, and said', async () => {
+  const warn = vi.spyOn(console, 'warn').mockImplementation(() => {});
+  const lost = ['manifest-b.json: documents-00000002.jsonl: expected 9 bytes, got 8; with it are lost 1 documents added and 0 removed'];
+  const { model, call } = setUp({ 'index-create': { index: 1, documents: [], keeping: { persisted: 'opfs' }, lost, warning: undefined } });
+  const index = await createIndex({ model, name: 'notes', recover: true });
+  expect(asked(call, 'index-create')).toMatchObject([{ name: 'notes', recover: true }]);
+  expect(index.lost).toEqual(lost);
+  expect(warn.mock.calls).toEqual([[`heatseek: the index 'notes' is as it was before its last change (${lost[0]})`]]);
+  warn.mockRestore();
 });
 
 test('an index that cannot be stored says so, once to the console, and again when it is', async () => {

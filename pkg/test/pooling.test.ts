@@ -121,7 +121,7 @@ test.each<[unknown, object, RegExp]>([
 
 test('an index is made and asked as it was told', async () => {
   const warn = vi.spyOn(console, 'warn').mockImplementation(() => {});
-  const { model, call } = setUp({ index: 1, documents: [], keeping: { persisted: 'memory' }, warnings: ['it says mean'] });
+  const { model, call } = setUp({ index: 1, documents: [], keeping: { persisted: 'memory' }, lost: [], warning: 'it says mean' });
   const index = await createIndex({ model, pooling: { name: 'cluster', k: 4 }, truncateDim: 64, includePrompt: false, late: true });
   expect(warn.mock.calls).toEqual([['heatseek: it says mean']]);
   warn.mockRestore();
@@ -130,6 +130,7 @@ test('an index is made and asked as it was told', async () => {
   expect(call.mock.calls.map(([name, args]: unknown[]) => [name, args])).toEqual([
     ['index-create', {
       settings: { storage: 'f32', metric: 'cosine', pooling: { name: 'cluster', k: 4 }, includePrompt: false, truncateDim: 64, late: true },
+      recover: false,
     }],
     ['index-search', { index: 1, query: 'a', settings: { topK: 10 }, rerank: new Uint8Array(2) }],
   ]);
@@ -139,6 +140,7 @@ test('an index is made and asked as it was told', async () => {
 test.each<[object, RegExp]>([
   [{ pooling: 'average' }, /^pooling is 'average'/],
   [{ late: 1 }, /^late is 1/],
+  [{ recover: 'yes' }, /^recover is 'yes'/],
   [{ poolingWeights: 1 }, /^poolingWeights is 1/],
   [{ truncateDim: 1.5 }, /^truncateDim is 1.5/],
   [{ precision: 'int8' }, /^createIndex has no option 'precision'/],

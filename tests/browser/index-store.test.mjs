@@ -3,9 +3,6 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import { launch, open } from './chromium.mjs';
 import { serveIndexPages, visit } from './index-page.mjs';
 
-/** Where indexes are kept, by which worker, and how many tabs are killed at a moment of their own. */
-const KILLS = [['opfs', undefined, 10], ['indexeddb', '/no-opfs-worker.js', 5]];
-
 let server, browser, context, page, errors;
 
 beforeAll(async () => {
@@ -142,66 +139,6 @@ describe('two tabs', () => {
   });
 });
 
-describe('a tab that is killed', () => {
-  test.each(KILLS)('while it adds, replaces and removes in %s: all that was told is there, and what was under way whole or not at all', async (place, worker, kills) => {
-    /** Texts by id after so many steps; step n adds a batch, or removes or replaces some of the one before. */
-    const states = [{}];
-    const step = (n) => {
-      const batch = Math.floor(n / 3);
-      if (n % 3 === 0) return { add: Array.from({ length: 4 }, (_, i) => ({ id: `${batch}.${i}`, text: `bees of batch ${batch}, ${i}` })) };
-      if (n % 3 === 1) return { add: [{ id: `${batch}.1`, text: `honey of batch ${batch}` }] };
-      return { remove: [`${batch}.2`, `${Math.max(0, batch - 5)}.0`] };
-    };
-    const state = (n) => {
-      for (let at = states.length; at <= n; at++) {
-        const { add = [], remove = [] } = step(at - 1);
-        const next = { ...states[at - 1] };
-        for (const { id, text } of add) next[id] = text;
-        for (const id of remove) delete next[id];
-        states.push(next);
-      }
-      return states[n];
-    };
-    let seed = 7;
-    const random = () => (seed = (seed * 48271) % 2147483647) / 2147483647;
-    let done = 0;
-    const told = [];
-    for (let kill = 0; kill <= kills; kill++) {
-      const victim = await tab();
-      const found = await victim.evaluate(async (worker) => {
-        window.index = await createIndex({ model: await model(worker && { worker: new URL(worker, location.href) }), name: 'notes' });
-        const hits = index.size > 0 ? await index.search('honey', { topK: 3 }) : [];
-        return { persisted: index.persisted, texts: Object.fromEntries(index.ids().map((id) => [id, index.get(id).text])), hits };
-      }, worker);
-      expect(found.persisted).toBe(place);
-      // What was told in the last instant may not have been heard.
-      const now = [0, 1, 2].map((more) => done + more).find((n) => JSON.stringify(Object.entries(state(n)).sort()) === JSON.stringify(Object.entries(found.texts).sort()));
-      expect(now, `kill ${kill}, ${done} steps told: ${JSON.stringify(found.texts)}`).toBeDefined();
-      for (const hit of found.hits) expect(hit.document.text).toBe(found.texts[hit.id]);
-      if (kill > 0) told.push(now - done);
-      done = now;
-      if (kill === kills) break;
-      const delay = random() * 150;
-      const crash = new Promise((resolve) => victim.once('crash', resolve));
-      const first = done;
-      await victim.exposeFunction('tell', (n) => { done = n; });
-      victim.evaluate(async ({ steps, first }) => {
-        for (const [at, { add, remove }] of steps.entries()) {
-          await (add ? index.add(add) : index.remove(remove));
-          void tell(first + at + 1);
-        }
-      }, { steps: Array.from({ length: 300 }, (_, at) => step(first + at)), first }).catch(() => {});
-      await new Promise((resolve) => setTimeout(resolve, delay));
-      const session = await context.newCDPSession(victim);
-      session.send('Page.crash').catch(() => {});
-      await crash;
-      await victim.close();
-    }
-    console.log(`${done} steps stored over ${kills} kills; steps that were done but not told: ${told.join(' ')}`);
-    expect(done).toBeGreaterThan(kills);
-  });
-});
-
 describe('an add that is aborted', () => {
   test('leaves the stored index as it was, with what it would have replaced', async () => {
     const found = await page.evaluate(async () => {
@@ -321,7 +258,7 @@ describe('files that are damaged', () => {
     await stream.close();
   }, { start, bytes });
 
-  test('of the last change: the index is as it was before, and the console says why; of all: an error that says which', async () => {
+  test('of the last change: an error that says what is lost, or the index as it was before, if asked for; of all: an error that says which', async () => {
     const warnings = [];
     page.on('console', (message) => message.type() === 'warning' && warnings.push(message.text()));
     await page.evaluate(async () => {
@@ -332,16 +269,27 @@ describe('files that are damaged', () => {
       index.dispose();
     });
     await cut('documents-', 3);
+    const refused = () => page.evaluate(() => told(() => createIndex({ model: loaded, name: 'notes' })));
+    const lost = /documents-.*1 documents added and 0 removed/;
+    expect(await refused()).toMatchObject({ code: 'index_invalid', ours: true, message: expect.stringMatching(lost) });
+    expect((await refused()).message).toMatch(/restore its files, or open it with `recover`/);
+    expect(warnings).toEqual([]);
     const found = await page.evaluate(async () => {
-      const index = await createIndex({ model: loaded, name: 'notes' });
+      // Its files stay until something else is stored.
+      (await createIndex({ model: loaded, name: 'notes', recover: true })).dispose();
+      const still = await told(() => createIndex({ model: loaded, name: 'notes' }));
+      const index = await createIndex({ model: loaded, name: 'notes', recover: true });
       const before = index.ids();
       await index.add(documents('c'));
-      const after = index.ids();
+      const { lost } = index;
       index.dispose();
-      return { before, after };
+      const again = await createIndex({ model: loaded, name: 'notes' });
+      const after = { ids: again.ids(), lost: again.lost };
+      again.dispose();
+      return { still: still.code, before, lost, after };
     });
-    expect(found).toEqual({ before: ['a'], after: ['a', 'c'] });
-    expect(warnings).toEqual(expect.arrayContaining([expect.stringMatching(/^heatseek: the index 'notes' is as it was before its last changes \(.*documents-/)]));
+    expect(found).toEqual({ still: 'index_invalid', before: ['a'], lost: [expect.stringMatching(lost)], after: { ids: ['a', 'c'], lost: [] } });
+    expect(warnings).toContainEqual(expect.stringMatching(/^heatseek: the index 'notes' is as it was before its last change \(.*documents-/));
     await cut('manifest-a', 1e9);
     await cut('manifest-b', 1e9);
     const error = await page.evaluate(() => told(() => createIndex({ model: loaded, name: 'notes' })));

@@ -269,6 +269,9 @@ pub struct SearchArgs {
     /// gone are forgotten. Without a corpus it is searched as it is.
     #[arg(long, value_name = "FOLDER")]
     pub index: Option<PathBuf>,
+    /// If the last change of that index is damaged, go on from what it was before; what is lost is said.
+    #[arg(long, requires = "index")]
+    pub recover: bool,
     /// What vectors are stored as: f32, f16, int8 or binary.
     #[arg(long, value_name = "STORAGE", default_value = "f32", value_parser = storage)]
     pub storage: Storage,

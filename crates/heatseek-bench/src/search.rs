@@ -54,12 +54,25 @@ pub fn run(args: &SearchArgs) -> Result<(), Failure> {
     if let Some(folder) = &args.index {
         let identity = index.identity(&model);
         let place = || folder.display().to_string();
+        let recover = || {
+            let opened = FolderStore::recover(folder, &identity, Check::Length)?;
+            for lost in opened.1.skipped.iter().filter(|skipped| skipped.generation.is_some()) {
+                pooling::warn(Some(&lost.reason));
+            }
+            Ok(opened)
+        };
         if sources.is_none() {
-            let stored =
-                FolderStore::read(folder, Some(&identity), Check::Length).map_err(in_place(place()))?;
+            let stored = match args.recover {
+                true => recover().map(|(_, stored)| stored),
+                false => FolderStore::read(folder, Some(&identity), Check::Length),
+            };
+            let stored = stored.map_err(in_place(place()))?;
             index = Index::restore(&model, options, stored.segments)?;
         } else {
-            let opened = FolderStore::open(folder, &identity, Check::Length);
+            let opened = match args.recover {
+                true => recover(),
+                false => FolderStore::open(folder, &identity, Check::Length),
+            };
             let (mut store, stored) = opened.map_err(in_place(place()))?;
             index = Index::restore(&model, options, stored.segments)?;
             let updated =

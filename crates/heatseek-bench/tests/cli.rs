@@ -192,6 +192,18 @@ fn an_index_in_a_folder_follows_its_files() {
         "{told}"
     );
     assert_fails(&run(&["--hybrid=2"]), 1, &["weight", "[invalid_input]"]);
+    // A last change that is damaged is given up only if that is asked for.
+    write("ants.txt", "Ants follow a scent.\n");
+    assert_eq!(texts(&run(&from_files)).len(), 2);
+    let newest =
+        all_files().into_iter().filter(|name| name.to_string_lossy().starts_with("documents-")).max();
+    let newest = kept.join(newest.unwrap());
+    let whole = std::fs::read(&newest).unwrap();
+    std::fs::write(&newest, &whole[1..]).unwrap();
+    assert_fails(&run(&[]), 1, &["documents-", "lost 1 documents added", "`recover`", "[index_invalid]"]);
+    let recovered = run(&["--recover"]);
+    assert_eq!(texts(&recovered), ["Wasps build with paper."]);
+    assert!(String::from_utf8_lossy(&recovered.stderr).contains("lost 1 documents added"), "{recovered:?}");
     let nowhere = heatseek(
         &[
             "search",

@@ -384,3 +384,36 @@ fn shards_make_one_checkpoint() {
         "{error}"
     );
 }
+
+#[test]
+fn a_shard_that_leads_out_of_the_folder_is_refused() {
+    for path in [
+        "../m-1.safetensors",
+        "a/../../m-1.safetensors",
+        "/etc/m-1.safetensors",
+        "a//m-1.safetensors",
+        "..\\m-1.safetensors",
+        "C:\\m-1.safetensors",
+        "https://elsewhere.test/m-1.safetensors",
+        "m-1.bin",
+    ] {
+        let mut files = SyntheticBert::default().files();
+        drop_weights(&mut files);
+        let index = json!({"weight_map": {"embeddings.word_embeddings.weight": path}}).to_string();
+        files.insert("model.safetensors.index.json", index.into_bytes());
+        let read = TextModel::load(&files).unwrap_err();
+        let fetched = loop {
+            let wanted = match files.wanted() {
+                Ok(wanted) => wanted,
+                Err(error) => break error,
+            };
+            assert!(!wanted.is_empty(), "{path} is to be fetched");
+            wanted.iter().for_each(|file| files.mark_absent(&file.path));
+        };
+        for error in [read, fetched] {
+            let said = error.to_string();
+            let says = "the name of a .safetensors file";
+            assert!(said.contains("model.safetensors.index.json") && said.contains(says), "{path}: {said}");
+        }
+    }
+}

@@ -20,6 +20,7 @@ pub mod int8;
 pub mod ops;
 mod program;
 pub mod reference;
+mod steps;
 
 #[cfg(feature = "cases")]
 pub mod cases;
@@ -38,3 +39,4 @@ pub use ops::{
 };
 pub use program::{Buffer, BufferId, HIDDEN, OutputId, POOLED, Program, ProgramError, Rows, Step, Table};
 pub use reference::ReferenceExecutor;
+pub use steps::in_steps;

@@ -170,6 +170,12 @@ impl FlatIndex {
         self.rows.vectors()
     }
 
+    /// Of [`Storage::Binary`], the vectors' signs, a bit an element and each in whole words, the first in the lowest bit, and
+    /// what a sign stands for in each vector: what a device scans for candidates, which [`among`](Self::among) then scores.
+    pub fn signs(&self) -> Option<(&[u64], &[f32])> {
+        self.signs.as_ref().map(Signs::parts)
+    }
+
     /// The vector that has this id, as it is stored: of unit length under the cosine.
     pub fn vector(&self, id: u64) -> Option<Cow<'_, [f32]>> {
         self.places.get(&id).map(|&place| self.rows.row(place as usize, self.dim))
@@ -206,14 +212,22 @@ impl FlatIndex {
     /// [`SearchError`] if its width is wrong, it is not finite, it is too large for what it is stored as, or no more fit;
     /// the index is unchanged then.
     pub fn add(&mut self, id: u64, vector: &[f32]) -> Result<(), SearchError> {
-        let what = &format_args!("vector {id}");
-        self.check(what, vector)?;
-        let vector = self.compared(vector);
-        self.rows.check(what, &vector)?;
+        let vector = self.accept(&format_args!("vector {id}"), vector)?;
         let place = self.place(id)?;
         self.rows.set(place, &vector, self.metric);
         self.set_signs(place);
         Ok(())
+    }
+
+    /// `vector` as it would be compared, if [`add`](Self::add) would take it; `what` names it where not.
+    ///
+    /// # Errors
+    /// As [`add`](Self::add), but that no more fit.
+    pub fn accept(&self, what: &dyn fmt::Display, vector: &[f32]) -> Result<Vec<f32>, SearchError> {
+        self.check(what, vector)?;
+        let vector = self.compared(vector);
+        self.rows.check(what, &vector)?;
+        Ok(vector)
     }
 
     /// Adds a vector as [`stored`](Self::stored) gave it, or replaces the one that has this id: it has the same scores.
@@ -290,9 +304,26 @@ impl FlatIndex {
             );
             places = Some(candidates.iter().map(|candidate| self.places[&candidate.id]).collect());
         }
+        Ok(self.exact(&query, k, places.as_deref()))
+    }
+
+    /// The best `k` of the vectors that have these `ids`, as [`search`](Self::search) scores them; those that are not there
+    /// are none.
+    ///
+    /// # Errors
+    /// As [`search`](Self::search).
+    pub fn among(&self, query: &[f32], k: usize, ids: &[u64]) -> Result<Vec<Scored>, SearchError> {
+        self.check(&"the query", query)?;
+        let query = Query::new(self.compared(query), self.metric);
+        let places: Vec<u32> = ids.iter().filter_map(|id| self.places.get(id).copied()).collect();
+        Ok(self.exact(&query, k, Some(&places)))
+    }
+
+    /// The best `k` of `places`, or of all, from the vectors as they are stored.
+    fn exact(&self, query: &Query, k: usize, places: Option<&[u32]>) -> Vec<Scored> {
         let bytes = self.rows.bytes() / self.ids.len().max(1);
-        let score = |places: &[u32], out: &mut [f32]| self.rows.score(self.scan, &query, places, out);
-        Ok(self.best(k, places.as_deref(), bytes, &score))
+        let score = |places: &[u32], out: &mut [f32]| self.rows.score(self.scan, query, places, out);
+        self.best(k, places, bytes, &score)
     }
 
     /// The best `k` of `places`, or of all, by what `score` gives blocks of them; a row is of so many bytes.
@@ -449,6 +480,11 @@ mod tests {
             ids.iter().for_each(|&id| assert_eq!(some.vector(id), index.vector(id)));
             assert_eq!(index.stored(index.ids()).unwrap(), index.vectors());
             assert_eq!(index.stored(&[0, 2]), None);
+            let query = values(5, 5, 1.0);
+            let all = index.search(&query, 9, &SearchOptions { oversampling: 9, allow: None }).unwrap();
+            let wanted: Vec<Scored> = all.into_iter().filter(|hit| [8, 0, 5].contains(&hit.id)).collect();
+            assert_eq!(index.among(&query, 9, &[5, 2, 0, 8]).unwrap(), wanted);
+            assert_eq!(index.among(&query, 2, &[5, 2, 0, 8]).unwrap(), wanted[..2]);
             let copy = index.stored(&[5]).unwrap();
             index.add_stored(77, copy).unwrap();
             let found = index.search(&values(5, 5, 1.0), 2, &SearchOptions::default()).unwrap();

@@ -49,7 +49,7 @@ impl MultiIndex {
     /// # Errors
     /// [`SearchError`] if they are no whole number of vectors or not finite; the index is unchanged then.
     pub fn add(&mut self, id: u64, vectors: &[f32]) -> Result<(), SearchError> {
-        let vectors = self.compared(&format!("the vectors of {id}"), vectors)?;
+        let vectors = self.accept(&format!("the vectors of {id}"), vectors)?;
         self.entries.insert(id, vectors);
         Ok(())
     }
@@ -82,7 +82,7 @@ impl MultiIndex {
         k: usize,
         options: &SearchOptions<'_>,
     ) -> Result<Vec<Scored>, SearchError> {
-        let query = self.compared("the query", query)?;
+        let query = self.accept("the query", query)?;
         let mut top = TopK::new(k);
         for (&id, vectors) in &self.entries {
             if options.allow.is_none_or(|allow| allow(id)) {
@@ -92,7 +92,11 @@ impl MultiIndex {
         Ok(top.into_sorted())
     }
 
-    fn compared(&self, what: &str, vectors: &[f32]) -> Result<Vec<f32>, SearchError> {
+    /// `vectors [n, dim]` as they would be compared, if [`add`](Self::add) would take them; `what` names them where not.
+    ///
+    /// # Errors
+    /// As [`add`](Self::add).
+    pub fn accept(&self, what: &str, vectors: &[f32]) -> Result<Vec<f32>, SearchError> {
         check_rows(what, vectors, self.dim)?;
         check_finite(&what, vectors)?;
         let mut vectors = vectors.to_vec();

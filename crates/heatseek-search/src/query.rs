@@ -1,6 +1,7 @@
 //! A query in all the forms that rows are compared with.
 
 use heatseek_cpu::max_half;
+use heatseek_ops::in_steps;
 
 use crate::Metric;
 
@@ -22,7 +23,7 @@ pub(crate) struct Query {
 
 impl Query {
     pub(crate) fn new(floats: Vec<f32>, metric: Metric) -> Self {
-        let (integers, half) = integers(&floats, i32::from(max_half(floats.len())));
+        let (integers, half) = in_steps(&floats, i32::from(max_half(floats.len())));
         let square = integers.iter().map(|&v| f64::from(v) * f64::from(v)).sum::<f64>() * half * half;
         let halves = integers.into_iter().map(|v| v as i16).collect();
         Self { metric, floats, halves, half, square }
@@ -31,7 +32,7 @@ impl Query {
     /// What signs are compared with.
     pub(crate) fn planes(&self) -> Planes {
         let most = (1 << (PLANES - 1)) - 1;
-        let (integers, step) = integers(&self.floats, most);
+        let (integers, step) = in_steps(&self.floats, most);
         let words = integers.len().div_ceil(64);
         let mut bits = vec![0; PLANES * words];
         for (i, integer) in integers.iter().enumerate() {
@@ -51,12 +52,4 @@ pub(crate) struct Planes {
     pub(crate) sum: i32,
     /// What one stands for.
     pub(crate) step: f32,
-}
-
-/// `floats` in steps by which the largest of them is `most`, and the step.
-fn integers(floats: &[f32], most: i32) -> (Vec<i32>, f64) {
-    let largest = floats.iter().fold(0.0f32, |largest, v| largest.max(v.abs()));
-    let step = f64::from(largest) / f64::from(most.max(1));
-    let nearest = |&v: &f32| if step > 0.0 { (f64::from(v) / step).round_ties_even() as i32 } else { 0 };
-    (floats.iter().map(nearest).collect(), step)
 }

@@ -53,6 +53,11 @@ impl Signs {
         }
     }
 
+    /// Words and scales.
+    pub(crate) fn parts(&self) -> (&[u64], &[f32]) {
+        (&self.words, &self.scales)
+    }
+
     pub(crate) fn bytes(&self) -> usize {
         8 * self.words.capacity() + 4 * (self.scales.capacity() + self.squares.capacity())
     }

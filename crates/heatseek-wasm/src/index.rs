@@ -125,9 +125,15 @@ impl Index {
         Ok(Self::of(&model.model, index, None))
     }
 
-    /// Begins to open the index whose stored files are `names`; with none of them it is a new one, to be stored.
-    pub fn opening(model: &Model, settings: JsValue, names: Vec<String>) -> Result<IndexOpening, JsValue> {
-        IndexOpening::new(&model.model, options(model, settings)?, names)
+    /// Begins to open the index whose stored files are `names`; with none of them it is a new one, to be stored. If its last
+    /// change is damaged, it is opened as it was before that if it is to `recover`, else not at all.
+    pub fn opening(
+        model: &Model,
+        settings: JsValue,
+        names: Vec<String>,
+        recover: bool,
+    ) -> Result<IndexOpening, JsValue> {
+        IndexOpening::new(&model.model, options(model, settings)?, names, recover)
     }
 
     /// What [`exported`](Self::exported) gave, as an index that is not stored.

@@ -31,6 +31,8 @@ pub struct IndexOpening {
     model: Rc<heatseek::Model>,
     options: IndexOptions,
     opening: Opening,
+    /// Whether a last change that is damaged is given up.
+    recover: bool,
 }
 
 impl IndexOpening {
@@ -38,11 +40,12 @@ impl IndexOpening {
         model: &Rc<heatseek::Model>,
         options: IndexOptions,
         names: Vec<String>,
+        recover: bool,
     ) -> Result<Self, JsValue> {
         let empty = heatseek::Index::new(model, options.clone()).map_err(Thrown::from)?;
         let opening =
             Opening::new(names, Some(&empty.identity(model)), Check::Length).map_err(Thrown::from)?;
-        Ok(Self { model: Rc::clone(model), options, opening })
+        Ok(Self { model: Rc::clone(model), options, opening, recover })
     }
 }
 
@@ -60,8 +63,8 @@ impl IndexOpening {
 
     /// The index.
     pub fn finish(self) -> Result<Index, JsValue> {
-        let Self { model, options, opening } = self;
-        let opened = opening.finish().map_err(Thrown::from)?;
+        let Self { model, options, opening, recover } = self;
+        let opened = if recover { opening.recover() } else { opening.finish() }.map_err(Thrown::from)?;
         let index = heatseek::Index::restore(&model, options, opened.segments).map_err(Thrown::from)?;
         let damaged = opened.skipped.into_iter().filter(|skipped| skipped.generation.is_some());
         let skipped = damaged.map(|skipped| skipped.reason).collect();
@@ -72,7 +75,7 @@ impl IndexOpening {
 
 #[wasm_bindgen]
 impl Index {
-    /// Why newer states of the stored index could not be used: its files were damaged.
+    /// What was given up of the stored index, whose files were damaged: which, and what was in them.
     pub fn skipped(&self) -> Vec<String> {
         self.kept.borrow().as_ref().map(|kept| kept.skipped.clone()).unwrap_or_default()
     }

@@ -14,8 +14,10 @@ pub fn kernel(name: &str, source: &str, file: &Path) -> String {
         panic!("kernel {name} is invalid\n{numbered}\n{why}");
     };
     let module = naga::front::wgsl::parse_str(source).unwrap_or_else(|e| fail(e.emit_to_string(source)));
-    let capabilities =
-        Capabilities::default() | Capabilities::SHADER_FLOAT16 | Capabilities::COOPERATIVE_MATRIX;
+    let capabilities = Capabilities::default()
+        | Capabilities::SHADER_FLOAT16
+        | Capabilities::SHADER_FLOAT16_IN_FLOAT32
+        | Capabilities::COOPERATIVE_MATRIX;
     if let Err(e) = Validator::new(ValidationFlags::all(), capabilities).validate(&module) {
         fail(e.emit_to_string(source));
     }

@@ -78,6 +78,10 @@ impl Weight {
     }
 }
 
+/// What scanned vectors are stored as: whether as f16, and the planes of a query of integers.
+const SCANS: [(&str, [u32; 2]); 4] =
+    [("f32", [0, 0]), ("f16", [1, 0]), ("int8", [0, 2]), ("signs", [0, 5])];
+
 /// Poolings: whether two values of a column are kept, and whether there are parameters.
 const POOLINGS: [(&str, [u32; 2]); 3] = [("", [0, 0]), ("_two", [1, 0]), ("_learned", [1, 1])];
 
@@ -138,6 +142,10 @@ pub fn all(target_arch: &str) -> Vec<Variant> {
     all.extend(gemms("int8_split", "gemm_int8_split.wgsl", &[], Weight::Int8));
     if target_arch != "wasm32" {
         all.extend(matrix_gemms(0));
+        // No index of a browser's uses them yet: they would add 0.8 kB to what every page downloads, without what drives them.
+        all.extend(SCANS.map(|(name, [half, planes])| {
+            variant(format!("topk_scan_{name}"), "topk_scan.wgsl", &[("half", half), ("planes", planes)])
+        }));
     }
     for head_dim in HEAD_DIMS {
         let queries = (DIRECT_QUERY_ELEMS / head_dim).min(MOST_DIRECT_QUERIES);

@@ -10,6 +10,7 @@
 mod kernel;
 mod pack;
 mod params;
+mod scan;
 mod select;
 mod storage;
 mod target;
@@ -17,6 +18,7 @@ mod target;
 pub use kernel::{Access, Kernel, KernelBinding, kernels};
 pub use pack::{COLUMN_TILE, Packed, pack};
 pub use params::Params;
+pub use scan::{SCAN_TILE, SIGN_PLANES, ScanQuery, ScanStorage, topk_scan};
 pub use select::{Selection, Unsupported, candidates, select, shape};
 pub use storage::Storage;
 pub use target::{AdapterClass, RowBand, RowClass, Target};

@@ -6,7 +6,7 @@ use crate::target::{GUARANTEED_WORKGROUP_BYTES, RowClass, Target};
 
 /// Workgroups a dispatch may have in one dimension: WebGPU's default
 /// `maxComputeWorkgroupsPerDimension`. `shaders/shared/grid.wgsl` folds with the same number.
-const MAX_GROUPS: usize = 65_535;
+pub(crate) const MAX_GROUPS: usize = 65_535;
 /// Invocations of the workgroup of every kernel whose work is counted by them.
 const INVOCATIONS: usize = 64;
 /// Columns that `pool` holds: 256 invocations keep two vectors of four each.
@@ -29,12 +29,12 @@ pub struct Selection {
     pub kernel: &'static Kernel,
     /// Its pipeline constants, all of [`Kernel::overrides`].
     pub constants: Vec<(&'static str, f64)>,
-    work: Work,
+    pub(crate) work: Work,
 }
 
 /// What one workgroup takes.
 #[derive(Clone, Copy, Debug, PartialEq)]
-enum Work {
+pub(crate) enum Work {
     /// A tile of rows by a tile of columns.
     Tiles { rows: usize, column_tiles: usize },
     /// One element per invocation of `[rows, elements]`.

@@ -121,8 +121,10 @@ fn workgroup_bytes(module: &Module) -> u32 {
 
 fn parsed(source: &str) -> (Module, ModuleInfo) {
     let module = naga::front::wgsl::parse_str(source).unwrap();
-    let capabilities =
-        Capabilities::default() | Capabilities::SHADER_FLOAT16 | Capabilities::COOPERATIVE_MATRIX;
+    let capabilities = Capabilities::default()
+        | Capabilities::SHADER_FLOAT16
+        | Capabilities::SHADER_FLOAT16_IN_FLOAT32
+        | Capabilities::COOPERATIVE_MATRIX;
     let info = Validator::new(ValidationFlags::all(), capabilities).validate(&module).unwrap();
     (module, info)
 }

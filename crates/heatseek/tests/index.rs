@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use heatseek::store::{Check, FolderStore};
 use heatseek::{
-    ChunkOptions, DeviceChoice, Document, Filter, Fusion, Hit, Hybrid, Index, IndexOptions, IndexSearch,
-    LoadOptions, Metric, Model, ModelFiles, NoControl, PoolerSpec, Rescore, Storage, block_on,
+    ChunkOptions, DeviceChoice, Document, EmbedOptions, Filter, Fusion, Hit, Hybrid, Index, IndexOptions,
+    IndexSearch, LoadOptions, Metric, Model, ModelFiles, NoControl, PoolerSpec, Rescore, Storage, block_on,
 };
 use serde_json::{Value, json};
 
@@ -271,4 +271,67 @@ fn an_add_that_is_cancelled_changes_nothing() {
     }
     assert!(stops > 2, "there were {stops} looks");
     assert_eq!(index.get("home").unwrap().text, "Nobody is here.");
+}
+
+/// The model whose embeddings are `scale` times those of `name`, by its last LayerNorm.
+fn scaled(name: &str, scale: f32) -> Model {
+    let dir = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden/models").join(name);
+    let mut files = ModelFiles::from_dir(&dir).unwrap();
+    let mut bytes = files.get("model.safetensors").unwrap().to_vec();
+    let start = 8 + u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize;
+    let header: Value = serde_json::from_slice(&bytes[8..start]).unwrap();
+    let named = |layer: usize, part: &str| {
+        let end = format!("encoder.layer.{layer}.output.LayerNorm.{part}");
+        header.as_object().unwrap().iter().find(|(name, _)| name.ends_with(&end)).map(|(_, tensor)| tensor)
+    };
+    let last = (0..).take_while(|layer| named(*layer, "weight").is_some()).last().unwrap();
+    for part in ["weight", "bias"] {
+        let tensor = named(last, part).unwrap();
+        assert_eq!(tensor["dtype"], "F32");
+        let [from, to] = [0, 1].map(|end| start + tensor["data_offsets"][end].as_u64().unwrap() as usize);
+        for value in bytes[from..to].as_chunks_mut::<4>().0 {
+            *value = (f32::from_le_bytes(*value) * scale).to_le_bytes();
+        }
+    }
+    files.insert("model.safetensors", bytes);
+    let options = LoadOptions { device: DeviceChoice::Cpu, ..LoadOptions::default() };
+    block_on(Model::load(files, options, &NoControl)).unwrap()
+}
+
+#[test]
+fn an_add_of_vectors_that_are_too_large_changes_nothing() {
+    let name = "bert-no-st";
+    let texts = ["The bees find the honey.", "xylophone", "How do bees find home?", "The light of the sky."];
+    let embeddings = block_on(model(name).embed(&texts, &EmbedOptions::default(), &NoControl)).unwrap();
+    let largest =
+        (0..texts.len()).map(|text| embeddings.row(text).iter().fold(0.0f32, |most, v| most.max(v.abs())));
+    let mut by_size: Vec<(f32, &str)> = largest.zip(texts).collect();
+    by_size.sort_by(|a, b| a.0.total_cmp(&b.0));
+    // Of two texts only the second is too large for 16 bits.
+    let [(small, fits), .., (large, too_large)] = by_size[..] else { unreachable!("there are four") };
+    let model = scaled(name, 65504.0 / (small * large).sqrt());
+    for storage in [Storage::F16, Storage::Binary { rescore: Rescore::F16 }] {
+        let options = IndexOptions { storage, metric: Metric::Dot, ..IndexOptions::default() };
+        let mut index = Index::restore(&model, options, Vec::new()).unwrap();
+        add(
+            &mut index,
+            &model,
+            vec![document("there", fits, json!("before")), document("other", fits, Value::Null)],
+        );
+        drop(index.batch().unwrap());
+        index.settle(true);
+        let before: Vec<Document> = index.iter().cloned().collect();
+        let hits = search(&index, &model, "bees", &all());
+        let batch = vec![
+            document("new", fits, Value::Null),
+            document("there", fits, json!("now")),
+            document("large", too_large, Value::Null),
+        ];
+        let error = block_on(index.add(&model, batch, None, &NoControl)).unwrap_err().to_string();
+        let says = "a passage of document `large` is ";
+        assert!(error.starts_with(says) && error.contains("16-bit floats end at 65504"), "{error}");
+        assert_eq!(index.iter().cloned().collect::<Vec<_>>(), before);
+        assert_eq!(search(&index, &model, "bees", &all()), hits);
+        assert!(index.batch().is_none(), "there is nothing to store");
+    }
 }

@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use heatseek_naga_cuda::{CudaKernel, TranslateError, translate};
 use heatseek_ops::Dtype;
 use heatseek_ops::cases::{all, halved, quantized_in_blocks};
-use heatseek_wgsl::{AdapterClass, RowClass, Selection, Storage, Target, select};
+use heatseek_wgsl::{AdapterClass, RowClass, ScanStorage, Selection, Storage, Target, select, topk_scan};
 
-/// Every kernel that an op case launches, in every dtype, with matrix units or without, translated once for each
+/// Every kernel that an op case launches, and the scans, in every dtype, with matrix units or without, translated once for each
 /// set of constants, by what tells it apart.
 ///
 /// # Errors
@@ -35,6 +35,10 @@ pub fn kernels() -> Result<Vec<(String, CudaKernel)>, (String, TranslateError)> 
                 }
             }
         }
+    }
+    for storage in ScanStorage::ALL {
+        let selection = topk_scan(storage, 384, 10, 1).ok();
+        found.extend(selection.map(|selection| (label(&selection), selection)));
     }
     let translated = found.into_iter().map(|(label, Selection { kernel, constants, .. })| {
         match translate(kernel.source, kernel.entry_point, &constants) {

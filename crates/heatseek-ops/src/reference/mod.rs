@@ -11,6 +11,7 @@ mod l2_normalize;
 mod layer_norm;
 mod pool;
 mod rollout;
+mod topk_scan;
 
 pub use attention::attention;
 pub use attention_map::attention_map;
@@ -22,6 +23,7 @@ pub use l2_normalize::l2_normalize;
 pub use layer_norm::layer_norm;
 pub use pool::pool;
 pub use rollout::rollout;
+pub use topk_scan::topk_scan;
 
 use crate::bf16;
 use crate::int8::{QuantizedWeight, RowBits};

@@ -28,6 +28,15 @@ pub enum StoreError {
         /// What is wrong with each.
         reasons: String,
     },
+    /// The newest state can be read no more, and the one before it can: its files are left as they are.
+    #[error(
+        "the last change of this index is damaged ({reasons}): restore its files, or open it with `recover` as it was \
+         before that change"
+    )]
+    Lost {
+        /// What is wrong, and what the change was.
+        reasons: String,
+    },
     /// There is no index.
     #[error("there is no index here: make one first, or look for it elsewhere")]
     NotFound,

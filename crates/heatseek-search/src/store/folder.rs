@@ -31,7 +31,7 @@ pub struct FolderContents {
     pub identity: Identity,
     /// Documents with their chunks and vectors, in the order they were added.
     pub segments: Vec<Segment>,
-    /// Manifests that were newer but could not be used.
+    /// Manifests that were newer but could not be used: cut off, or damaged and given up by [`FolderStore::recover`].
     pub skipped: Vec<Skipped>,
 }
 
@@ -40,15 +40,38 @@ impl FolderStore {
     /// removed.
     ///
     /// # Errors
-    /// [`StoreError::Locked`] if it is open already, [`StoreError::Identity`] if it was made with another identity, and
-    /// what else is wrong with the files or the file system.
+    /// [`StoreError::Locked`] if it is open already, [`StoreError::Identity`] if it was made with another identity,
+    /// [`StoreError::Lost`] if its last change is damaged, and what else is wrong with the files or the file system.
     pub fn open(
         folder: &Path,
         identity: &Identity,
         check: Check,
     ) -> Result<(Self, FolderContents), StoreError> {
+        Self::write(folder, identity, check, Opening::finish)
+    }
+
+    /// As [`open`](Self::open), but an index whose last change is damaged opens as it was before that;
+    /// [`FolderContents::skipped`] says so then. What is left of the change is gone with the next one.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open), without [`StoreError::Lost`].
+    pub fn recover(
+        folder: &Path,
+        identity: &Identity,
+        check: Check,
+    ) -> Result<(Self, FolderContents), StoreError> {
+        Self::write(folder, identity, check, Opening::recover)
+    }
+
+    fn write(
+        folder: &Path,
+        identity: &Identity,
+        check: Check,
+        finish: fn(Opening) -> Result<Opened, StoreError>,
+    ) -> Result<(Self, FolderContents), StoreError> {
         let (mut files, lock) = FolderFiles::lock(folder)?;
-        let Opened { mut store, segments, tidy, skipped } = open(folder, Some(identity), check)?;
+        let opening = gathered(folder, Some(identity), check)?;
+        let Opened { mut store, segments, tidy, skipped } = finish(opening)?;
         tidy.perform(&mut files)?;
         store.finish(tidy)?;
         let contents = FolderContents { identity: store.identity().clone(), segments, skipped };
@@ -70,12 +93,9 @@ impl FolderStore {
         let mut tries = 1;
         loop {
             // A new one is not made: without an identity there is nothing to make it with.
-            let opened = open(folder, None, check);
-            let disturbed = match &opened {
-                // One that is cut off is just being written, and the one before it holds.
-                Ok(opened) => opened.skipped.iter().any(|skipped| skipped.generation.is_some()),
-                Err(error) => matches!(error, StoreError::NoManifest { .. }),
-            };
+            let opened = gathered(folder, None, check).and_then(Opening::finish);
+            // A manifest that is cut off is just being written, and the one before it holds.
+            let disturbed = matches!(opened, Err(StoreError::NoManifest { .. } | StoreError::Lost { .. }));
             if disturbed && tries < READ_TRIES {
                 tries += 1;
                 continue;
@@ -246,10 +266,11 @@ impl Files for FolderFiles {
     }
 }
 
-fn open(folder: &Path, identity: Option<&Identity>, check: Check) -> Result<Opened, StoreError> {
+/// The opening of the index in `folder`, with all that it wants.
+fn gathered(folder: &Path, identity: Option<&Identity>, check: Check) -> Result<Opening, StoreError> {
     let mut opening = Opening::new(list(folder)?, identity, check)?;
     read_all(&mut opening, folder)?;
-    opening.finish()
+    Ok(opening)
 }
 
 fn read_all(opening: &mut Opening, folder: &Path) -> Result<(), StoreError> {

@@ -27,7 +27,7 @@ pub struct Skipped {
     /// Its generation, if it can be read. A commit that was cut off leaves a manifest that cannot; one that can, but
     /// whose files are damaged, says that something else happened to the files.
     pub generation: Option<u64>,
-    /// Why not.
+    /// Why not; of one that can be read also what it had added and removed, which is lost with it.
     pub reason: String,
 }
 
@@ -144,8 +144,23 @@ impl Opening {
     /// The index, once nothing is wanted.
     ///
     /// # Errors
+    /// [`StoreError::Lost`] if what was committed last is damaged, which [`recover`](Self::recover) gives up;
     /// [`StoreError`] if there is none, no manifest can be used, or files are still wanted.
     pub fn finish(self) -> Result<Opened, StoreError> {
+        let opened = self.recover()?;
+        let mut damaged = opened.skipped.iter().filter(|skipped| skipped.generation.is_some());
+        match damaged.next() {
+            None => Ok(opened),
+            Some(Skipped { reason, .. }) => Err(StoreError::Lost { reasons: reason.clone() }),
+        }
+    }
+
+    /// The index as it was before its last change, if that is damaged; [`Opened::skipped`] says so then. What is left of
+    /// the change is gone with the next one.
+    ///
+    /// # Errors
+    /// [`StoreError`] if there is none, no manifest can be used, or files are still wanted.
+    pub fn recover(self) -> Result<Opened, StoreError> {
         if let Some(name) = self.wanted().first() {
             return Err(Fault::new("files", "every one that is wanted", format!("not {name}")).in_call());
         }
@@ -272,11 +287,24 @@ impl Opening {
                 }
                 other => other.to_string(),
             };
-            let reason = format!("{}: {reason}", MANIFESTS[slot]);
+            let reason = format!("{}: {reason}{}", MANIFESTS[slot], self.lost_with(&manifest));
             self.skipped.push(Skipped { generation: Some(manifest.generation), reason });
             self.unused.push(manifest);
         }
         self.choose()
+    }
+
+    /// What `manifest` had changed since the one before it, if that is here.
+    fn lost_with(&self, manifest: &Manifest) -> String {
+        let Some(before) = self.slots.iter().find_map(Slot::manifest) else { return String::new() };
+        let [documents, removed] = [0, 1].map(|which| {
+            let of = |manifest: &Manifest| -> u64 {
+                let counts = manifest.segments.iter().map(|segment| &segment.counts);
+                counts.map(|counts| u64::from([counts.documents, counts.removed][which])).sum()
+            };
+            of(manifest).saturating_sub(of(before))
+        });
+        format!("; with it are lost {documents} documents added and {removed} removed")
     }
 }
 

@@ -44,10 +44,10 @@ fn sign(manifest: &Value) -> Vec<u8> {
 
 /// Opens, and does with what opened whatever reads it.
 fn open_and_use(disk: &Disk, identity: &Identity, check: Check) -> Result<Holdings, StoreError> {
-    let Opened { segments, .. } = disk.open(Some(identity), check)?;
+    let Opened { segments, .. } = disk.recover(Some(identity), check)?;
     let holdings = Holdings::of(&segments);
     let mut disk = disk.clone();
-    let Opened { mut store, tidy, .. } = disk.open(Some(identity), check)?;
+    let Opened { mut store, tidy, .. } = disk.recover(Some(identity), check)?;
     disk.carry_out(&mut store, tidy);
     let commit = store.commit(&batch(identity, &mut Draw::new(1)))?;
     disk.carry_out(&mut store, commit);
@@ -66,7 +66,7 @@ fn a_flipped_byte_or_a_cut_is_an_error_or_the_state_before() {
     let (identity, disk, holdings) = made(VectorDtype::I8);
     let names: Vec<String> = disk.0.keys().cloned().collect();
     let mut draw = Draw::new(11);
-    let (mut refused, mut older) = (0, 0);
+    let (mut refused, mut older, mut given_up) = (0, 0, 0);
     for _ in 0..3000 {
         let mut disk = disk.clone();
         let name = &names[draw.below(names.len() as u64) as usize];
@@ -78,11 +78,21 @@ fn a_flipped_byte_or_a_cut_is_an_error_or_the_state_before() {
             2 => drop(disk.0.remove(name)),
             _ => bytes[at] ^= 1 << draw.below(8),
         }
-        match disk.open(Some(&identity), Check::Full) {
+        match disk.recover(Some(&identity), Check::Full) {
             Ok(opened) => {
                 let held = Holdings::of(&opened.segments);
                 assert!(holdings.contains(&held), "{name} at {at}");
                 older += u32::from(held == holdings[0]);
+                // What was committed is never given up unasked.
+                let lost = opened.skipped.iter().find(|skipped| skipped.generation.is_some());
+                match disk.open(Some(&identity), Check::Full) {
+                    Ok(_) => assert!(lost.is_none()),
+                    Err(StoreError::Lost { reasons }) => {
+                        assert_eq!(Some(&reasons), lost.map(|lost| &lost.reason));
+                        given_up += 1;
+                    }
+                    Err(error) => panic!("{name} at {at}: {error}"),
+                }
             }
             Err(StoreError::NoManifest { .. }) => refused += 1,
             Err(error) => panic!("{name} at {at}: {error}"),
@@ -90,7 +100,10 @@ fn a_flipped_byte_or_a_cut_is_an_error_or_the_state_before() {
         // Without sums the values may be others, but nothing is out of bounds.
         let _ = open_and_use(&disk, &identity, Check::Length);
     }
-    assert!(refused > 100 && older > 100, "{refused} refused, {older} older");
+    assert!(
+        refused > 100 && older > 100 && given_up > 100,
+        "{refused} refused, {older} older, {given_up} of them given up"
+    );
 }
 
 #[test]
@@ -229,4 +242,32 @@ fn lost_manifests_or_segments_are_no_new_index() {
     assert_eq!(error(&|_| false).unwrap(), 0);
     let empty = Disk::default();
     assert!(matches!(empty.open(None, Check::Length), Err(StoreError::NotFound)));
+}
+
+#[test]
+fn a_damaged_change_is_an_error_that_says_what_is_lost_and_nothing_is_removed_unasked() {
+    let identity = identity(VectorDtype::I8, 10);
+    let mut disk = Disk::default();
+    let mut store = disk.writer(&identity);
+    let mut draw = Draw::new(5);
+    let first = batch(&identity, &mut draw);
+    let mut second = batch(&identity, &mut draw);
+    second.remove = vec![first.add.documents[0].id.clone()];
+    second.add.documents.iter_mut().zip(0..).for_each(|(document, i)| document.id = format!("second {i}"));
+    let added = second.add.documents.len();
+    disk.apply(&mut store, &Operation::Commit(first));
+    let before = Holdings::of(&disk.open(Some(&identity), Check::Full).unwrap().segments);
+    disk.apply(&mut store, &Operation::Commit(second));
+    let (place, manifest) = newest(&disk);
+    let name = manifest["segments"][1]["vectors"]["name"].as_str().unwrap();
+    disk.0.get_mut(name).unwrap().pop();
+    let error = disk.open(Some(&identity), Check::Length).unwrap_err();
+    let says = error.to_string();
+    let lost = format!("lost {added} documents added and 1 removed");
+    assert!(says.contains(&place) && says.contains(name) && says.contains(&lost), "{says}");
+    let Opened { segments, tidy, skipped, .. } = disk.recover(Some(&identity), Check::Full).unwrap();
+    assert!(Holdings::of(&segments) == before);
+    assert!(skipped[0].reason.contains(&lost));
+    // Until something else is stored, its files can still be restored.
+    assert!(tidy.manifest.is_none() && tidy.remove.is_empty(), "{tidy:?}");
 }

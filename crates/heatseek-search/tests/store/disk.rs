@@ -16,11 +16,20 @@ pub struct Disk(pub BTreeMap<String, Vec<u8>>);
 impl Disk {
     /// Opens what is there, and changes nothing.
     pub fn open(&self, identity: Option<&Identity>, check: Check) -> Result<Opened, StoreError> {
+        self.gathered(identity, check)?.finish()
+    }
+
+    /// As it was before its last change, if that is damaged.
+    pub fn recover(&self, identity: Option<&Identity>, check: Check) -> Result<Opened, StoreError> {
+        self.gathered(identity, check)?.recover()
+    }
+
+    fn gathered(&self, identity: Option<&Identity>, check: Check) -> Result<Opening, StoreError> {
         let mut opening = Opening::new(self.0.keys(), identity, check)?;
         loop {
             let wanted = opening.wanted();
             if wanted.is_empty() {
-                return opening.finish();
+                return Ok(opening);
             }
             for name in wanted {
                 opening.give(&name, self.0.get(&name).cloned())?;

@@ -196,7 +196,8 @@ impl Index {
     /// the text around them.
     ///
     /// # Errors
-    /// [`Error`]: chunk options that make no sense, cancellation, a device that cannot go on.
+    /// [`Error`]: chunk options that make no sense, cancellation, a device that cannot go on, vectors that are too large
+    /// for what they are stored as.
     pub async fn add(
         &mut self,
         model: &Model,
@@ -264,6 +265,14 @@ impl Index {
     }
 
     fn insert_all(&mut self, ready: Ready) -> Result<usize, Error> {
+        // What cannot be stored must be known before anything is.
+        for (document, _, vectors) in &ready.documents {
+            for made in vectors {
+                if let Made::Fresh(vectors) = made {
+                    self.vectors.check(&format!("a passage of document `{}`", document.id), vectors)?;
+                }
+            }
+        }
         let mut added = 0;
         for (document, chunks, vectors) in ready.documents {
             added += chunks.len();

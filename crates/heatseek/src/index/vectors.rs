@@ -67,6 +67,15 @@ impl ChunkVectors {
         Ok(())
     }
 
+    /// That [`add`](Self::add) would take these, of what is called so.
+    pub(super) fn check(&self, what: &str, vectors: &[f32]) -> Result<(), Error> {
+        match self {
+            Self::One(index) => index.accept(&what, vectors)?,
+            Self::Several(index) => index.accept(what, vectors)?,
+        };
+        Ok(())
+    }
+
     pub(super) fn remove(&mut self, id: u64) {
         match self {
             Self::One(vectors) => vectors.remove(id),
