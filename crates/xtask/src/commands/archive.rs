@@ -84,7 +84,7 @@ fn archive(target: &str) -> Result<()> {
     fs::create_dir_all(&folder).with_context(|| format!("making {}", folder.display()))?;
     let binary = if windows { "heatseek.exe" } else { "heatseek" };
     copy(&workspace::target_dir().join(target).join("release").join(binary), &folder)?;
-    for paper in linked(&workspace::root(), PAPERS)? {
+    for paper in linked(workspace::root(), PAPERS)? {
         let place = folder.join(paper.parent().unwrap_or(Path::new("")));
         fs::create_dir_all(&place).with_context(|| format!("making {}", place.display()))?;
         copy(&workspace::root().join(&paper), &place)?;
@@ -176,7 +176,7 @@ mod tests {
     #[test]
     fn every_link_of_every_paper_is_in_the_archive() {
         let root = workspace::root();
-        let papers = linked(&root, PAPERS).unwrap();
+        let papers = linked(root, PAPERS).unwrap();
         let mut links = 0;
         for paper in
             papers.iter().filter(|paper| paper.extension().is_some_and(|extension| extension == "md"))
