@@ -49,15 +49,16 @@ pub struct Sink {
 pub fn life_cycles(scores: &[f64], layers: usize, threshold: f64) -> Result<Vec<Sink>, AnalysisError> {
     let tokens = scores.len() / layers.max(1);
     check_shape("sink scores", scores.len(), &[("layers", layers), ("tokens", tokens)])?;
-    let mut sinks = Vec::new();
+    let mut sinks: Vec<Sink> = Vec::new();
     for token in 0..tokens {
         let mass: Vec<f64> = (0..layers).map(|layer| scores[layer * tokens + token]).collect();
         let Some(first_layer) = mass.iter().position(|&score| score >= threshold) else { continue };
         let lifetime = mass[first_layer..].iter().take_while(|&&score| score >= threshold).count();
         let primary = first_layer <= layers / 4 && first_layer + lifetime == layers;
-        sinks.push(Sink { token, first_layer, lifetime, primary, mass });
+        // By first layer, and then by token.
+        let place = sinks.partition_point(|sink| sink.first_layer <= first_layer);
+        sinks.insert(place, Sink { token, first_layer, lifetime, primary, mass });
     }
-    sinks.sort_by_key(|sink| (sink.first_layer, sink.token));
     Ok(sinks)
 }
 

@@ -120,19 +120,16 @@ fn place(values: &mut [Value], guard: usize) -> usize {
     let mut len = 0;
     for (placed, &index) in order.iter().enumerate() {
         let value = &values[index];
-        let mut taken: Vec<Range<usize>> = order[..placed]
+        let taken: Vec<Range<usize>> = order[..placed]
             .iter()
             .map(|&other| &values[other])
             .filter(|other| other.first <= value.last && value.first <= other.last)
             .map(|other| other.start..other.start + reserved(other))
             .collect();
-        taken.sort_by_key(|range| range.start);
         let (mut start, needed) = (0, reserved(value));
-        for range in taken {
-            if range.start >= start + needed {
-                break;
-            }
-            start = start.max(range.end);
+        // Whatever is in the way is so for every start before its end.
+        while let Some(range) = taken.iter().find(|r| r.start < start + needed && start < r.end) {
+            start = range.end;
         }
         values[index].start = start;
         len = len.max(start + needed);
@@ -241,8 +238,11 @@ impl Activations {
                 }
             }
         }
-        let ranges = &mut ranges[..count];
-        ranges.sort_by_key(|(_, range)| range.start);
+        // There are two at most.
+        if count == 2 && ranges[1].1.start < ranges[0].1.start {
+            ranges.swap(0, 1);
+        }
+        let ranges = &ranges[..count];
         if guard > 0 {
             for (_, range) in ranges.iter() {
                 block[range.clone()].fill(f32::from_bits(UNWRITTEN));

@@ -33,11 +33,16 @@ pub(crate) fn sigmoid(x: f64) -> f64 {
     1.0 / (1.0 + (-x).exp())
 }
 
-/// Softmax of `scores` without their `hide` largest (of equal ones the first), which become 0. At least one stays.
-pub(crate) fn softmax_hiding(scores: &mut [f64], hide: usize) {
+/// Places of the largest `scores` first, of equal ones the first.
+pub(crate) fn descending(scores: &[f64]) -> Vec<usize> {
     let mut order: Vec<usize> = (0..scores.len()).collect();
     order.sort_by(|&a, &b| scores[b].total_cmp(&scores[a]));
-    for &token in order.iter().take(hide.min(scores.len().saturating_sub(1))) {
+    order
+}
+
+/// Softmax of `scores` without their `hide` largest (of equal ones the first), which become 0. At least one stays.
+pub(crate) fn softmax_hiding(scores: &mut [f64], hide: usize) {
+    for token in descending(scores).into_iter().take(hide.min(scores.len().saturating_sub(1))) {
         scores[token] = f64::NEG_INFINITY;
     }
     softmax(scores);

@@ -2,6 +2,7 @@
 
 use super::Pool;
 use super::none::each_token;
+use crate::math::descending;
 use crate::registry::{Kind, Row};
 use crate::tokens::{Tokens, prefix, weighted};
 use crate::{Map, Needs, PoolError, Pooled, States};
@@ -75,9 +76,8 @@ impl Pool for Cluster {
 impl Cluster {
     /// Tokens to begin with: the most significant, or, of even ones, each the farthest from those before.
     fn first(&self, rows: &[Vec<f64>], weights: &[f64]) -> Vec<usize> {
-        let mut order: Vec<usize> = (0..rows.len()).collect();
         if self.layer.is_some() {
-            order.sort_by(|&a, &b| weights[b].total_cmp(&weights[a]));
+            let mut order = descending(weights);
             order.truncate(self.k);
             return order;
         }
