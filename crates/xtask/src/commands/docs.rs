@@ -16,7 +16,7 @@ const HEATSEEK_OWN: [&str; 13] = [
     "explain",
     "occlude",
     "analyze",
-    "quantize",
+    "convert",
     "search",
     "eval",
     "bench",
@@ -35,6 +35,7 @@ const DOCUMENTS: &[&str] = &[
     "pkg/README.md",
     "web/README.md",
     "bench/peers/README.md",
+    "tests/fuzz/README.md",
 ];
 /// What npm itself provides.
 const NPM_OWN: &[&str] = &["install", "ci", "i", "pack", "run", "publish", "exec", "init"];
