@@ -6,9 +6,9 @@ use crate::StoredTensor;
 
 /// Shares of the largest magnitude that are tried as the end of four bits' range: cutting a few large weights off can
 /// round all the others better.
-const ENDS: [f32; 8] = [1.0, 0.95, 0.9, 0.85, 0.8, 0.75, 0.7, 0.65];
-/// How often a scale is fitted to the integers that it gave. More change nothing.
-const FITS: usize = 2;
+const ENDS: [f32; 4] = [1.0, 0.9, 0.8, 0.7];
+/// How often a scale is fitted to the integers that it gave. More change next to nothing.
+const FITS: usize = 1;
 /// Integers of four bits.
 const FOUR: [f32; 2] = [-8.0, 7.0];
 /// Integers of eight bits; the 256th would make a range of no use to kernels that want it symmetric.
