@@ -1,5 +1,5 @@
 """ONNX Runtime on the folder's `onnx/model.onnx` or `model.onnx`; without one, on what PyTorch exports of it. In int8 on
-`model_quantized.onnx` in the same places, which has to be there."""
+`model_quantized.onnx` in the same places, and fused on `model_fused.onnx`, which have to be there."""
 
 import tempfile
 from pathlib import Path
@@ -42,13 +42,13 @@ def export(folder):
 
 
 class Peer:
-    def __init__(self, args):
-        names = {"f32": "model.onnx", "int8": "model_quantized.onnx"}
+    def __init__(self, args, fused=False):
+        names = {"f32": "model_fused.onnx"} if fused else {"f32": "model.onnx", "int8": "model_quantized.onnx"}
         if args.dtype not in names:
-            raise ValueError("only graphs of f32 and int8 are timed")
+            raise ValueError(f"only graphs of {' and '.join(names)} are timed")
         found = [Path(args.model) / folder / names[args.dtype] for folder in ("onnx", ".")]
         path = next((path for path in found if path.exists()), None)
-        if path is None and args.dtype == "int8":
+        if path is None and (fused or args.dtype == "int8"):
             raise ValueError(f"there is no {found[0]}")
         path = path or export(args.model)
         providers = ["CPUExecutionProvider"]

@@ -17,7 +17,11 @@ PEERS = {
     "torch-compile": ("torch_peer", {"compile": True}),
     "sentence-transformers": ("sentence_transformers_peer", {}),
     "onnxruntime": ("onnxruntime_peer", {}),
+    "onnxruntime-fused": ("onnxruntime_peer", {"fused": True}),
 }
+# A program that speaks for itself, named by an environment variable: rust/ in Heatseek's repository.
+RUST_PEERS = ("candle", "rten")
+RUST_PROGRAM = "HEATSEEK_RUST_PEERS"
 WARM_UP = 3
 
 
@@ -38,9 +42,20 @@ def answer(peer, request):
     return {"ms": (time.perf_counter() - began) * 1e3}
 
 
+def become_rust(args):
+    program = os.environ.get(RUST_PROGRAM)
+    own = [args.peer, args.model, args.dtype, str(args.threads), args.pooling, str(args.normalize)]
+    try:
+        if program is None:
+            raise ValueError(f"set {RUST_PROGRAM} to the program that bench/peers/rust builds")
+        os.execv(program, [program, *own])
+    except (OSError, ValueError) as error:
+        print(json.dumps({"error": reason(error)}), flush=True)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("peer", choices=PEERS)
+    parser.add_argument("peer", choices=[*PEERS, *RUST_PEERS])
     parser.add_argument("--model", required=True)
     parser.add_argument("--place", choices=["cpu", "gpu"], required=True)
     parser.add_argument("--dtype", choices=["f32", "f16", "bf16", "int8"], required=True)
@@ -48,6 +63,8 @@ def main():
     parser.add_argument("--pooling", required=True)
     parser.add_argument("--normalize", type=int, required=True)
     args = parser.parse_args()
+    if args.peer in RUST_PEERS:
+        return become_rust(args)
     # Libraries print to stdout too; answers go where only we write.
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)

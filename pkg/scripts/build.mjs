@@ -1,7 +1,7 @@
 // Builds the package into dist/: the engine that `cargo xtask wasm` left in wasm/, and the TypeScript around it, minified:
 // pages without a bundler download it as it is.
 import { spawnSync } from 'node:child_process';
-import { cp, copyFile, readdir, rm } from 'node:fs/promises';
+import { cp, copyFile, readFile, readdir, rm, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -29,14 +29,37 @@ await cp(join(pkg, 'wasm'), join(dist, 'wasm'), { recursive: true });
 // One file for each door: a page without a bundler would wait for some twenty modules, level by level, and its worker again.
 // Minified, for such a page downloads it as it is; source maps lead to the TypeScript. The page's own thread is seldom where
 // the engine runs: `import('./serve.js')` stays what it is. The modules stay too: tests import some of them.
-const bundle = (entry, external = []) => build({
-  entryPoints: [join(dist, entry)], outdir: dist, allowOverwrite: true, bundle: true, external, minify: true, format: 'esm',
-  target: 'es2022', sourcemap: true, logLevel: 'warning',
-});
+async function bundle(entry, external = []) {
+  await build({
+    entryPoints: [join(dist, entry)], outdir: dist, allowOverwrite: true, bundle: true, external, minify: true, format: 'esm',
+    target: 'es2022', sourcemap: true, logLevel: 'warning', plugins: [placeholders],
+  });
+  const text = await readFile(join(dist, entry), 'utf8');
+  await writeFile(join(dist, entry), text.replaceAll(PLACEHOLDER, COMMENTS));
+}
+
+// The comments by which other bundlers leave an import alone, which esbuild drops as it minifies: something as long stands in
+// for them, so that the source map stays right.
+const COMMENTS = '/* webpackIgnore: true */ /* @vite-ignore */';
+const PLACEHOLDER = `${'ignored'.padEnd(COMMENTS.length - 1, '_')}+`;
+const placeholders = {
+  name: 'placeholders',
+  setup: ({ onLoad }) => onLoad({ filter: /host\.js$/ }, async ({ path }) => {
+    const text = await readFile(path, 'utf8');
+    if (!text.includes(`import(${COMMENTS} `)) throw new Error(`${path} has no import with ${COMMENTS}`);
+    return { contents: text.replace(`${COMMENTS} `, PLACEHOLDER) };
+  }),
+};
+
 // A bundle is made of modules, so it must not come before another that reads them.
 await bundle('worker.js');
 await bundle('index.js', ['./serve.js']);
 await bundle('serve.js');
+// What only Node, Deno and Bun fetch. Checked by `npm run check`: the rest must do without Node's types.
+await build({
+  entryPoints: { node: join(pkg, 'src/node/index.ts') }, outdir: dist, bundle: true, platform: 'node', format: 'esm', target: 'node20',
+  sourcemap: true, logLevel: 'warning',
+});
 
 for (const licence of ['LICENSE-APACHE', 'LICENSE-MIT']) {
   await copyFile(join(pkg, '..', licence), join(pkg, licence));

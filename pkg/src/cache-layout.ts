@@ -7,6 +7,7 @@
  * - a file that the server has not: an entry that says so.
  * - {@link COMPLETE}: the paths of all files that a load of the model took.
  */
+import { host } from './host.js';
 
 /** Before a model's address in the name of its cache. The number changes with the layout. */
 export const PREFIX = 'heatseek-models-2 ';
@@ -31,10 +32,10 @@ export interface Entry {
   readonly absent?: true;
 }
 
-/** The browser's caches; undefined where there are none, as on insecure pages and in Node, or where they are blocked. */
-export function cacheStorage(): CacheStorage | undefined {
+/** The browser's caches, or the runtime's; undefined where there are none, as on insecure pages, or where they are blocked. */
+export async function cacheStorage(): Promise<CacheStorage | undefined> {
   try {
-    return globalThis.caches;
+    return (await host())?.caches ?? globalThis.caches;
   } catch {
     // Sandboxed frames throw at the mere look.
     return undefined;

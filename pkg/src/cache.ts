@@ -13,13 +13,13 @@ export interface Kept extends Entry {
 /** The files kept of one model; does nothing where there is no Cache API or it is blocked. */
 export class FileCache {
   readonly #base: string;
-  readonly #storage: CacheStorage | undefined;
+  readonly #storage: Promise<CacheStorage | undefined>;
   #opened: Promise<Cache | undefined> | undefined;
 
   /** @param base the address of the model's folder */
-  constructor(base: string, storage: CacheStorage | undefined = cacheStorage()) {
+  constructor(base: string, storage: Promise<CacheStorage | undefined> | CacheStorage | undefined = cacheStorage()) {
     this.#base = base;
-    this.#storage = storage;
+    this.#storage = Promise.resolve(storage);
   }
 
   /** What is kept of the file at `url`. */
@@ -54,7 +54,7 @@ export class FileCache {
   /** Keeps that there is no such file. */
   async keepAbsence(url: string): Promise<void> {
     await this.forget(url);
-    await this.#put(url, response([], { tag: '', bytes: 0, parts: 0, absent: true }));
+    await this.#put(url, response(undefined, { tag: '', bytes: 0, parts: 0, absent: true }));
   }
 
   /** Keeps that a load took these files and no others. */
@@ -74,7 +74,7 @@ export class FileCache {
   }
 
   #open(): Promise<Cache | undefined> {
-    return (this.#opened ??= quietly(() => this.#storage?.open(PREFIX + this.#base)));
+    return (this.#opened ??= quietly(async () => (await this.#storage)?.open(PREFIX + this.#base)));
   }
 }
 
@@ -84,8 +84,8 @@ export class Writer {
   readonly #url: string;
   readonly #entry: Pick<Entry, 'tag' | 'validator'>;
   #parts: number;
-  /** What is in no part yet. */
-  #chunks: Bytes[] = [];
+  /** What is in no part yet: the first `#bytes` of it. */
+  #part: Bytes | undefined;
   #bytes = 0;
   /** The part that is being stored, so that the next one arrives meanwhile. */
   #storing: Promise<void> = Promise.resolve();
@@ -102,7 +102,8 @@ export class Writer {
   append(chunk: Bytes): void | Promise<void> {
     if (this.#failed) return;
     const room = PART_BYTES - this.#bytes;
-    this.#chunks.push(chunk.subarray(0, room));
+    this.#part ??= new Uint8Array(PART_BYTES);
+    this.#part.set(chunk.subarray(0, room), this.#bytes);
     this.#bytes += Math.min(room, chunk.byteLength);
     if (this.#bytes < PART_BYTES) return;
     return this.#storePart().then(() => this.append(chunk.subarray(room)));
@@ -135,8 +136,8 @@ export class Writer {
   }
 
   async #put(key: string, entry: Entry): Promise<void> {
-    const content = response(this.#chunks, entry);
-    this.#chunks = [];
+    // A blob has bytes of its own.
+    const content = response(this.#part?.subarray(0, this.#bytes), entry);
     this.#bytes = 0;
     if (this.#failed) return;
     try {
@@ -161,8 +162,8 @@ function partKey(url: string, tag: string, part: number): string {
   return `${url}?part=${part}&of=${encodeURIComponent(tag)}`;
 }
 
-function response(chunks: readonly Bytes[], entry: Entry): Response {
-  return new Response(new Blob(chunks as Bytes[]), { headers: { [HEADER]: JSON.stringify(entry) } });
+function response(bytes: Bytes | undefined, entry: Entry): Response {
+  return new Response(new Blob(bytes && [bytes]), { headers: { [HEADER]: JSON.stringify(entry) } });
 }
 
 /** The parts of a file, and its last bytes. */

@@ -39,8 +39,8 @@ export interface CachedOptions {
 /**
  * Lists what is kept of all models that were loaded by pages of this origin.
  *
- * @returns one entry for each model, by address; none where the browser keeps nothing, as on insecure pages, in sandboxed
- *   frames and in Node
+ * @returns one entry for each model, by address; none where nothing is kept, as on insecure pages and in sandboxed
+ *   frames
  *
  * @example
  * for (const { url, bytes } of await listCached()) console.log(url, bytes);
@@ -87,7 +87,7 @@ function baseOf(model: string | URL, what: string, options: CachedOptions | unde
 /** The addresses of the models that have a cache. Storage that is blocked has none. */
 async function bases(): Promise<string[]> {
   try {
-    const names = (await cacheStorage()?.keys()) ?? [];
+    const names = (await (await cacheStorage())?.keys()) ?? [];
     return names.filter((name) => name.startsWith(PREFIX)).map((name) => name.slice(PREFIX.length));
   } catch {
     return [];
@@ -96,14 +96,14 @@ async function bases(): Promise<string[]> {
 
 async function remove(name: string): Promise<boolean> {
   try {
-    return (await cacheStorage()?.delete(name)) ?? false;
+    return (await (await cacheStorage())?.delete(name)) ?? false;
   } catch {
     return false;
   }
 }
 
 async function listed(base: string): Promise<CachedModel> {
-  const cache = await (cacheStorage() as CacheStorage).open(PREFIX + base);
+  const cache = await ((await cacheStorage()) as CacheStorage).open(PREFIX + base);
   const found = new Map<string, { bytes: number; complete: boolean }>();
   for (const request of await cache.keys()) {
     const entry = entryOf(await cache.match(request));

@@ -10,6 +10,10 @@ export interface Port {
   addEventListener(type: 'message', listener: (event: { data: FromEngine }) => void): void;
   addEventListener(type: 'error' | 'messageerror', listener: (event: unknown) => void): void;
   removeEventListener(type: 'message' | 'error' | 'messageerror', listener: (event: never) => void): void;
+  /** Outside of browsers: the process waits for messages. */
+  ref?(): void;
+  /** Or it does not. */
+  unref?(): void;
 }
 
 /** How to follow and stop a call. */
@@ -70,6 +74,7 @@ export class Client {
       const forget = () => signal?.removeEventListener('abort', abort);
       const refuse = (error: HeatseekError) => reject(signal?.aborted && error.code === 'aborted' ? abortedError(signal.reason) : error);
       this.#pending.set(id, { resolve, reject: refuse, onProgress, forget });
+      this.#port.ref?.();
       try {
         this.#port.postMessage({ type, id, ...(onProgress ? {} : { quiet: true }), ...args } as ToEngine, transfer);
       } catch (cause) {
@@ -101,6 +106,7 @@ export class Client {
     const pending = this.#pending.get(id);
     this.#pending.delete(id);
     pending?.forget();
+    if (this.#pending.size === 0) this.#port.unref?.();
     return pending;
   }
 

@@ -6,7 +6,7 @@ import type { FileCache, Kept, Writer } from './cache.js';
 import { chunksOf } from './chunks.js';
 import { HeatseekError, abortedError } from './errors.js';
 import { type FileSource, type Sink, partsOf, pause, pour, stopIfAborted, verify } from './files.js';
-import { continues, isBusy, isMissing, isRefused, lengthOf, parseValidator, sumOf, validatorOf, versionOf } from './http.js';
+import { UNANSWERED, continues, isBusy, isMissing, isRefused, lengthOf, parseValidator, sumOf, validatorOf, versionOf } from './http.js';
 import { Listing } from './listing.js';
 import type { Fetch } from './model-source.js';
 import type { RemoteSource } from './protocol.js';
@@ -270,7 +270,7 @@ export class Downloader implements FileSource {
       this.#answered = true;
       return response;
     } catch (cause) {
-      throw this.#broken(`${url} could not be fetched: no answer; check the address, the network and CORS`, cause);
+      throw this.#broken(`${url} could not be fetched: ${UNANSWERED}`, cause);
     }
   }
 

@@ -58,7 +58,7 @@ class WaitingSink implements Sink {
 
   append(chunk: Uint8Array<ArrayBuffer>): void | Promise<void> {
     if (this.#to) return this.#to.append(chunk);
-    this.#chunks.push(chunk);
+    this.#chunks.push(chunk.slice());
     this.#bytes += chunk.byteLength;
     return this.#bytes < MOST_WAITING_BYTES ? undefined : this.#passedOn;
   }

@@ -6,6 +6,7 @@ import { FileCache } from './cache.js';
 import { Downloader } from './download.js';
 import { Early } from './early.js';
 import type { FileSource, Sink } from './files.js';
+import { host } from './host.js';
 import { LocalFiles } from './local-files.js';
 import { Totals } from './totals.js';
 import { HeatseekError, abortedError } from './errors.js';
@@ -13,13 +14,13 @@ import { Indexes } from './indexes.js';
 import { rawPicture } from './pictures.js';
 import type { PoolerInfo } from './pooling.js';
 import type {
-  AnalysisSettings, AttentionSettings, Calls, EmbedSettings, ExplainSettings, NeuronSettings, PostedImage, RawPicture,
+  AnalysisSettings, AttentionSettings, Calls, EmbedSettings, ExplainSettings, LocalSource, NeuronSettings, PostedImage, RawPicture, RemoteSource,
 } from './protocol.js';
 import { guard, start, startExtras, useThreads } from './runtime.js';
 import { Timeline, now, type LoadSpan } from './timing.js';
 import { TUNING_MS, Tunings } from './tuning.js';
 import type {
-  Attention, ChunkEmbeddings, Embeddings, Explanation, ModelInfo, Neuron, Occlusion, Precision, Tune,
+  Attention, ChunkEmbeddings, Device, Embeddings, Explanation, ModelInfo, Neuron, Occlusion, Precision, Tune,
 } from './types.js';
 import { Files, ImageModel, Index, Loader, Model } from './wasm/heatseek.js';
 import type { WasmIndex, WasmOpening } from './wasm-index.js';
@@ -60,6 +61,7 @@ export class Engine {
       timeline.progress(progress);
       control.progress(progress);
     });
+    const place = await deviceHere(device);
     const kernels = new Threads(threads);
     let files: Files | undefined;
     try {
@@ -68,11 +70,12 @@ export class Engine {
       const totals = new Totals(control.progress);
       const unkept: string[] = [];
       const common = { sha256, signal: stop.signal, totals };
-      const origin: FileSource = 'files' in source ? new LocalFiles({ source, ...common }) : new Downloader({
-        source,
+      const local = 'files' in source ? source : await folderOf(source);
+      const origin: FileSource = local ? new LocalFiles({ source: local, ...common }) : new Downloader({
+        source: source as RemoteSource,
         ...common,
         retries,
-        cache: cache ? new FileCache(source.base) : undefined,
+        cache: cache ? new FileCache((source as RemoteSource).base) : undefined,
         cacheFull(file, bytes) {
           unkept.push(file);
           control.progress({ stage: 'cache-full', loaded: 0, total: bytes, file });
@@ -95,7 +98,7 @@ export class Engine {
         extras?.catch(() => {});
         const choices = await tuned;
         const loader = await opened(timeline, (tell) =>
-          guard<Loader>(() => Loader.begin(arriving, device, dtype, images(), choices, tell, () => kernels.start())),
+          guard<Loader>(() => Loader.begin(arriving, place, dtype, images(), choices, tell, () => kernels.start())),
         );
         await extras;
         if (!images()) {
@@ -344,6 +347,19 @@ async function fetchAll(
       files.mark_absent(path);
     }
   }
+}
+
+/** The engine finds a GPU in browsers only; elsewhere it would stop at the mere look. */
+async function deviceHere(device: Device): Promise<Device> {
+  if (!(await host())) return device;
+  if (device === 'gpu') throw new HeatseekError('unsupported', "device is 'gpu', which only browsers have; leave it out, or say 'cpu'");
+  return device === 'auto' ? 'cpu' : device;
+}
+
+/** The folder of this machine that `source` names, where there is one to be had. */
+async function folderOf({ base }: RemoteSource): Promise<LocalSource | undefined> {
+  const node = base.startsWith('file:') && (await host());
+  return node ? { files: node.folder(base) } : undefined;
 }
 
 /** The threads of the CPU kernels, which are started when these are to compute. */

@@ -8,7 +8,7 @@ export interface Sink {
    * be asked for, and is best computed while it arrives.
    */
   begin(length: number | undefined, summed: boolean): void;
-  /** The next bytes; a promise has the download wait. */
+  /** The next bytes, to be copied: their memory is used again. A promise has the download wait. */
   append(chunk: Uint8Array<ArrayBuffer>): void | Promise<void>;
   /** The SHA-256 of what has been appended, in lower-case hexadecimal. */
   sha256(): string | Promise<string>;

@@ -1,5 +1,8 @@
 /** What a server's answers say of a file. */
 
+/** What to look at where no answer came: browsers do not tell a script what it was. */
+export const UNANSWERED = "no answer; check the address, the network, CORS and the page's Content-Security-Policy (connect-src)";
+
 /** Bytes of the whole file that `response` is of or, from `offset` on, a part of; undefined if nobody knows. */
 export function lengthOf(response: Response, offset = 0): number | undefined {
   // A body that was compressed on its way has another length than is said.

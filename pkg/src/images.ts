@@ -1,6 +1,7 @@
 /** Pictures as callers have them, made into what can be posted to the engine. */
 import { invalid } from './coerce.js';
 import { HeatseekError } from './errors.js';
+import { host } from './host.js';
 import type { PostedImage } from './protocol.js';
 import type { ImageInput } from './types.js';
 
@@ -16,7 +17,7 @@ async function posted(given: unknown, what: string): Promise<PostedImage> {
   const image = given as ImageInput;
   if (typeof image === 'string' || image instanceof URL) {
     try {
-      return new URL(image, globalThis.document?.baseURI).href;
+      return new URL((await host())?.addressOf(String(image)) ?? image, globalThis.document?.baseURI).href;
     } catch {
       throw invalid(what, String(image), 'an address, absolute or relative to the page');
     }

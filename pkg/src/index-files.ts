@@ -16,7 +16,7 @@ export interface IndexFiles {
 
 /** The indexes in a kind of storage. Whatever it does throws where the browser does not let it, as in some private windows. */
 export interface IndexList {
-  readonly kind: 'opfs' | 'indexeddb';
+  readonly kind: 'opfs' | 'indexeddb' | 'folder';
   /** Names of the indexes in it. */
   names(): Promise<readonly string[]>;
   /** Removes all files of an index; says whether there were any. */

@@ -28,6 +28,6 @@ export function lock(name: string, locks: LockManager | undefined = globalThis.n
 function lockedError(name: string): HeatseekError {
   return new HeatseekError(
     'locked',
-    `the index '${name}' is open already, in another tab or in this one: dispose of it there, or close that tab`,
+    `the index '${name}' is open already, in another tab or process or in this one: dispose of it there, or close that tab`,
   );
 }

@@ -16,8 +16,8 @@ export type Metric = 'cosine' | 'dot' | 'euclidean';
  */
 export type VectorStorage = 'f32' | 'f16' | 'int8' | 'binary';
 
-/** Where an index is kept: in files of the browser's, in its database, or nowhere, so that it ends with the page. */
-export type Persisted = 'opfs' | 'indexeddb' | 'memory';
+/** Where an index is kept: in files of the browser's, in its database, in a folder where there is no browser, or nowhere. */
+export type Persisted = 'opfs' | 'indexeddb' | 'folder' | 'memory';
 
 /** What JSON can say. */
 export type JsonValue = null | boolean | number | string | readonly JsonValue[] | { readonly [name: string]: JsonValue };
@@ -31,6 +31,8 @@ export interface IndexOptions {
    * that are damaged are an `index_invalid` error, and stay as they are.
    * One tab has it at a time: another gets an error with code `locked`. 1 to 80 bytes of UTF-8 without `/`, `\` and control
    * characters, no dot or space at either end. Default: it is in memory and ends with the model.
+   * In Node, Deno and Bun it is in `heatseek/indexes` below `HEATSEEK_DATA`, or below the user's data folder
+   * (`~/.local/share`, `~/Library/Application Support`, `%LOCALAPPDATA%`), and one process or worker has it at a time.
    */
   readonly name?: string | undefined;
   /**
@@ -59,7 +61,7 @@ export interface IndexOptions {
 /** An index that the browser keeps. */
 export interface StoredIndex {
   readonly name: string;
-  readonly persisted: 'opfs' | 'indexeddb';
+  readonly persisted: 'opfs' | 'indexeddb' | 'folder';
 }
 
 /** A document of an index. */

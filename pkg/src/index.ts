@@ -74,5 +74,6 @@ export type {
   Vectors,
   VectorStorage,
   WasmInput,
+  WorkerThread,
 } from './types.js';
 export { version } from './version.js';

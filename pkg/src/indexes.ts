@@ -1,7 +1,7 @@
 /** The indexes of one model, in the worker. */
 import type { Control } from './control.js';
 import { HeatseekError, abortedError } from './errors.js';
-import { KeptIndex, browserPlaces, filled } from './kept-index.js';
+import { KeptIndex, filled, placesHere } from './kept-index.js';
 import type { Calls } from './protocol.js';
 import { guard } from './runtime.js';
 import type { IndexMaker } from './wasm-index.js';
@@ -19,7 +19,7 @@ export class Indexes {
     const kept =
       name === undefined
         ? new KeptIndex(filled(maker.fresh(), bytes))
-        : await KeptIndex.open(name, maker, bytes, browserPlaces());
+        : await KeptIndex.open(name, maker, bytes, await placesHere());
     try {
       if (signal.aborted) throw abortedError(signal.reason);
       const warning = kept.index.warning();

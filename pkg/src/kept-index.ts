@@ -1,5 +1,6 @@
 /** An index and where it is kept: changes are on the disk before anybody hears of them. */
 import { HeatseekError } from './errors.js';
+import { host } from './host.js';
 import { IndexedDb } from './indexed-db-files.js';
 import { UNFINISHED, type IndexFiles, type IndexPlace } from './index-files.js';
 import { lock } from './index-lock.js';
@@ -20,8 +21,12 @@ export interface KeepingPlaces {
   readonly lock: (name: string) => Promise<() => void>;
 }
 
-/** The browser's. */
-export const browserPlaces = (): KeepingPlaces => ({ places: [new Opfs(), new IndexedDb()], lock });
+/** The browser's, or outside of browsers a folder of the user's. */
+export async function placesHere(): Promise<KeepingPlaces> {
+  const node = await host();
+  if (!node) return { places: [new Opfs(), new IndexedDb()], lock };
+  return { places: [new Opfs(() => node.indexes(), 'folder')], lock: (name) => lock(name, node.locks) };
+}
 
 /** An index in WebAssembly with its files, if it has any. */
 export class KeptIndex {

@@ -2,6 +2,7 @@ import type { Client, Following } from './client.js';
 import { choice, callback, count, flag, invalid, options as checked, signal as checkedSignal, text } from './coerce.js';
 import { HeatseekError, abortedError } from './errors.js';
 import { Fleet } from './fleet.js';
+import { host, workerHere } from './host.js';
 import { lend, plainHeaders } from './lend.js';
 import { Model } from './model.js';
 import type { ModelSource } from './model-source.js';
@@ -50,7 +51,8 @@ export async function load(model: ModelSource, options?: LoadOptions): Promise<M
   const onProgress = callback('onProgress', given.onProgress);
   const signal = checkedSignal('signal', given.signal);
   const retries = count('retries', given.retries, 0, RETRIES);
-  const source = modelSource(model, { ...given, revision: text('revision', given.revision) });
+  const path = typeof model === 'string' ? (await host())?.addressOf(model) : undefined;
+  const source = modelSource(path ?? model, { ...given, revision: text('revision', given.revision) });
   const requests = requesting(source, given);
   if (signal?.aborted) throw abortedError(signal.reason);
 
@@ -61,7 +63,7 @@ export async function load(model: ModelSource, options?: LoadOptions): Promise<M
     const args = { source: requests.source, retries, wasm, device, dtype, threads, cache, sha256, input, tune };
     const { info, timeline, threads: running, warnings } = await requests.call(client, args, { signal, onProgress });
     // Where threads cannot share memory, whole engines share texts; never unasked, as each holds the model again.
-    const engines = threads !== undefined && running === 1 && repeatable(given.worker) ? threads : 1;
+    const engines = threads !== undefined && running === 1 && (await repeatable(given.worker)) ? threads : 1;
     const fleet = new Fleet(client, () => another(given.worker, (next) => requests.call(next, { ...args, device: 'cpu', threads: 1 })), engines);
     return new Model(fleet, info, since(began, timeline), warnings);
   } catch (error) {
@@ -71,8 +73,8 @@ export async function load(model: ModelSource, options?: LoadOptions): Promise<M
 }
 
 /** Whether more than one worker can be started from what the caller gave. */
-function repeatable(worker: LoadOptions['worker']): boolean {
-  return typeof Worker !== 'undefined' && (worker === undefined || worker instanceof URL);
+async function repeatable(worker: LoadOptions['worker']): Promise<boolean> {
+  return (worker === undefined || worker instanceof URL) && (await workerHere()) !== undefined;
 }
 
 /** Another engine with the same model. */

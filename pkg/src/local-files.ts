@@ -60,6 +60,7 @@ async function within(folder: FileSystemDirectoryHandle, parts: readonly string[
 
 /** Where else a file of that name is, as when the folder above was picked. */
 function elsewhere(files: LocalSource['files'], path: string): string {
-  const found = files instanceof Map ? [...files.keys()].find((other: string) => other.endsWith(`/${path}`)) : undefined;
+  if (!(files instanceof Map)) return ` in ${(files as FileSystemDirectoryHandle).name || 'the folder'}`;
+  const found = [...files.keys()].find((other: string) => other.endsWith(`/${path}`));
   return found === undefined ? '' : `; there is ${found}, so give its folder`;
 }

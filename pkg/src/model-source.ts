@@ -4,8 +4,9 @@
  * Where a model's files are, as the hub has them: `config.json`, `tokenizer.json`, `model.safetensors` and what else the
  * model has.
  * - a hub id, `'sentence-transformers/all-MiniLM-L6-v2'`: fetched from huggingface.co, or from `hub`.
- * - a path, `'./models/all-MiniLM-L6-v2/'`, that starts with `./`, `../` or `/`: a folder, relative to the page.
- * - an absolute URL of a folder, as a string or a `URL`. A query, as of a signed URL, is put behind the address of each
+ * - a path, `'./models/all-MiniLM-L6-v2/'`, that starts with `./`, `../` or `/`: a folder, relative to the page. In Node,
+ *   Deno and Bun a folder of the machine, relative to the working directory.
+ * - an absolute URL of a folder, as a string or a `URL`, outside of browsers also of `file:`. A query, as of a signed URL, is put behind the address of each
  *   file; it is in no cache's key and in no message. A user name and password in it are an `invalid_input` error.
  * - a folder of the user's: the `FileSystemDirectoryHandle` of `showDirectoryPicker()`, of a dropped folder, or of OPFS.
  * - files of the user's: the `FileList` of `<input type=file webkitdirectory>`, or an array of `File`s. The folder they

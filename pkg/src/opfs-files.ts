@@ -18,7 +18,7 @@ export class Opfs extends OpfsFolders implements IndexPlace {
       return this.open(name, make);
     }
     if (!make && (await listed(folder)).length === 0) return undefined;
-    const write = writer();
+    const write = this.kind === 'folder' ? writeSynced : writer();
     if (write) return new OpfsFiles(folder, write);
     if (make) throw new Error('its files cannot be written here');
     throw new HeatseekError(
@@ -95,7 +95,7 @@ const writeSynced: Write = async (handle, bytes) => {
 /** What the types of a page's thread do not have. */
 interface SyncAccess {
   truncate(size: number): unknown;
-  write(bytes: Uint8Array, options: { readonly at: number }): number;
+  write(bytes: Uint8Array, options: { readonly at: number }): number | Promise<number>;
   flush(): unknown;
   close(): unknown;
 }

@@ -3,11 +3,13 @@ import { UNFINISHED, isMissing, type IndexList } from './index-files.js';
 
 /** The folders of indexes below `root`. */
 export class OpfsFolders implements IndexList {
-  readonly kind = 'opfs';
+  readonly kind: 'opfs' | 'folder';
   readonly #root: () => Promise<FileSystemDirectoryHandle>;
 
-  constructor(root = originRoot) {
+  /** @param kind `folder` of one outside of browsers, with handles as they have in workers */
+  constructor(root = originRoot, kind: 'opfs' | 'folder' = 'opfs') {
     this.#root = root;
+    this.kind = kind;
   }
 
   async names(): Promise<string[]> {

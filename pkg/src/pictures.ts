@@ -1,5 +1,6 @@
 /** Pictures as they were posted, made into what the engine's core decodes. */
 import { HeatseekError, abortedError } from './errors.js';
+import { fetchHere } from './host.js';
 import type { PostedImage, RawPicture } from './protocol.js';
 
 /** `what` names the picture in messages. */
@@ -13,7 +14,7 @@ export async function rawPicture(image: PostedImage, what: string, signal: Abort
 async function download(url: string, what: string, signal: AbortSignal): Promise<Uint8Array> {
   let response: Response;
   try {
-    response = await fetch(url, { signal });
+    response = await fetchHere(url, { signal });
     if (response.ok) return new Uint8Array(await response.arrayBuffer());
   } catch (cause) {
     if (signal.aborted) throw abortedError(signal.reason);

@@ -48,7 +48,7 @@ export async function startExtras(source: WasmSource, signal: AbortSignal): Prom
 export async function useThreads(wanted: number | undefined): Promise<string | undefined> {
   const engine = await starting;
   if (!engine) return undefined;
-  const why = obstacle(engine.memory);
+  const why = await obstacle(engine.memory);
   const most = why === undefined ? (wanted ?? defaultThreads()) : 1;
   if (most - 1 > helpers) helpers += await startThreads(engine, most - 1 - helpers);
   const threads = Math.min(most, 1 + helpers);

@@ -2,17 +2,24 @@
 import { Client, type Port } from './client.js';
 import { invalid } from './coerce.js';
 import { HeatseekError } from './errors.js';
+import { host } from './host.js';
+import type { WorkerThread } from './types.js';
 
 /** A client of the engine that `worker` asks for. */
-export async function spawn(worker: Worker | URL | false | undefined): Promise<Client> {
-  if (worker === false || (worker === undefined && typeof Worker === 'undefined')) return inThisThread();
-  if (worker === undefined) return owned(defaultWorker());
-  if (worker instanceof URL) return owned(workerAt(worker));
+export async function spawn(worker: Worker | WorkerThread | URL | false | undefined): Promise<Client> {
+  const node = await host();
+  const Thread = node?.Worker;
+  if (worker === false || (worker === undefined && !Thread && typeof Worker === 'undefined')) return inThisThread();
+  if (worker === undefined) return owned(Thread ? new Thread(script()) : defaultWorker());
+  if (worker instanceof URL) return owned(Thread ? new Thread(worker) : workerAt(worker));
   if (typeof worker === 'object' && worker !== null && typeof worker.postMessage === 'function') {
-    return new Client(worker as Port, () => {});
+    return new Client((node?.asWorker(worker) ?? worker) as Port, () => {});
   }
   throw invalid('worker', worker, 'a Worker, a URL or false');
 }
+
+/** Put together so that no bundler takes it for an asset of its own: the literal expression below is the one for bundlers. */
+const script = (): string => import.meta.url.replace(/[^/]*$/, 'worker.js');
 
 function owned(worker: Worker): Client {
   return new Client(worker as Port, () => worker.terminate());
@@ -21,9 +28,8 @@ function owned(worker: Worker): Client {
 function defaultWorker(): Worker {
   const here = import.meta.url;
   if (/^https?:/.test(here) && new URL(here).origin !== globalThis.location?.origin) {
-    // This module came from another origin, as from a CDN. The name is put together without `new URL` so that
-    // no bundler takes it for an asset of its own: the literal expression below is the one for bundlers.
-    return workerAt(new URL(here.replace(/[^/]*$/, 'worker.js')));
+    // This module came from another origin, as from a CDN.
+    return workerAt(new URL(script()));
   }
   try {
     return new Worker(new URL('./worker.js', import.meta.url), { type: 'module' });
@@ -35,7 +41,7 @@ function defaultWorker(): Worker {
 /** Browsers refuse scripts of other origins as workers, but a script of ours may import one. */
 function workerAt(url: URL): Worker {
   try {
-    if (url.origin === globalThis.location?.origin || url.protocol === 'blob:') {
+    if (url.origin === (globalThis.location?.origin ?? url.origin) || url.protocol === 'blob:') {
       return new Worker(url, { type: 'module' });
     }
     const script = `import ${JSON.stringify(url.href)};`;
@@ -61,5 +67,7 @@ async function inThisThread(): Promise<Client> {
   serve(port1);
   port1.start();
   port2.start();
+  // Only the end that waits for answers has a process wait.
+  (port1 as Partial<Port>).unref?.();
   return new Client(port2 as Port, () => port2.close());
 }

@@ -1,5 +1,6 @@
 import { invalid } from './coerce.js';
 import { HeatseekError } from './errors.js';
+import { host } from './host.js';
 import { IndexedDbRecords } from './indexed-db.js';
 import type { IndexList } from './index-files.js';
 import { lock } from './index-lock.js';
@@ -11,7 +12,10 @@ import type { StoredIndex } from './types.js';
 const MOST_BYTES = 80;
 
 /** Places may be blocked, as in some private windows: nothing is kept there then. */
-const places = (): IndexList[] => [new OpfsFolders(), new IndexedDbRecords()];
+async function places(): Promise<IndexList[]> {
+  const node = await host();
+  return node ? [new OpfsFolders(() => node.indexes(), 'folder')] : [new OpfsFolders(), new IndexedDbRecords()];
+}
 
 /**
  * The indexes that the browser keeps for this site: those that `createIndex` was given a `name` for.
@@ -21,7 +25,7 @@ const places = (): IndexList[] => [new OpfsFolders(), new IndexedDbRecords()];
  */
 export async function listIndexes(): Promise<StoredIndex[]> {
   const found = await Promise.all(
-    places().map(async (place) => {
+    (await places()).map(async (place) => {
       const names = await place.names().catch(() => []);
       return names.map((name) => ({ name, persisted: place.kind }));
     }),
@@ -38,12 +42,12 @@ export async function listIndexes(): Promise<StoredIndex[]> {
  */
 export async function deleteIndex(name: string): Promise<boolean> {
   const checked = indexName('name', name);
-  const release = await lock(checked).catch((error: unknown) => {
+  const release = await lock(checked, (await host())?.locks).catch((error: unknown) => {
     // Where there are no locks nothing is kept.
     if (error instanceof HeatseekError) throw error;
   });
   try {
-    const deleted = await Promise.all(places().map((place) => place.delete(checked).catch(() => false)));
+    const deleted = await Promise.all((await places()).map((place) => place.delete(checked).catch(() => false)));
     return deleted.includes(true);
   } finally {
     release?.();

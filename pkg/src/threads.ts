@@ -1,5 +1,6 @@
 /** The CPU kernels' threads: workers that run this worker's own script, on the engine's memory. */
 import { useMemory } from './atomics.js';
+import { workerHere } from './host.js';
 
 /** The name of a worker that is such a thread, which its script knows itself by. */
 export const THREAD = 'heatseek-thread';
@@ -32,8 +33,9 @@ export interface ThreadScope {
 const STACK_BYTES = 1 << 20;
 
 /** Why the engine in this thread has to do without others; undefined where it has not. */
-export function obstacle(memory: WebAssembly.Memory): string | undefined {
-  if (typeof SharedArrayBuffer === 'undefined' || !(globalThis as { crossOriginIsolated?: boolean }).crossOriginIsolated) {
+export async function obstacle(memory: WebAssembly.Memory): Promise<string | undefined> {
+  // Outside of browsers nobody asks for isolation.
+  if (typeof SharedArrayBuffer === 'undefined' || (globalThis as { crossOriginIsolated?: boolean }).crossOriginIsolated === false) {
     return (
       'the page is not cross-origin isolated: serve it, and the scripts of its workers, with the headers ' +
       'Cross-Origin-Opener-Policy: same-origin and Cross-Origin-Embedder-Policy: require-corp'
@@ -41,7 +43,7 @@ export function obstacle(memory: WebAssembly.Memory): string | undefined {
   }
   if (!(memory.buffer instanceof SharedArrayBuffer)) return 'this browser, or the option `wasm`, has only the baseline build';
   if (typeof document !== 'undefined') return "the page's own thread, where worker: false computes, must not wait for others";
-  if (typeof Worker === 'undefined') return 'a worker cannot start workers in this browser';
+  if (!(await workerHere())) return 'a worker cannot start workers in this browser';
   return undefined;
 }
 
@@ -60,12 +62,15 @@ export async function startThreads(start: ThreadStart, count: number): Promise<n
   return started.filter(Boolean).length;
 }
 
-function startThread(start: ThreadStart): Promise<boolean> {
+async function startThread(start: ThreadStart): Promise<boolean> {
+  const Kind = (await workerHere()) as typeof Worker;
+  // No asset that a bundler would have to know of, and nothing that a Content-Security-Policy has not allowed yet.
+  const script = globalThis.location?.href ?? import.meta.url.replace(/serve\.js$/, 'worker.js');
   return new Promise((resolve) => {
     let worker: Worker;
     try {
-      // No asset that a bundler would have to know of, and nothing that a Content-Security-Policy has not allowed yet.
-      worker = new Worker(globalThis.location.href, { type: 'module', name: THREAD });
+      worker = new Kind(script, { type: 'module', name: THREAD });
+      (worker as { unref?(): void }).unref?.();
     } catch {
       resolve(false);
       return;

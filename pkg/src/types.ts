@@ -40,6 +40,12 @@ export interface CallOptions {
   readonly onProgress?: ProgressCallback | undefined;
 }
 
+/** What is asked of a `Worker` of Node's `worker_threads`. */
+export interface WorkerThread {
+  postMessage(message: unknown, transfer?: readonly any[]): void;
+  on(event: string, listener: (value: any) => void): unknown;
+}
+
 /** How to load a model. Unknown names and values are `invalid_input` errors. */
 export interface LoadOptions extends CallOptions {
   /** Where to compute. Default `auto`. */
@@ -54,7 +60,7 @@ export interface LoadOptions extends CallOptions {
    * processors, 8 at most. More than one need a page that is cross-origin isolated (served with the headers
    * `Cross-Origin-Opener-Policy: same-origin` and `Cross-Origin-Embedder-Policy: require-corp`), a browser with relaxed
    * SIMD, and a worker to work in; where that is lacking one computes, and if you asked for more `device.fallback` says
-   * what is. Then `embed` of many texts is spread over as many whole workers instead, started at the first such call,
+   * what is. Node (22 or newer), Deno and Bun have threads without any of it. Then `embed` of many texts is spread over as many whole workers instead, started at the first such call,
    * each of which takes the memory of the model again. `device.name` says how many threads there are. Each is a worker
    * that runs the script of `worker`.
    */
@@ -98,7 +104,8 @@ export interface LoadOptions extends CallOptions {
    * Whether model files are kept in the browser's Cache API for next time. Default `true`. A kept file is used again if
    * the server still has the same one, or cannot be reached; one that turns out damaged is fetched again. A download that
    * broke off goes on where it was, next time too. Where the browser has no room or no cache, loading goes on without;
-   * `model.warnings` tells of the room. See `listCached`, `isCached`, `deleteCached` and `clearCache`.
+   * `model.warnings` tells of the room. In Node, Deno and Bun they are files below `HEATSEEK_CACHE`, or `heatseek` in the
+   * user's cache folder. See `listCached`, `isCached`, `deleteCached` and `clearCache`.
    */
   readonly cache?: boolean | undefined;
   /**
@@ -110,10 +117,11 @@ export interface LoadOptions extends CallOptions {
   /**
    * The worker to work in. Default: one that the library starts and `dispose()` ends.
    * - a `URL`: start this script instead, which must be `heatseek/worker`; other origins are fine.
-   * - a `Worker` running `heatseek/worker`: yours to terminate, and good for one model at a time.
-   * - `false`: no worker; the page stalls while the CPU computes.
+   * - a `Worker` running `heatseek/worker`, of the web or of Node's `worker_threads`: yours to terminate, and good for one
+   *   model at a time.
+   * - `false`: no worker; the page, or the process, stalls while the CPU computes.
    */
-  readonly worker?: Worker | URL | false | undefined;
+  readonly worker?: Worker | WorkerThread | URL | false | undefined;
   /**
    * The engine's builds: `heatseek_bg.wasm`, which every browser runs, and `heatseek_relaxed_bg.wasm`, which is faster
    * and has threads where there is relaxed SIMD. Default: the files beside this module, of which one is fetched. Give

@@ -1,5 +1,7 @@
 /** Which build of the engine this browser runs. */
 import { HeatseekError } from './errors.js';
+import { fetchHere } from './host.js';
+import { UNANSWERED } from './http.js';
 import type { WasmSources } from './protocol.js';
 
 /**
@@ -73,9 +75,9 @@ export async function compile(source: Chosen['source'], signal: AbortSignal): Pr
 async function fetchWasm(url: string, signal: AbortSignal): Promise<Response> {
   let response: Response;
   try {
-    response = await fetch(url, { signal });
+    response = await fetchHere(url, { signal });
   } catch (cause) {
-    throw new HeatseekError('network', `${url} could not be fetched: no answer`, { cause });
+    throw new HeatseekError('network', `${url} could not be fetched: ${UNANSWERED}`, { cause });
   }
   if (response.ok && !response.headers.get('content-type')?.startsWith('text/html')) return response;
   const status = response.ok ? 'a page' : response.status;

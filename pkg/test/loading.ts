@@ -17,7 +17,7 @@ export function collector() {
       state.length = length;
       state.chunks = [];
     },
-    append: (chunk) => void state.chunks.push(chunk),
+    append: (chunk) => void state.chunks.push(chunk.slice()),
     sha256: () => createHash('sha256').update(bytes()).digest('hex'),
   };
   return { state, sink, bytes };

@@ -60,7 +60,7 @@ export async function allowed(worker: Worker, module: WebAssembly.Module, respon
   const given: Explanation | undefined = hit?.explanation;
   const [facet]: Facet[] = await index.facets(['tags'], { filter: { $not: { year: 2020 } }, signal });
   const kept = await createIndex({ model, name: 'notes', from: await index.export(), storage: 'int8', metric: 'euclidean', signal });
-  const place: 'opfs' | 'indexeddb' | 'memory' = kept.persisted;
+  const place: 'opfs' | 'indexeddb' | 'folder' | 'memory' = kept.persisted;
   const one: Document | undefined = kept.has('a') ? kept.get('a') : kept.get(kept.ids()[0] ?? '');
   for (const { name } of await listIndexes()) await deleteIndex(name);
   const why: Explanation = await model.explain('query', hits[0]?.chunk.text ?? '', { query: { promptName: 'query' } });

@@ -17,9 +17,11 @@ const TYPES = {
  * @param folder where the files are
  * @param cors whether other origins may read them
  * @param isolated whether pages are cross-origin isolated
+ * @param headers sent with everything
  */
-export async function serve(folder, { cors = false, isolated = false } = {}) {
+export async function serve(folder, { cors = false, isolated = false, headers = {} } = {}) {
   const server = createServer(async (request, response) => {
+    for (const header of Object.entries(headers)) response.setHeader(...header);
     if (isolated) {
       response.setHeader('cross-origin-opener-policy', 'same-origin');
       response.setHeader('cross-origin-embedder-policy', 'require-corp');

@@ -29,11 +29,16 @@ pub fn install() -> Result<()> {
     }
     let root = workspace::root();
     let lock = root.join("package-lock.json");
-    let manifests: Vec<PathBuf> =
-        ["package.json", "package-lock.json", "pkg/package.json", "web/package.json"]
-            .iter()
-            .map(|path| root.join(path))
-            .collect();
+    let manifests: Vec<PathBuf> = [
+        "package.json",
+        "package-lock.json",
+        "pkg/package.json",
+        "web/package.json",
+        "tests/documents/package.json",
+    ]
+    .iter()
+    .map(|path| root.join(path))
+    .collect();
     let installed = root.join("node_modules/.package-lock.json");
     let stamp_file = || root.join("node_modules/.heatseek-stamp");
     if Stamp::new(stamp_file(), &manifests, &[])?.is_current(&[&installed])? {

@@ -32,7 +32,7 @@ pub struct BenchArgs {
     #[arg(long, value_delimiter = ',', value_name = "LIST", value_parser = Case::from_name)]
     pub cases: Option<Vec<Case>>,
     /// Peers to time in the same rounds, with commas between them: torch, torch-tf32, torch-compile,
-    /// sentence-transformers or onnxruntime.
+    /// sentence-transformers, onnxruntime, onnxruntime-fused, candle or rten.
     #[arg(long, value_delimiter = ',', value_name = "LIST", value_parser = super::peers::known)]
     pub against: Vec<&'static str>,
     /// A Python that has those.

@@ -57,6 +57,7 @@ const STEPS: &[Step] = &[
     thorough("npm package", Some("wasm"), |_| plain(build::package())),
     thorough("size", Some("npm package"), |_| plain(budget::check())),
     thorough("npm package tests", Some("npm package"), |_| npm_tests("pkg")),
+    thorough("document tests", Some("npm package"), |_| node_tests("tests/documents")),
     thorough("page", Some("npm package"), |_| plain(build::page())),
     thorough("page tests", Some("page"), |_| npm_tests("web")),
     thorough("suites", Some("setup"), |_| plain(wasm::build_suites())),

@@ -18,12 +18,15 @@ use crate::failure::Failure;
 use child::Child;
 
 /// Those that can be asked for, with what they do.
-const PEERS: [(&str, Task); 5] = [
+const PEERS: [(&str, Task); 8] = [
     ("torch", Task::Forward),
     ("torch-tf32", Task::Forward),
     ("torch-compile", Task::Forward),
     ("sentence-transformers", Task::EndToEnd),
     ("onnxruntime", Task::Forward),
+    ("onnxruntime-fused", Task::Forward),
+    ("candle", Task::Forward),
+    ("rten", Task::Forward),
 ];
 
 /// Carried along, so that the binary alone is enough.

@@ -1,0 +1,84 @@
+// docs/api.md, the reference of the npm package, made from its types and their comments: `npm run docs:api` writes it.
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { Application } from 'typedoc';
+
+const ROOT = join(dirname(fileURLToPath(import.meta.url)), '../..');
+export const API = join(ROOT, 'docs/api.md');
+
+const HEAD = `# API reference
+
+Made from the types of the npm package, whose comments are the manual: \`npm run docs:api\` writes it, and a test fails
+when it is out of date. The [guides](guides/README.md) show how parts go together.
+
+`;
+
+/** The reference, as it should be. */
+export async function reference() {
+  const out = await mkdtemp(join(tmpdir(), 'heatseek-api-'));
+  try {
+    const app = await Application.bootstrapWithPlugins({
+      entryPoints: [join(ROOT, 'pkg/src/index.ts')],
+      tsconfig: join(ROOT, 'pkg/tsconfig.json'),
+      // TypeDoc brings a TypeScript of its own; `npm run check` of the package finds errors of types with the newest.
+      skipErrorChecking: true,
+      plugin: ['typedoc-plugin-markdown'],
+      logLevel: 'Warn',
+      treatWarningsAsErrors: true,
+      intentionallyNotExported: ['POOLINGS'],
+      excludeExternals: true,
+      excludeInternal: true,
+      excludePrivate: true,
+      disableSources: true,
+      disableGit: true,
+      readme: 'none',
+      sort: ['source-order'],
+      groupOrder: ['Functions', 'Classes', 'Interfaces', 'Type Aliases', 'Variables'],
+      out,
+      outputFileStrategy: 'modules',
+      entryFileName: 'api',
+      hidePageHeader: true,
+      hidePageTitle: true,
+      hideBreadcrumbs: true,
+      useCodeBlocks: true,
+      expandObjects: true,
+      expandParameters: true,
+      parametersFormat: 'table',
+      interfacePropertiesFormat: 'table',
+      classPropertiesFormat: 'table',
+      typeAliasPropertiesFormat: 'table',
+      typeDeclarationFormat: 'table',
+      tableColumnSettings: { hideDefaults: true, hideInherited: true, hideModifiers: true, hideOverrides: true, hideSources: true },
+    });
+    const project = await app.convert();
+    if (!project) throw new Error('TypeDoc could not read the types');
+    project.children?.forEach(tellMembers);
+    app.validate(project);
+    await app.generateOutputs(project);
+    if (app.logger.hasErrors() || app.logger.hasWarnings()) throw new Error('TypeDoc warns, see above: a comment links to what is not there');
+    const text = await readFile(join(out, 'api.md'), 'utf8');
+    return `${HEAD}${contents(text)}\n${text.replaceAll(/ +$/gm, '').trimEnd()}\n`;
+  } finally {
+    await rm(out, { recursive: true, force: true });
+  }
+}
+
+/** What is said of each member of a union, which the plugin leaves out, put behind what is said of the union. */
+function tellMembers({ comment, type }) {
+  type?.elementSummaries?.forEach((summary, at) => {
+    comment.summary.push({ kind: 'text', text: `\n- \`${type.types[at].value}\`: ` }, ...summary);
+  });
+}
+
+/** What there is, by kind, in the order of the alphabet. */
+function contents(text) {
+  return text.split(/^## /m).slice(1).map((group) => {
+    const [title] = group.split('\n');
+    const names = [...group.matchAll(/^### (\w+)/gm)].map(([, name]) => name).sort((a, b) => a.localeCompare(b, 'en'));
+    return `**${title}**: ${names.map((name) => `[${name}](#${name.toLowerCase()})`).join(', ')}\n`;
+  }).join('\n');
+}
+
+if (process.argv.includes('--write')) await writeFile(API, await reference());
