@@ -47,6 +47,11 @@ pub struct StoredTensor {
     pub data: Vec<u8>,
 }
 
+/// Matrices as they were rounded, for the next conversion of the same files that differs only in what is
+/// [`wider`](Conversion::wider).
+#[derive(Default)]
+pub struct Rounded(BTreeMap<(String, bool), Vec<StoredTensor>>);
+
 /// What a tensor becomes.
 enum Storage {
     Kept,
@@ -70,11 +75,19 @@ impl Conversion {
     /// # Errors
     /// [`ModelError`] if the weights or `config.json` cannot be read.
     pub fn files(&self, files: &ModelFiles) -> Result<ModelFiles, ModelError> {
+        self.files_again(files, &mut Rounded::default())
+    }
+
+    /// The same as [`files`](Self::files), for many conversions of one model that differ in what is wider.
+    ///
+    /// # Errors
+    /// Those of [`files`](Self::files).
+    pub fn files_again(&self, files: &ModelFiles, rounded: &mut Rounded) -> Result<ModelFiles, ModelError> {
         let modules = read_modules(files)?;
         let folder = modules.first().map_or("", |module| &module.folder);
         let config_file = format!("{folder}config.json");
         let mut config = parse(&config_file, files.require(&config_file, "the model's sizes")?)?;
-        let tensors = self.tensors(&files.checkpoint(folder)?)?;
+        let tensors = self.tensors(&files.checkpoint(folder)?, rounded)?;
         if let Some(fields) = config.as_object_mut() {
             self.describe(fields, &tensors);
         }
@@ -92,26 +105,41 @@ impl Conversion {
         Ok(converted)
     }
 
-    /// The tensors of `checkpoint`, converted.
+    /// The tensors of `checkpoint`, converted; those that are in `rounded` are not rounded again.
     ///
     /// # Errors
     /// Those of [`Checkpoint::tensor`].
-    pub fn tensors(&self, checkpoint: &Checkpoint) -> Result<Vec<StoredTensor>, ModelError> {
+    pub fn tensors(
+        &self,
+        checkpoint: &Checkpoint,
+        rounded: &mut Rounded,
+    ) -> Result<Vec<StoredTensor>, ModelError> {
         let mut all = Vec::new();
         for name in checkpoint.names() {
             let (Some(dtype), Some(shape)) = (checkpoint.dtype(name), checkpoint.shape(name)) else {
                 continue;
             };
             let storage = self.storage(checkpoint, name);
+            let key = (name.to_owned(), matches!(storage, Storage::Four(_)));
+            if let Some(known) = rounded.0.get(&key) {
+                all.extend_from_slice(known);
+                continue;
+            }
+            let mut matrix = |all: &mut Vec<StoredTensor>, tensors: &[StoredTensor]| {
+                all.extend_from_slice(tensors);
+                rounded.0.insert(key.clone(), tensors.to_vec());
+            };
             let tensor = match storage {
                 Storage::Kept => None,
                 _ => checkpoint.tensor(name)?,
             };
             let half = |values: &[f32]| -> Vec<f16> { values.iter().map(|&v| f16::from_f32(v)).collect() };
             match (storage, tensor) {
-                (Storage::Eight(extents), Some(tensor)) => all.extend(eight(name, &tensor.values(), extents)),
+                (Storage::Eight(extents), Some(tensor)) => {
+                    matrix(&mut all, &eight(name, &tensor.values(), extents))
+                }
                 (Storage::Four(extents), Some(tensor)) => {
-                    all.extend(four(name, &tensor.values(), extents, self.group_size));
+                    matrix(&mut all, &four(name, &tensor.values(), extents, self.group_size));
                 }
                 (Storage::F16, Some(tensor)) if half(&tensor.values()).iter().all(|v| v.is_finite()) => {
                     let data = half(&tensor.values()).iter().flat_map(|v| v.to_le_bytes()).collect();

@@ -42,7 +42,7 @@ pub use builder::Norm;
 pub use bytes::SharedBytes;
 pub use checkpoint::Checkpoint;
 pub use config::{Config, SUPPORTED_MODEL_TYPES};
-pub use convert::{Conversion, StoredTensor, WeightDtype};
+pub use convert::{Conversion, Rounded, StoredTensor, WeightDtype};
 pub use error::{ErrorKind, ModelError};
 pub use files::{ModelFiles, WantedFile};
 pub use host_tail::HostTail;

@@ -4,7 +4,8 @@ use std::path::Path;
 
 use heatseek_model::synthetic::SyntheticBert;
 use heatseek_model::{
-    Checkpoint, Conversion, ModelError, ModelFiles, SharedBytes, StoredTensor, TextModel, WeightDtype,
+    Checkpoint, Conversion, ModelError, ModelFiles, Rounded, SharedBytes, StoredTensor, TextModel,
+    WeightDtype,
 };
 use heatseek_testkit::{Tolerance, assert_close};
 use safetensors::{Dtype, SafeTensors, serialize, tensor::TensorView};
@@ -62,7 +63,7 @@ fn a_converted_model_is_read_back() {
         Checkpoint::parse("model.safetensors", files.get("model.safetensors").unwrap().clone()).unwrap();
     for dtype in ALL {
         let conversion = Conversion::new(dtype);
-        let tensors = conversion.tensors(&plain).unwrap();
+        let tensors = conversion.tensors(&plain, &mut Rounded::default()).unwrap();
         let read = Checkpoint::parse("model.safetensors", file(&tensors).into()).unwrap();
         assert_eq!(plain.names().collect::<Vec<_>>(), read.names().collect::<Vec<_>>());
         let mut worst: f32 = 0.0;
@@ -81,7 +82,7 @@ fn a_converted_model_is_read_back() {
             WeightDtype::Q4 => (0.36, 4.0),
         };
         assert!(worst > 0.0 && worst <= bound * 1.01, "{dtype}: {worst}");
-        assert_eq!(conversion.tensors(&read).unwrap().len(), tensors.len());
+        assert_eq!(conversion.tensors(&read, &mut Rounded::default()).unwrap().len(), tensors.len());
         let converted: ModelFiles = conversion.files(&files).unwrap();
         let written = converted.get("model.safetensors").unwrap();
         assert!(SafeTensors::deserialize(written).is_ok(), "others can read it");
@@ -107,7 +108,7 @@ fn what_halves_cannot_hold_stays() {
     };
     let file = file(&[tensor("large", [70_000.0, 1.0]), tensor("small", [60_000.0, 1.0])]);
     let checkpoint = Checkpoint::parse("m", file.into()).unwrap();
-    let tensors = Conversion::new(WeightDtype::F16).tensors(&checkpoint).unwrap();
+    let tensors = Conversion::new(WeightDtype::F16).tensors(&checkpoint, &mut Rounded::default()).unwrap();
     let stored: Vec<_> = tensors.iter().map(|t| (t.name.as_str(), t.dtype, t.data.len())).collect();
     assert_eq!(stored, [("large", "F32", 8), ("small", "F16", 4)]);
 }

@@ -7,7 +7,7 @@ mod mixing;
 use std::path::Path;
 
 use heatseek::{Error, ModelFiles};
-use heatseek_model::{Conversion, WeightDtype};
+use heatseek_model::{Conversion, Rounded, WeightDtype};
 use serde_json::{Value, json};
 
 use crate::args::{ConversionArgs, ConvertArgs};
@@ -42,6 +42,7 @@ pub fn convert(model: &Path, args: &ConversionArgs, folder: &mut Folder) -> Resu
     let files = ModelFiles::from_dir(model).map_err(Error::from)?;
     let original = Original::of(&files)?;
     let mut conversion = Conversion { group_size: args.group_size, ..Conversion::new(args.dtype) };
+    let mut rounded = Rounded::default();
     let mut tried = 0;
     if args.dtype == WeightDtype::Q4 {
         let parts = conversion.parts(&files).map_err(Error::from)?;
@@ -52,12 +53,12 @@ pub fn convert(model: &Path, args: &ConversionArgs, folder: &mut Folder) -> Resu
                 parts.len() + 3
             ));
             let conversion = Conversion { wider: wider.clone(), ..conversion.clone() };
-            original.compare(&conversion.files(&files).map_err(Error::from)?)
+            original.compare(&conversion.files_again(&files, &mut rounded).map_err(Error::from)?)
         })?;
         conversion.wider = wider;
     }
     bar.set_message("writing");
-    folder.write_all(&plain(conversion.files(&files).map_err(Error::from)?))?;
+    folder.write_all(&plain(conversion.files_again(&files, &mut rounded).map_err(Error::from)?))?;
     bar.set_message("comparing");
     let written = ModelFiles::from_dir(folder.path()).map_err(Error::from)?;
     let cosines = original.compare(&written)?;
