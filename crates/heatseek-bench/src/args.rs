@@ -152,9 +152,9 @@ pub struct ConversionArgs {
 
 /// `heatseek models pack`.
 #[derive(Args)]
+#[command(group(clap::ArgGroup::new("source").required(true).args(["name", "model"])))]
 pub struct PackArgs {
     /// A name that `heatseek models list` prints; the model is fetched if it is not there.
-    #[arg(required_unless_present = "model", conflicts_with = "model")]
     pub name: Option<String>,
     /// A model of your own: a folder as Hugging Face lays it out.
     #[arg(long, value_name = "DIR")]
