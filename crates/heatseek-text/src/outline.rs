@@ -33,7 +33,8 @@ pub(crate) struct Added {
 pub(crate) struct Model {
     pub(crate) continuing_subword_prefix: Option<String>,
     pub(crate) vocab: Vocabulary,
-    pub(crate) merges: Merges,
+    /// Pairs of tokens, or strings of two.
+    pub(crate) merges: Vec<Value>,
 }
 
 /// Of a vocabulary: a map of tokens to ids, or a list of tokens with scores.
@@ -41,110 +42,62 @@ pub(crate) struct Model {
 pub(crate) struct Vocabulary {
     /// Bytes of the longest token.
     pub(crate) longest: usize,
-    pub(crate) last_id: u32,
+    pub(crate) last_id: u64,
 }
 
-/// Of a list of merges: pairs of tokens, or strings of two.
-#[derive(Default)]
-pub(crate) struct Merges {
-    /// Bytes of the two tokens that have the most.
-    pub(crate) longest: usize,
-    /// What all second tokens begin with; `None` if there are no merges.
-    pub(crate) second: Option<String>,
+impl Vocabulary {
+    fn join(&mut self, other: Self) {
+        self.longest = self.longest.max(other.longest);
+        self.last_id = self.last_id.max(other.last_id);
+    }
 }
 
 impl<'de> Deserialize<'de> for Vocabulary {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(VocabularyVisitor)
+        deserializer.deserialize_any(Extremes)
     }
 }
 
-struct VocabularyVisitor;
+/// Tokens and ids wherever they are: whether they are where they should be is looked at by who reads them.
+struct Extremes;
 
-impl<'de> Visitor<'de> for VocabularyVisitor {
+impl<'de> Visitor<'de> for Extremes {
     type Value = Vocabulary;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a vocabulary")
     }
 
+    fn visit_str<E: Error>(self, token: &str) -> Result<Vocabulary, E> {
+        Ok(Vocabulary { longest: token.len(), last_id: 0 })
+    }
+
+    fn visit_u64<E: Error>(self, last_id: u64) -> Result<Vocabulary, E> {
+        Ok(Vocabulary { longest: 0, last_id })
+    }
+
+    fn visit_i64<E: Error>(self, _: i64) -> Result<Vocabulary, E> {
+        Ok(Vocabulary::default())
+    }
+
+    fn visit_f64<E: Error>(self, _: f64) -> Result<Vocabulary, E> {
+        Ok(Vocabulary::default())
+    }
+
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Vocabulary, A::Error> {
         let mut all = Vocabulary::default();
-        while let Some((token, id)) = map.next_entry::<String, u32>()? {
-            all.longest = all.longest.max(token.len());
-            all.last_id = all.last_id.max(id);
+        while let Some(token) = map.next_key()? {
+            all.join(token);
+            all.join(map.next_value()?);
         }
         Ok(all)
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Vocabulary, A::Error> {
         let mut all = Vocabulary::default();
-        while let Some((token, _)) = list.next_element::<(String, f64)>()? {
-            all.longest = all.longest.max(token.len());
+        while let Some(part) = list.next_element()? {
+            all.join(part);
         }
         Ok(all)
-    }
-}
-
-impl<'de> Deserialize<'de> for Merges {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_seq(MergesVisitor)
-    }
-}
-
-struct MergesVisitor;
-
-impl<'de> Visitor<'de> for MergesVisitor {
-    type Value = Merges;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a list of merges")
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Merges, A::Error> {
-        let mut all = Merges::default();
-        while let Some(Merge(length, second)) = list.next_element()? {
-            all.longest = all.longest.max(length);
-            let shared = match &all.second {
-                None => second,
-                Some(known) => {
-                    let pairs = known.char_indices().zip(second.chars());
-                    let differs = pairs.clone().find(|((_, a), b)| a != b).map(|((at, _), _)| at);
-                    known[..differs.unwrap_or(known.len().min(second.len()))].to_owned()
-                }
-            };
-            all.second = Some(shared);
-        }
-        Ok(all)
-    }
-}
-
-/// Bytes of both tokens, and the second.
-struct Merge(usize, String);
-
-impl<'de> Deserialize<'de> for Merge {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(MergeVisitor)
-    }
-}
-
-struct MergeVisitor;
-
-impl<'de> Visitor<'de> for MergeVisitor {
-    type Value = Merge;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("two tokens")
-    }
-
-    fn visit_str<E: Error>(self, both: &str) -> Result<Merge, E> {
-        let (first, second) = both.split_once(' ').unwrap_or_default();
-        Ok(Merge(first.len() + second.len(), second.to_owned()))
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Merge, A::Error> {
-        let both: [Option<String>; 2] = [list.next_element()?, list.next_element()?];
-        let [first, second] = both.map(Option::unwrap_or_default);
-        Ok(Merge(first.len() + second.len(), second))
     }
 }

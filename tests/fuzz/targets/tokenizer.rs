@@ -119,7 +119,8 @@ fuzz_target!(|data: &[u8]| {
     for text in TEXTS {
         let Ok(all) = tokenizer.encode(text, None) else { continue };
         assert!(all.offsets.iter().all(|&(start, end)| start <= end && end <= text.len()), "{text}: {all:?}");
-        utf16_offsets(text, &all.offsets);
+        let bounds: Vec<usize> = all.offsets.iter().flat_map(|&(start, end)| [start, end]).collect();
+        utf16_offsets(text, &bounds);
         for &id in &all.ids {
             tokenizer.token(id);
         }
@@ -129,7 +130,7 @@ fuzz_target!(|data: &[u8]| {
         if let Some(index) = all.ids.len().checked_sub(1) {
             tokenizer.hiding(&all, index);
         }
-        let _ = chunk(text, &tokenizer, &ChunkOptions { tokens: 4, overlap: 1, ..ChunkOptions::default() });
+        let _ = chunk(text, &tokenizer, ChunkOptions { tokens: 4, overlap: 1, ..ChunkOptions::default() });
     }
     let _ = (vocabulary, tokenizer.encode_all(&TEXTS.map(str::to_owned), Some(8)));
     if let Ok(tokenizer) = tokenizer.lower_casing().and_then(|tokenizer| tokenizer.padding("[PAD]", true)) {
