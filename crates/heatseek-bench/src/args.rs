@@ -6,7 +6,7 @@ use clap::{Args, Parser, Subcommand};
 use heatseek::{
     ChunkOptions, DeviceChoice, DtypeChoice, HeadFusion, PoolerSpec, Precision, Reduce, SearchError, Storage,
 };
-use heatseek_model::WeightBits;
+use heatseek_model::{Conversion, WeightDtype};
 
 /// Search text by meaning, on your own machine.
 #[derive(Parser)]
@@ -38,11 +38,11 @@ pub enum Command {
     Eval(EvalArgs),
     /// Measure how fast each device is, beside its own ceilings and beside PyTorch and others.
     Bench(Box<crate::bench::BenchArgs>),
-    /// Write a model's weights in 8 or 4 bits, for smaller downloads, and say how far its vectors turn.
-    Quantize(QuantizeArgs),
+    /// Write a model's weights as f16, int8 or q4, for smaller downloads, and say how far its vectors turn.
+    Convert(ConvertArgs),
     /// Print the ways to pool there are, with their equations, options and papers.
     Poolers(PoolersArgs),
-    /// Get real models into a folder, or list those there are.
+    /// Get real models into a folder, pack one for a web server, or list those there are.
     Models {
         /// What to do with them.
         #[command(subcommand)]
@@ -121,24 +121,52 @@ pub struct PoolersArgs {
     pub json: bool,
 }
 
-/// `heatseek quantize`.
+/// `heatseek convert`.
 #[derive(Args)]
-pub struct QuantizeArgs {
+pub struct ConvertArgs {
     /// The model: a folder as Hugging Face lays it out.
     #[arg(long, value_name = "DIR")]
     pub model: PathBuf,
     /// Where the smaller one goes: a new folder, or an empty one.
     #[arg(long, value_name = "DIR")]
-    pub output: PathBuf,
-    /// How weights of linear layers are stored: int8 has a scale for each row, int4 for each group of columns.
-    #[arg(long, value_name = "int8|int4", default_value = "int8", value_parser = bits)]
-    pub weights: WeightBits,
-    /// How tables of embeddings are stored [default: as --weights].
-    #[arg(long, value_name = "int8|int4", value_parser = bits)]
-    pub embeddings: Option<WeightBits>,
-    /// Columns that share a scale in int4.
-    #[arg(long, value_name = "COLUMNS", default_value_t = 32)]
+    pub out: PathBuf,
+    #[command(flatten)]
+    pub conversion: ConversionArgs,
+}
+
+/// What a model's weights become.
+#[derive(Args)]
+pub struct ConversionArgs {
+    /// How weights are stored: f16, int8 (a byte and a scale for each row), or q4 (half a byte and a scale for each
+    /// group of columns; parts of the model that do not bear it stay in int8).
+    #[arg(long, value_name = "f16|int8|q4", default_value = "int8", value_parser = weights)]
+    pub dtype: WeightDtype,
+    /// The least cosine of a vector to that of the model as it was, on built-in texts and pictures. A conversion that
+    /// stays below is refused; q4 keeps as much in int8 as this takes [default: 0.9999 for f16, else 0.99].
+    #[arg(long, value_name = "COSINE")]
+    pub min_cosine: Option<f64>,
+    /// Columns that share a scale in four bits.
+    #[arg(long, value_name = "COLUMNS", default_value_t = Conversion::GROUP_SIZE)]
     pub group_size: usize,
+}
+
+/// `heatseek models pack`.
+#[derive(Args)]
+#[command(group(clap::ArgGroup::new("source").required(true).args(["name", "model"])))]
+pub struct PackArgs {
+    /// A name that `heatseek models list` prints; the model is fetched if it is not there.
+    pub name: Option<String>,
+    /// A model of your own: a folder as Hugging Face lays it out.
+    #[arg(long, value_name = "DIR")]
+    pub model: Option<PathBuf>,
+    /// The folder to upload: a new one, or an empty one.
+    #[arg(long, value_name = "DIR")]
+    pub out: PathBuf,
+    /// The folder that holds one folder a model, for those that are named.
+    #[arg(long, default_value = "models")]
+    pub dir: PathBuf,
+    #[command(flatten)]
+    pub conversion: ConversionArgs,
 }
 
 /// `heatseek attention`.
@@ -390,6 +418,8 @@ pub enum ModelsCommand {
         #[arg(long, default_value = "models")]
         dir: PathBuf,
     },
+    /// Make a folder to put on a web server: the files that browsers ask for, weights converted, and their SHA-256.
+    Pack(PackArgs),
     /// Print the models that can be fetched by name.
     List,
 }
@@ -418,12 +448,11 @@ fn fusion(name: &str) -> Result<HeadFusion, String> {
         .ok_or_else(|| "expected mean, max or min".to_owned())
 }
 
-fn bits(name: &str) -> Result<WeightBits, String> {
-    match name {
-        "int8" => Ok(WeightBits::Eight),
-        "int4" => Ok(WeightBits::Four),
-        _ => Err("expected int8 or int4".into()),
-    }
+fn weights(name: &str) -> Result<WeightDtype, String> {
+    let all = [WeightDtype::F16, WeightDtype::Int8, WeightDtype::Q4];
+    all.into_iter()
+        .find(|dtype| dtype.to_string() == name)
+        .ok_or_else(|| "expected f16, int8 or q4".to_owned())
 }
 
 fn dtype(name: &str) -> Result<DtypeChoice, String> {

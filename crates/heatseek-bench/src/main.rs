@@ -4,6 +4,7 @@ mod analyze;
 mod args;
 mod attention;
 mod bench;
+mod convert;
 mod embed;
 mod embed_images;
 mod eval;
@@ -15,11 +16,11 @@ mod lines;
 mod load;
 mod models;
 mod npy;
+mod pack;
 mod panels;
 mod poolers;
 mod pooling;
 mod progress;
-mod quantize;
 mod search;
 mod sink;
 mod sources;
@@ -44,7 +45,7 @@ fn main() -> ExitCode {
         Command::Search(args) => search::run(&args),
         Command::Eval(args) => eval::run(&args),
         Command::Bench(args) => bench::run(&args),
-        Command::Quantize(args) => quantize::run(&args),
+        Command::Convert(args) => convert::run(&args),
         Command::Poolers(args) => poolers::run(&args),
         Command::Models { command } => models::run(command),
     };

@@ -1,18 +1,19 @@
-//! `heatseek models`: fetch and list.
+//! `heatseek models`: fetch and list; `pack.rs` packs.
 
 use std::io::{self, Write};
 use std::path::Path;
 
-use heatseek_hub::{Fetcher, Outcome, Progress, catalog, find};
+use heatseek_hub::{Fetcher, KnownModel, Outcome, Progress, catalog, find};
 
 use crate::args::ModelsCommand;
 use crate::failure::Failure;
-use crate::progress;
+use crate::{pack, progress};
 
 /// Runs `heatseek models …`.
 pub fn run(command: ModelsCommand) -> Result<(), Failure> {
     match command {
         ModelsCommand::Fetch { names, dir } => fetch(&names, &dir),
+        ModelsCommand::Pack(args) => pack::run(&args),
         ModelsCommand::List => list(),
     }
 }
@@ -35,29 +36,34 @@ fn fetch(names: &[String], dir: &Path) -> Result<(), Failure> {
     let models = names.iter().map(|name| find(name)).collect::<Result<Vec<_>, _>>()?;
     let fetcher = Fetcher::new(dir);
     for model in models {
-        let bar = progress::bytes_bar();
-        let outcome = fetcher.fetch(model, &|progress| match progress {
-            Progress::Step(step) if progress::someone_is_watching() => {
-                bar.println(format!("{}: {step}", model.name))
-            }
-            Progress::Step(step) => {
-                let _ = writeln!(io::stderr(), "{}: {step}", model.name);
-            }
-            Progress::Bytes { file, done, total } => {
-                bar.set_length(total);
-                bar.set_position(done);
-                bar.set_message(file.to_owned());
-            }
-        });
-        bar.finish_and_clear();
-        let place = fetcher.model_dir(model);
-        let said = match outcome? {
-            Outcome::AlreadyThere => format!("already in {}, every file verified", place.display()),
-            Outcome::Fetched { source, files } => {
-                format!("{files} files from {source}, verified, in {}", place.display())
-            }
-        };
-        writeln!(io::stdout(), "{}: {said}", model.name)?;
+        writeln!(io::stdout(), "{}", fetched(model, &fetcher)?)?;
     }
     Ok(())
+}
+
+/// Makes `model` complete on the disk; gives a sentence that says where it is.
+pub fn fetched(model: &'static KnownModel, fetcher: &Fetcher) -> Result<String, Failure> {
+    let bar = progress::bytes_bar();
+    let outcome = fetcher.fetch(model, &|progress| match progress {
+        Progress::Step(step) if progress::someone_is_watching() => {
+            bar.println(format!("{}: {step}", model.name))
+        }
+        Progress::Step(step) => {
+            let _ = writeln!(io::stderr(), "{}: {step}", model.name);
+        }
+        Progress::Bytes { file, done, total } => {
+            bar.set_length(total);
+            bar.set_position(done);
+            bar.set_message(file.to_owned());
+        }
+    });
+    bar.finish_and_clear();
+    let place = fetcher.model_dir(model);
+    let said = match outcome? {
+        Outcome::AlreadyThere => format!("already in {}, every file verified", place.display()),
+        Outcome::Fetched { source, files } => {
+            format!("{files} files from {source}, verified, in {}", place.display())
+        }
+    };
+    Ok(format!("{}: {said}", model.name))
 }

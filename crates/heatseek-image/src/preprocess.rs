@@ -66,7 +66,15 @@ impl Preprocessor {
     /// # Ok::<(), heatseek_image::ImageError>(())
     /// ```
     pub fn from_json(json: &[u8]) -> Result<Self, ImageError> {
-        Ok(Self { config: Config::from_json(json)?, limits: DecodeOptions::default() })
+        let made = Self { config: Config::from_json(json)?, limits: DecodeOptions::default() };
+        if (0..3).any(|channel| made.values(channel).iter().any(|value| !value.is_finite())) {
+            return Err(ImageError::Field {
+                field: "rescale_factor, image_mean or image_std".into(),
+                value: format!("{:?}, {:?}", made.config.rescale, made.config.normalize),
+                expected: "numbers by which every level of a channel becomes a finite one",
+            });
+        }
+        Ok(made)
     }
 
     /// The same, but with the whole picture resized to exactly `width` by `height` and nothing cut away, as

@@ -109,3 +109,21 @@ fn a_thread_of_pixels_is_not_blown_up_past_the_limit() {
     assert!(error.starts_with("the resized picture is 224 x 3670016 pixels"), "{error}");
     assert!(clip.with_size(9, 9).unwrap().pixels(&thread).is_ok());
 }
+
+/// Numbers that JSON and f64 hold, and f32 does not.
+#[test]
+fn numbers_that_make_no_pixels_are_refused() {
+    for fields in [
+        r#""rescale_factor": 1e300"#,
+        r#""image_mean": 1e300"#,
+        r#""image_std": 1e-40, "image_mean": 0.1"#,
+        r#""do_rescale": false, "image_mean": [0, -3.4e38, 0], "image_std": 0.5"#,
+    ] {
+        let json = format!(r#"{{"image_processor_type": "CLIPImageProcessor", {fields}}}"#);
+        let error = Preprocessor::from_json(json.as_bytes()).expect_err(fields);
+        assert!(matches!(error, ImageError::Field { .. }) && error.to_string().contains("finite"), "{error}");
+    }
+    let off =
+        br#"{"image_processor_type": "CLIPImageProcessor", "rescale_factor": 1e300, "do_rescale": false}"#;
+    assert!(Preprocessor::from_json(off).is_ok(), "what is off does no harm");
+}

@@ -92,7 +92,7 @@ impl Config {
             model_type: model_type.to_owned(),
             vocab_size: json.size("vocab_size")?,
             hidden_size,
-            num_hidden_layers: json.size("num_hidden_layers")?,
+            num_hidden_layers: json.layers()?,
             num_attention_heads,
             intermediate_size: json.size("intermediate_size")?,
             hidden_act: hidden_act.to_owned(),

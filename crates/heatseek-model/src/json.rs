@@ -67,6 +67,16 @@ impl<'a> Object<'a> {
         self.optional_size(field)?.ok_or_else(|| self.wrong(field, SIZE))
     }
 
+    /// How many layers there are.
+    pub(crate) fn layers(&self) -> Result<usize, ModelError> {
+        const FIELD: &str = "num_hidden_layers";
+        let layers = self.size(FIELD)?;
+        match layers <= MAX_LAYERS {
+            true => Ok(layers),
+            false => Err(self.unsupported(FIELD, "at most 1024")),
+        }
+    }
+
     /// A whole number of at least 1, if the field is there.
     pub(crate) fn optional_size(&self, field: &str) -> Result<Option<usize>, ModelError> {
         let Some(value) = self.get(field) else { return Ok(None) };
@@ -99,6 +109,9 @@ impl<'a> Object<'a> {
     }
 }
 
+/// Layers are laid out before their weights are there: a number that is none takes all memory. The deepest encoders
+/// have some 50.
+const MAX_LAYERS: usize = 1024;
 const SIZE: &str = "a whole number from 1 to 4294967295";
 
 /// A value as an error shows it: short, whatever a hostile file holds.

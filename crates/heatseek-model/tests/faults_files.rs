@@ -130,7 +130,7 @@ fn config_json() {
         ),
         config!("num_hidden_layers" = 3, MissingTensor, Invalid, ["encoder.layer.2.", "num_hidden_layers"]),
         config!("num_hidden_layers" = 1, UnexpectedTensor, Invalid, ["encoder.layer.1.", "1 layers"]),
-        config!("num_hidden_layers" = 4000000000u32, MissingTensor, Invalid, ["encoder.layer.2."]),
+        config!("num_hidden_layers" = 1025, UnsupportedSetting, Unsupported, ["`num_hidden_layers`", "1024"]),
     ]);
 }
 

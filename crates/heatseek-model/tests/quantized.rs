@@ -1,15 +1,16 @@
-//! Quantised weights: those of compressed-tensors are read as it reads them, and ours are read back.
+//! Converted weights: those of compressed-tensors are read as it reads them, and ours are read back.
 
 use std::path::Path;
 
 use heatseek_model::synthetic::SyntheticBert;
 use heatseek_model::{
-    Checkpoint, ModelError, ModelFiles, Quantization, SharedBytes, StoredTensor, TextModel, WeightBits,
+    Checkpoint, Conversion, ModelError, ModelFiles, Rounded, SharedBytes, StoredTensor, TextModel,
+    WeightDtype,
 };
 use heatseek_testkit::{Tolerance, assert_close};
 use safetensors::{Dtype, SafeTensors, serialize, tensor::TensorView};
 
-const BOTH: [WeightBits; 2] = [WeightBits::Eight, WeightBits::Four];
+const ALL: [WeightDtype; 3] = [WeightDtype::F16, WeightDtype::Int8, WeightDtype::Q4];
 
 fn golden() -> Vec<u8> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden/quantized/weights.safetensors");
@@ -24,6 +25,7 @@ fn file(tensors: &[StoredTensor]) -> Vec<u8> {
             "I32" => Dtype::I32,
             "I64" => Dtype::I64,
             "BF16" => Dtype::BF16,
+            "F16" => Dtype::F16,
             _ => Dtype::F32,
         };
         TensorView::new(dtype, t.shape.clone(), &t.data).unwrap()
@@ -53,17 +55,16 @@ fn weights_of_compressed_tensors_are_what_it_makes_of_them() {
     assert!(checkpoint.names().all(|name| name.starts_with("expected/") || name.ends_with(".weight")));
 }
 
-/// A model quantised and read again computes nearly the same, in less room; and once more, exactly the same.
+/// A model converted and read again computes nearly the same, in less room; and once more, exactly the same.
 #[test]
-fn a_quantised_model_is_read_back() {
+fn a_converted_model_is_read_back() {
     let files = SyntheticBert { hidden_size: 64, num_attention_heads: 4, ..SyntheticBert::default() }.files();
     let plain =
         Checkpoint::parse("model.safetensors", files.get("model.safetensors").unwrap().clone()).unwrap();
-    for bits in BOTH {
-        let quantization = Quantization { linear: bits, embeddings: bits, group_size: 32 };
-        let tensors = quantization.tensors(&plain).unwrap();
-        let bytes = file(&tensors);
-        let read = Checkpoint::parse("model.safetensors", bytes.clone().into()).unwrap();
+    for dtype in ALL {
+        let conversion = Conversion::new(dtype);
+        let tensors = conversion.tensors(&plain, &mut Rounded::default()).unwrap();
+        let read = Checkpoint::parse("model.safetensors", file(&tensors).into()).unwrap();
         assert_eq!(plain.names().collect::<Vec<_>>(), read.names().collect::<Vec<_>>());
         let mut worst: f32 = 0.0;
         for name in plain.names() {
@@ -74,17 +75,64 @@ fn a_quantised_model_is_read_back() {
             let difference = before.iter().zip(&*after).map(|(a, b)| (a - b).abs());
             worst = worst.max(difference.fold(0.0, f32::max) / largest);
         }
-        // Half a step, or what is cut off to round the others better.
-        let bound = if bits == WeightBits::Eight { 0.5 / 127.0 } else { 0.36 };
-        assert!(worst > 0.0 && worst <= bound * 1.01, "{bits}: {worst}");
-        assert_eq!(quantization.tensors(&read).unwrap().len(), tensors.len());
-        let quantised: ModelFiles = quantization.files(&files).unwrap();
-        let written = quantised.get("model.safetensors").unwrap();
+        let (bound, times) = match dtype {
+            WeightDtype::F16 => (0.5 / 1024.0, 1.9),
+            WeightDtype::Int8 => (0.5 / 127.0, 3.0),
+            // What is cut off to round the others better.
+            WeightDtype::Q4 => (0.36, 4.0),
+        };
+        assert!(worst > 0.0 && worst <= bound * 1.01, "{dtype}: {worst}");
+        assert_eq!(conversion.tensors(&read, &mut Rounded::default()).unwrap().len(), tensors.len());
+        let converted: ModelFiles = conversion.files(&files).unwrap();
+        let written = converted.get("model.safetensors").unwrap();
         assert!(SafeTensors::deserialize(written).is_ok(), "others can read it");
-        let smaller = if bits == WeightBits::Eight { 3 } else { 4 };
-        assert!(written.len() * smaller < files.get("model.safetensors").unwrap().len(), "{bits}");
-        TextModel::load(&quantised).unwrap();
+        let before = files.get("model.safetensors").unwrap().len();
+        assert!(written.len() as f64 * times < before as f64, "{dtype}");
+        TextModel::load(&converted).unwrap();
+        // To floats again: nothing says any more that it was quantised.
+        let floats = Conversion::new(WeightDtype::F16).files(&converted).unwrap();
+        let config = String::from_utf8(floats.get("config.json").unwrap().to_vec()).unwrap();
+        assert!(config.contains("float16") && !config.contains("quantization_config"), "{config}");
+        TextModel::load(&floats).unwrap();
     }
+}
+
+/// Half precision ends at 65 504: a tensor beyond stays what it is.
+#[test]
+fn what_halves_cannot_hold_stays() {
+    let tensor = |name: &str, values: [f32; 2]| StoredTensor {
+        name: name.into(),
+        dtype: "F32",
+        shape: vec![2],
+        data: values.iter().flat_map(|v| v.to_le_bytes()).collect(),
+    };
+    let file = file(&[tensor("large", [70_000.0, 1.0]), tensor("small", [60_000.0, 1.0])]);
+    let checkpoint = Checkpoint::parse("m", file.into()).unwrap();
+    let tensors = Conversion::new(WeightDtype::F16).tensors(&checkpoint, &mut Rounded::default()).unwrap();
+    let stored: Vec<_> = tensors.iter().map(|t| (t.name.as_str(), t.dtype, t.data.len())).collect();
+    assert_eq!(stored, [("large", "F32", 8), ("small", "F16", 4)]);
+}
+
+/// Only what is named is stored in eight bits, and the configuration names its modules.
+#[test]
+fn wider_parts_are_stored_in_eight_bits() {
+    let files = SyntheticBert { hidden_size: 64, num_attention_heads: 4, ..SyntheticBert::default() }.files();
+    let narrow = Conversion::new(WeightDtype::Q4);
+    let parts = narrow.parts(&files).unwrap();
+    // Query, key and value.
+    assert_eq!(parts["encoder.layer.0.attention.self"], 3 * 64 * 64);
+    // 40, the width of the last, is no multiple of 32.
+    assert_eq!(parts.keys().filter(|part| part.starts_with("encoder.layer.1.")).count(), 3);
+    let wider = ["encoder.layer.0.attention.self".to_owned()].into();
+    let converted = Conversion { wider, ..narrow }.files(&files).unwrap();
+    let checkpoint = Checkpoint::parse("m", converted.get("model.safetensors").unwrap().clone()).unwrap();
+    let dtype = |layer: usize| checkpoint.dtype(&format!("encoder.layer.{layer}.attention.self.key.weight"));
+    assert_eq!([dtype(0), dtype(1)], [Some("I8"), Some("I4")]);
+    let config: serde_json::Value = serde_json::from_slice(converted.get("config.json").unwrap()).unwrap();
+    let named = config["quantization_config"]["config_groups"]["group_1"]["targets"].as_array().unwrap();
+    assert!(named.iter().any(|name| name == "encoder.layer.0.attention.self.key"), "{named:?}");
+    assert!(!named.iter().any(|name| name == "encoder.layer.1.attention.self.key"), "{named:?}");
+    TextModel::load(&converted).unwrap();
 }
 
 #[test]
@@ -127,14 +175,13 @@ fn other_methods_of_quantisation_are_refused() {
 #[test]
 fn what_has_no_whole_groups_is_named() {
     let files = SyntheticBert { hidden_size: 48, num_attention_heads: 4, ..SyntheticBert::default() }.files();
-    let quantization =
-        Quantization { linear: WeightBits::Four, embeddings: WeightBits::Four, group_size: 32 };
-    let quantised = quantization.files(&files).unwrap();
-    let config: serde_json::Value = serde_json::from_slice(quantised.get("config.json").unwrap()).unwrap();
+    let converted = Conversion::new(WeightDtype::Q4).files(&files).unwrap();
+    let config: serde_json::Value = serde_json::from_slice(converted.get("config.json").unwrap()).unwrap();
     let config = &config["quantization_config"];
     assert_eq!(config["format"], "mixed-precision");
-    let named = config["config_groups"]["group_2"]["targets"].as_array().unwrap();
+    let group = &config["config_groups"]["group_1"];
+    let named = group["targets"].as_array().unwrap();
     assert!(named.iter().any(|name| name == "encoder.layer.0.attention.self.query"), "{named:?}");
-    assert_eq!(config["config_groups"]["group_2"]["weights"]["num_bits"], 8);
-    TextModel::load(&quantised).unwrap();
+    assert_eq!(group["weights"]["num_bits"], 8);
+    TextModel::load(&converted).unwrap();
 }

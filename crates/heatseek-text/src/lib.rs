@@ -6,8 +6,10 @@ mod landmarks;
 mod markdown;
 mod needs;
 mod offsets;
+mod outline;
 #[cfg(target_arch = "wasm32")]
 mod randomness;
+mod sound;
 mod tokenizer;
 
 pub use chunk::{Chunk, ChunkOptions, Chunker, chunk};

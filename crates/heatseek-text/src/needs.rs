@@ -1,7 +1,9 @@
 //! What a tokenizer needs that browsers load only for those who do.
 
-use serde::Deserialize;
 use serde_json::Value;
+
+use crate::outline::{Added, Outline};
+use crate::sound::LISTS;
 
 /// Steps of `tokenizer.json` that match no pattern: normalizers, pre-tokenizers, decoders, as their `type`s are
 /// written. All others may.
@@ -30,28 +32,6 @@ const PLAIN: &[&str] = &[
     "WordPiece",
 ];
 
-/// The lists of steps that are in a step of type `Sequence`.
-const LISTS: &[&str] = &["normalizers", "pretokenizers", "decoders"];
-
-/// The parts of `tokenizer.json` that patterns may be in; the vocabulary is skipped.
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Outline {
-    added_tokens: Vec<Added>,
-    normalizer: Option<Value>,
-    pre_tokenizer: Option<Value>,
-    decoder: Option<Value>,
-}
-
-/// How an added token is found: these are patterns to `tokenizers`.
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Added {
-    single_word: bool,
-    lstrip: bool,
-    rstrip: bool,
-}
-
 /// Whether the tokenizer of this `tokenizer.json` matches regular expressions. It is `true` also where that is not
 /// clear, and for files that are none: who reads them will say so.
 pub fn needs_patterns(json: &[u8]) -> bool {
@@ -64,7 +44,7 @@ pub fn needs_patterns(json: &[u8]) -> bool {
 fn is_plain(step: &Value) -> bool {
     match step["type"].as_str() {
         Some("Sequence") => {
-            let mut lists = LISTS.iter().filter_map(|list| step[*list].as_array());
+            let mut lists = LISTS.into_iter().filter_map(|list| step[list].as_array());
             lists.next().is_some_and(|steps| steps.iter().all(is_plain))
         }
         Some(kind) => PLAIN.contains(&kind),

@@ -2,7 +2,7 @@ use tokenizers::PostProcessor;
 use tokenizers::models::ModelWrapper;
 use tokenizers::normalizers::{Lowercase, NormalizerWrapper, Sequence};
 
-use crate::TextError;
+use crate::{TextError, sound};
 
 /// Characters of a text that an error shows.
 const SHOWN: usize = 40;
@@ -60,6 +60,7 @@ impl Tokenizer {
     /// # Errors
     /// [`TextError::TokenizerFile`].
     pub fn from_json(json: &[u8]) -> Result<Self, TextError> {
+        sound::check(json).map_err(|why| TextError::TokenizerFile { why })?;
         let file = |error: tokenizers::Error| TextError::TokenizerFile { why: error.to_string() };
         let mut inner = tokenizers::Tokenizer::from_bytes(json).map_err(file)?;
         inner.with_padding(None);

@@ -24,6 +24,9 @@ Check it:
   layers                   do the crates depend on each other in one direction only?
   docs                     do the commands that the documents name exist?
   corpus [DIR]             make a corpus to evaluate poolers on (target/corpora/docstrings)
+  fuzz [TARGET…] [--seconds N]
+                           feed hostile files to whatever reads files, 300 s a target (needs nightly Rust and
+                           cargo-fuzz)
   golden [--write]         are the goldens there and of this version? (--write makes them anew)
 ";
 
@@ -32,6 +35,7 @@ mod commands {
     pub mod build;
     pub mod corpus;
     pub mod docs;
+    pub mod fuzz;
     pub mod golden;
     pub mod layers;
     pub mod serve;
@@ -64,7 +68,7 @@ use std::process::ExitCode;
 use anyhow::{Result, bail};
 
 use args::Args;
-use commands::{archive, build, corpus, docs, golden, layers, serve, setup, sizes, start, test, wasm};
+use commands::{archive, build, corpus, docs, fuzz, golden, layers, serve, setup, sizes, start, test, wasm};
 
 fn main() -> ExitCode {
     let done = if variant::is_rustc() { variant::rustc() } else { dispatch() };
@@ -92,6 +96,7 @@ fn dispatch() -> Result<()> {
         Some("layers") => layers::run(args),
         Some("docs") => docs::run(args),
         Some("corpus") => corpus::run(args),
+        Some("fuzz") => fuzz::run(args),
         Some("golden") => golden::run(args),
         Some("help" | "--help" | "-h") | None => {
             print!("{HELP}");

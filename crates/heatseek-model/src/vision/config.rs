@@ -121,7 +121,7 @@ impl VisionConfig {
             file: json.file.to_owned(),
             model_type: model_type.to_owned(),
             hidden_size,
-            num_hidden_layers: json.size("num_hidden_layers")?,
+            num_hidden_layers: json.layers()?,
             num_attention_heads,
             intermediate_size,
             hidden_act: hidden_act.to_owned(),

@@ -16,7 +16,7 @@ const HEATSEEK_OWN: [&str; 13] = [
     "explain",
     "occlude",
     "analyze",
-    "quantize",
+    "convert",
     "search",
     "eval",
     "bench",
