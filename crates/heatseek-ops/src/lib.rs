@@ -29,8 +29,8 @@ pub use batch::{ATTENTION_TILE_QUERIES, Batch, BatchError, Sequence};
 pub use buffer::{Binding, Dim, Direction, Element, Tensor};
 pub use capacity::Capacity;
 pub use executor::{
-    DeviceInfo, DeviceKind, Dtype, Executor, ExecutorError, LocalFuture, Plan, PlanOptions, RunControl, Tuning,
-    UNWRITTEN,
+    DeviceInfo, DeviceKind, Dtype, Executor, ExecutorError, LocalFuture, Plan, PlanOptions, RunControl,
+    Tuning, UNWRITTEN,
 };
 pub use host::{HostExecutor, HostKernels, HostPlan, Operand, Operands, PackedOperand};
 pub use ops::{

@@ -79,8 +79,7 @@ impl Weight {
 }
 
 /// What scanned vectors are stored as: whether as f16, and the planes of a query of integers.
-const SCANS: [(&str, [u32; 2]); 4] =
-    [("f32", [0, 0]), ("f16", [1, 0]), ("int8", [0, 2]), ("signs", [0, 5])];
+const SCANS: [(&str, [u32; 2]); 4] = [("f32", [0, 0]), ("f16", [1, 0]), ("int8", [0, 2]), ("signs", [0, 5])];
 
 /// Poolings: whether two values of a column are kept, and whether there are parameters.
 const POOLINGS: [(&str, [u32; 2]); 3] = [("", [0, 0]), ("_two", [1, 0]), ("_learned", [1, 1])];

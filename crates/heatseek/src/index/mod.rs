@@ -207,7 +207,8 @@ impl Index {
     ) -> Result<usize, Error> {
         let options = self.options.clone();
         let known = |text: &str| self.stored_twin(text);
-        let ready = Adding { model, options: &options, known: &known, control }.embed(documents, chunk).await?;
+        let ready =
+            Adding { model, options: &options, known: &known, control }.embed(documents, chunk).await?;
         self.insert_all(ready)
     }
 
@@ -225,7 +226,8 @@ impl Index {
     ) -> Result<usize, Error> {
         let options = index.borrow().options.clone();
         let known = |text: &str| index.borrow().stored_twin(text);
-        let ready = Adding { model, options: &options, known: &known, control }.embed(documents, chunk).await?;
+        let ready =
+            Adding { model, options: &options, known: &known, control }.embed(documents, chunk).await?;
         index.borrow_mut().insert_all(ready)
     }
 
