@@ -22,9 +22,12 @@ pub(crate) fn symmetric(mut matrix: Vec<f64>, n: usize) -> Vec<(f64, Vec<f64>)> 
         }
     }
     // Row i of `vectors` is the eigenvector of value i.
-    let pairs = (0..n).map(|i| (matrix[i * n + i], vectors[i * n..][..n].to_vec()));
-    let mut pairs: Vec<_> = pairs.collect();
-    pairs.sort_by(|a, b| b.0.total_cmp(&a.0));
+    let mut pairs: Vec<(f64, Vec<f64>)> = Vec::with_capacity(n);
+    for i in 0..n {
+        let value = matrix[i * n + i];
+        let place = pairs.partition_point(|(before, _)| before.total_cmp(&value).is_ge());
+        pairs.insert(place, (value, vectors[i * n..][..n].to_vec()));
+    }
     pairs
 }
 

@@ -4,6 +4,7 @@
 //! lets a name appear twice; the tests compare the two. The rules are those of the format's README:
 //! offsets count from the end of the header, tensors neither overlap nor leave holes.
 
+use std::collections::HashSet;
 use std::fmt;
 use std::ops::Range;
 
@@ -174,10 +175,9 @@ fn check_cover(file: &str, entries: &mut [Entry], start: usize, data_len: usize)
         expected,
         got,
     };
-    let mut names: Vec<&str> = entries.iter().map(|e| e.name.as_str()).collect();
-    names.sort_unstable();
-    if let Some(pair) = names.windows(2).find(|pair| pair[0] == pair[1]) {
-        return Err(bad(pair[0], "one entry of this name".into(), "two".into()));
+    let mut names = HashSet::new();
+    if let Some(again) = entries.iter().find(|e| !names.insert(e.name.as_str())) {
+        return Err(bad(&again.name, "one entry of this name".into(), "two".into()));
     }
     entries.sort_by_key(|e| (e.range.start, e.range.end));
     let mut covered = start;

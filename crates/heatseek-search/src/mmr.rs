@@ -32,19 +32,18 @@ pub fn diversify(
         }
         left.push(Candidate { hit: *hit, vector, length: dot(vector, vector).sqrt(), nearest: None });
     }
-    // Of equals the first is taken.
-    left.sort_by_key(|candidate| candidate.hit);
     let mut chosen = Vec::with_capacity(k.min(left.len()));
     while chosen.len() < k && !left.is_empty() {
         let mut best = (0, f64::NEG_INFINITY);
         for (at, candidate) in left.iter().enumerate() {
             let near = candidate.nearest.unwrap_or(0.0);
             let worth = lambda * f64::from(candidate.hit.score) - (1.0 - lambda) * near;
-            if worth > best.1 {
+            // Of equals the first of the ranking is taken.
+            if worth > best.1 || worth == best.1 && candidate.hit < left[best.0].hit {
                 best = (at, worth);
             }
         }
-        let next = left.remove(best.0);
+        let next = left.swap_remove(best.0);
         for candidate in &mut left {
             let lengths = candidate.length * next.length;
             let near = if lengths > 0.0 { dot(candidate.vector, next.vector) / lengths } else { 0.0 };
