@@ -106,6 +106,8 @@ pub fn links_in(text: &str) -> Vec<String> {
         .filter_map(|rest| rest.split(')').next())
         .filter(|target| !target.contains("://") && !target.starts_with('#'))
         .map(|target| target.split('#').next().unwrap_or(target).to_owned())
+        // What is called `name[key]()` is no link.
+        .filter(|target| !target.is_empty())
         .collect()
 }
 
@@ -153,7 +155,7 @@ mod tests {
 
     #[test]
     fn finds_relative_links_only() {
-        let text = "[a](ARCHITECTURE.md#life) [b](https://x.org/y) [c](#here) ![d](docs/s.png)";
+        let text = "[a](ARCHITECTURE.md#life) [b](https://x.org/y) [c](#here) ![d](docs/s.png) `\\[dispose\\]()`";
         assert_eq!(links_in(text), ["ARCHITECTURE.md", "docs/s.png"]);
     }
 }
