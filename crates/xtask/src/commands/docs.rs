@@ -155,7 +155,8 @@ mod tests {
 
     #[test]
     fn finds_relative_links_only() {
-        let text = "[a](ARCHITECTURE.md#life) [b](https://x.org/y) [c](#here) ![d](docs/s.png) `\\[dispose\\]()`";
+        let text =
+            "[a](ARCHITECTURE.md#life) [b](https://x.org/y) [c](#here) ![d](docs/s.png) `\\[dispose\\]()`";
         assert_eq!(links_in(text), ["ARCHITECTURE.md", "docs/s.png"]);
     }
 }
