@@ -71,6 +71,7 @@ mod tests {
         // 80, 88 and 96 registers for each of 64 threads.
         assert_eq!(of(72, 64), [12, 11, 10]);
         assert_eq!(of(128, 256), [1]);
-        assert_eq!(of(255, 64), [4]);
+        // There are no more.
+        assert!(of(255, 64).is_empty());
     }
 }
