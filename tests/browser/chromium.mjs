@@ -24,9 +24,12 @@ export async function launch({ webgpu = true, args = [] } = {}) {
   return chromium.launch({ executablePath, headless: true, args: [...COMMON, ...gpu, ...args] });
 }
 
-/** A page whose console errors and uncaught exceptions are collected in `errors`. */
+/**
+ * A page whose console errors and uncaught exceptions are collected in `errors`. Without service workers, unless they are
+ * asked for: one that fills its cache beside a test takes its time, and whatever it answers is not the server's.
+ */
 export async function open(browser, options = {}) {
-  const context = await browser.newContext(options);
+  const context = await browser.newContext({ serviceWorkers: 'block', ...options });
   const page = await context.newPage();
   const errors = [];
   page.on('console', (message) => { if (message.type() === 'error') errors.push(message.text()); });

@@ -54,7 +54,7 @@ function runs() {
 }
 
 test('every kind of file is found, nothing in it is run, and all of it outlives a reload', async () => {
-  const page = await visit('search', { serviceWorkers: 'block' });
+  const page = await visit('search');
   const dialogs = [];
   page.on('dialog', (dialog) => { dialogs.push(dialog.message()); void dialog.dismiss(); });
   const elsewhere = [];

@@ -43,7 +43,7 @@ afterAll(async () => {
 });
 
 async function visit(name, { prepare, origin = server.origin } = {}) {
-  opened = await open(browser, { viewport: DESKTOP });
+  opened = await open(browser, { viewport: DESKTOP, serviceWorkers: 'allow' });
   const { page } = opened;
   page.setDefaultTimeout(60_000);
   if (prepare) await page.addInitScript(prepare);

@@ -45,7 +45,7 @@ beforeAll(async () => {
   await mkdir(OUTPUT, { recursive: true });
   server = await serveGuides();
   browser = await launch({ webgpu: false });
-  opened = await open(browser);
+  opened = await open(browser, { serviceWorkers: 'allow' });
   opened.page.setDefaultTimeout(60_000);
   // The hub sends files from elsewhere too.
   await opened.context.route(HUB, (route) => {

@@ -17,7 +17,7 @@ afterEach(async () => {
 test('when the server is gone, a reload finds the page, the model and the text', async () => {
   server = await serve({ [PATH]: join(ROOT, 'web/dist'), [`${PATH}models/`]: MODELS });
   browser = await launch({ webgpu: false });
-  const { page, errors } = await open(browser);
+  const { page, errors } = await open(browser, { serviceWorkers: 'allow' });
   page.setDefaultTimeout(120_000);
   const testid = (name) => page.getByTestId(name);
   await page.goto(`${server.origin}${PATH}?device=cpu`);
