@@ -154,6 +154,15 @@ mod tests {
     }
 
     #[test]
+    fn sinks_are_in_the_order_of_their_first_layers_and_then_of_tokens() {
+        // Of three layers and five tokens: token 0 begins in layer 1, 3 and 4 in layer 0.
+        let scores = [0.0, 0.0, 0.0, 0.4, 0.4, 0.4, 0.0, 0.0, 0.4, 0.4, 0.4, 0.0, 0.0, 0.4, 0.4];
+        let sinks = life_cycles(&scores, 3, 0.3).unwrap();
+        let places: Vec<_> = sinks.iter().map(|sink| (sink.first_layer, sink.token)).collect();
+        assert_eq!(places, [(0, 3), (0, 4), (1, 0)]);
+    }
+
+    #[test]
     fn even_maps_have_none() {
         for tokens in [4usize, 10, 257] {
             let even = vec![1.0 / tokens as f32; tokens * tokens];
