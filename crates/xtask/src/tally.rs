@@ -36,6 +36,18 @@ impl Tally {
     }
 }
 
+/// The test that a line says failed, as cargo, Node and vitest say it while they run.
+pub fn failed_test(line: &str) -> Option<String> {
+    let line = without_colours(line);
+    let line = line.trim();
+    // cargo: `test kernels::add ... FAILED`
+    let cargo = line.strip_prefix("test ").and_then(|rest| rest.strip_suffix(" ... FAILED"));
+    // Node: `not ok 3 - name`, or `✖ name (12ms)` on a terminal; vitest: `× file > name 12ms`
+    let node = || line.strip_prefix("not ok ").and_then(|rest| Some(rest.split_once(" - ")?.1));
+    let marked = || line.strip_prefix("✖ ").or_else(|| line.strip_prefix("× "));
+    cargo.or_else(node).or_else(marked).map(str::to_owned)
+}
+
 fn number_before(text: &str, word: &str) -> usize {
     let Some((before, _)) = text.split_once(word) else { return 0 };
     before.rsplit(|c: char| !c.is_ascii_digit()).next().and_then(|digits| digits.parse().ok()).unwrap_or(0)
@@ -77,6 +89,19 @@ mod tests {
         assert_eq!(tally(&["# tests 5", "# pass 4", "# fail 1", "ℹ pass 2"]), (6, 1));
         assert_eq!(tally(&["      Tests  1 failed | 11 passed (12)"]), (11, 1));
         assert_eq!(tally(&[" Test Files  3 passed (3)", "      Tests  9 passed (9)"]), (9, 0));
+    }
+
+    #[test]
+    fn names_what_failed() {
+        let failed = |line| failed_test(line);
+        assert_eq!(failed("test ops::add ... FAILED").as_deref(), Some("ops::add"));
+        assert_eq!(failed("    not ok 3 - packs twice").as_deref(), Some("packs twice"));
+        assert_eq!(failed("\u{1b}[31m✖ packs twice (12ms)\u{1b}[0m").as_deref(), Some("packs twice (12ms)"));
+        assert_eq!(
+            failed(" \u{1b}[31m×\u{1b}[39m a.test.mjs > loads 12ms").as_deref(),
+            Some("a.test.mjs > loads 12ms")
+        );
+        assert_eq!(failed("test ops::add ... ok").or(failed("ok 3 - packs")).or(failed(" ✓ loads")), None);
     }
 
     #[test]

@@ -12,7 +12,7 @@ use anyhow::{Context, Result, anyhow, bail};
 
 use crate::args::Args;
 use crate::commands::{build, docs, layers, setup, sizes, wasm};
-use crate::tally::Tally;
+use crate::tally::{Tally, failed_test};
 use crate::{arm64, budget, console, npm, nvrtc, run, vulkan, workspace};
 
 /// What a test run was asked for.
@@ -248,22 +248,27 @@ fn counted(command: &mut Command) -> Result<Tally> {
         .spawn()
         .with_context(|| format!("could not start `{}`; is it installed?", run::shown(command)))?;
     let mut tally = Tally::default();
+    let mut failed = Vec::new();
     if let Some(stdout) = child.stdout.take() {
         let mut out = std::io::stdout().lock();
         for line in BufReader::new(stdout).split(b'\n') {
             let line = line.context("reading the output of the tests")?;
             out.write_all(&line)?;
             out.write_all(b"\n")?;
-            tally.read(&String::from_utf8_lossy(&line));
+            let line = String::from_utf8_lossy(&line);
+            tally.read(&line);
+            // Once, though Node says it again in its summary.
+            failed.extend(failed_test(&line).filter(|name| !failed.contains(name)));
         }
     }
     let status = child.wait().context("waiting for the tests")?;
     if !status.success() {
         bail!(
-            "`{}` failed with {status} after {} passed, {} failed",
+            "`{}` failed with {status} after {} passed, {} failed{}",
             run::shown(command),
             tally.passed,
-            tally.failed
+            tally.failed,
+            failed.iter().map(|name| format!("\n    {name}")).collect::<String>()
         );
     }
     if tally.is_empty() {
