@@ -18,11 +18,12 @@ thread_local! {
     static FILES: RefCell<HashMap<String, Vec<u8>>> = RefCell::default();
 }
 
-/// Makes panics readable, and has tokenizers match patterns in this module.
+/// Makes panics readable, and has tokenizers match patterns, and pictures resized, in this module.
 #[wasm_bindgen(start)]
 pub fn start() {
     console_error_panic_hook::set_once();
     heatseek_patterns::install(Rc::new(heatseek_patterns::Linked::default()));
+    heatseek_image::install_resizer(heatseek_image::resize);
 }
 
 /// Keeps a file of the model that [`golden`] and the others load.

@@ -1,8 +1,8 @@
-//! What only some models need, so that pages without such models do not download it: the decoders of pictures, and
-//! the engine of regular expressions for tokenizers that have some. heatseek-wasm calls it through JavaScript, as
+//! What only some models need, so that pages without such models do not download it: decoders and the resizer of pictures,
+//! and the engine of regular expressions for tokenizers that have some. heatseek-wasm calls it through JavaScript, as
 //! `JsExtras` there says.
 
-use heatseek_image::{DecodeOptions, Picture};
+use heatseek_image::{DecodeOptions, Filter, ImageError, Picture};
 use heatseek_patterns::{Engine, Linked};
 use js_sys::Function;
 use wasm_bindgen::prelude::*;
@@ -46,7 +46,28 @@ impl Decoded {
 /// `Picture::decode` of a file, within the limits there are by default. Throws an `ImageError` as serde writes it.
 #[wasm_bindgen]
 pub fn decode(bytes: &[u8]) -> Result<Decoded, JsValue> {
-    match Picture::decode(bytes, &DecodeOptions::default()) {
+    made(Picture::decode(bytes, &DecodeOptions::default()))
+}
+
+/// `heatseek_image::resize` of a picture `rgb [height, width, 3]` to `sides`, a width and a height, with the filter of this
+/// number.
+#[wasm_bindgen]
+pub fn resize(
+    rgb: Vec<u8>,
+    width: u32,
+    height: u32,
+    sides: &[u32],
+    resample: u8,
+) -> Result<Decoded, JsValue> {
+    let (&[to_width, to_height], Some(filter)) = (sides, Filter::from_resample(resample.into())) else {
+        return Err(JsValue::from_str("two sides and a filter are needed"));
+    };
+    let picture = Picture::from_rgb(width, height, rgb);
+    made(picture.and_then(|picture| heatseek_image::resize(&picture, to_width, to_height, filter)))
+}
+
+fn made(picture: Result<Picture, ImageError>) -> Result<Decoded, JsValue> {
+    match picture {
         Ok(picture) => Ok(Decoded(picture)),
         Err(error) => Err(serde_wasm_bindgen::to_value(&error)?),
     }

@@ -21,6 +21,29 @@ pub enum Filter {
     Bicubic,
 }
 
+impl Filter {
+    /// Its number as `resample`, which is Pillow's.
+    pub fn resample(self) -> u8 {
+        match self {
+            Self::Nearest => 0,
+            Self::Lanczos => 1,
+            Self::Bilinear => 2,
+            Self::Bicubic => 3,
+        }
+    }
+
+    /// The filter of a number; `None` for one that is not followed.
+    pub fn from_resample(number: u64) -> Option<Self> {
+        match number {
+            0 => Some(Self::Nearest),
+            1 => Some(Self::Lanczos),
+            2 => Some(Self::Bilinear),
+            3 => Some(Self::Bicubic),
+            _ => None,
+        }
+    }
+}
+
 /// What a picture is resized to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Size {
@@ -233,13 +256,12 @@ impl<'a> Fields<'a> {
     fn filter(&self) -> Result<Option<Filter>, ImageError> {
         let Some(value) = self.get("resample") else { return Ok(None) };
         let supported = "0 (nearest), 1 (lanczos), 2 (bilinear) and 3 (bicubic) are";
-        match value.as_u64() {
-            Some(0) => Ok(Some(Filter::Nearest)),
-            Some(1) => Ok(Some(Filter::Lanczos)),
-            Some(2) => Ok(Some(Filter::Bilinear)),
-            Some(3) => Ok(Some(Filter::Bicubic)),
-            Some(_) => Err(self.unsupported("resample", supported)),
-            None => Err(self.invalid("resample", "a whole number from 0 to 3")),
+        let Some(number) = value.as_u64() else {
+            return Err(self.invalid("resample", "a whole number from 0 to 3"));
+        };
+        match Filter::from_resample(number) {
+            None => Err(self.unsupported("resample", supported)),
+            filter => Ok(filter),
         }
     }
 

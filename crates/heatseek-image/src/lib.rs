@@ -12,10 +12,13 @@ mod orient;
 mod picture;
 mod preprocess;
 mod resize;
+mod resizer;
 mod sniff;
 
 pub use config::{Filter, Size};
 pub use error::ImageError;
 pub use picture::{Alpha, DecodeOptions, Picture};
 pub use preprocess::{Pixels, Preprocessor, Rect};
+pub use resize::resize;
+pub use resizer::{Resizer, install_resizer};
 pub use sniff::Format;

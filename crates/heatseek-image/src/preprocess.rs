@@ -3,7 +3,11 @@
 use std::borrow::Cow;
 
 use crate::config::Config;
-use crate::resize::{buffer, resize};
+use crate::resize::buffer;
+#[cfg(not(target_arch = "wasm32"))]
+use crate::resize::resize;
+#[cfg(target_arch = "wasm32")]
+use crate::resizer::resize;
 use crate::{DecodeOptions, Filter, ImageError, Picture, Size};
 
 /// A model's input from one picture.

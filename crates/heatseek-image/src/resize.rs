@@ -15,12 +15,10 @@ use crate::{Filter, ImageError, Picture};
 /// between depends on the order, so it is Pillow's and not the resizer's own: the width first, or since Pillow 13
 /// (pull request 9549) the height first where more than twice as many rows as columns go. Pillow up to 12 always
 /// began with the width.
-pub(crate) fn resize(
-    picture: &Picture,
-    width: u32,
-    height: u32,
-    filter: Filter,
-) -> Result<Picture, ImageError> {
+///
+/// # Errors
+/// [`ImageError::Internal`] where there is no memory for it.
+pub fn resize(picture: &Picture, width: u32, height: u32, filter: Filter) -> Result<Picture, ImageError> {
     let filter = match filter {
         Filter::Nearest => return nearest(picture, width, height),
         Filter::Bilinear => FilterType::Bilinear,

@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use heatseek::{Error, ImageError, Picture};
+use heatseek_image::{Filter, install_resizer};
 use heatseek_patterns::Engine;
 use js_sys::Uint8Array;
 use wasm_bindgen::prelude::*;
@@ -18,6 +19,16 @@ extern "C" {
 
     #[wasm_bindgen(method, catch)]
     fn decode(this: &JsExtras, bytes: &Uint8Array) -> Result<JsDecoded, JsValue>;
+
+    #[wasm_bindgen(method, catch)]
+    fn resize(
+        this: &JsExtras,
+        rgb: &[u8],
+        width: u32,
+        height: u32,
+        sides: &[u32],
+        resample: u8,
+    ) -> Result<JsDecoded, JsValue>;
 
     #[wasm_bindgen(method)]
     fn width(this: &JsDecoded) -> u32;
@@ -48,17 +59,28 @@ pub fn install_extras(extras: JsExtras) {
     let extras = Rc::new(extras);
     EXTRAS.with(|slot| slot.replace(Some(Rc::clone(&extras))));
     heatseek_patterns::install(extras);
+    install_resizer(resize);
 }
 
 /// `Picture::decode` with the limits there are by default.
 pub fn decode(bytes: &Uint8Array) -> Result<Picture, Error> {
+    Ok(picture(|extras| extras.decode(bytes))?)
+}
+
+fn resize(from: &Picture, width: u32, height: u32, filter: Filter) -> Result<Picture, ImageError> {
+    let sides = [width, height];
+    picture(|extras| extras.resize(from.rgb(), from.width(), from.height(), &sides, filter.resample()))
+}
+
+/// The picture that heatseek-extras makes.
+fn picture(make: impl FnOnce(&JsExtras) -> Result<JsDecoded, JsValue>) -> Result<Picture, ImageError> {
     let extras = EXTRAS.with(|slot| slot.borrow().clone()).unwrap_or_else(|| {
         wasm_bindgen::throw_str("internal error: heatseek-extras was not loaded; please report this")
     });
-    match extras.decode(bytes) {
-        Ok(picture) => Ok(Picture::from_rgb(picture.width(), picture.height(), picture.into_rgb())?),
+    match make(&extras) {
+        Ok(picture) => Picture::from_rgb(picture.width(), picture.height(), picture.into_rgb()),
         Err(thrown) => match serde_wasm_bindgen::from_value::<ImageError>(thrown.clone()) {
-            Ok(error) => Err(error.into()),
+            Ok(error) => Err(error),
             // A trap there is one here.
             Err(_) => wasm_bindgen::throw_val(thrown),
         },
