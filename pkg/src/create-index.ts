@@ -5,17 +5,18 @@ import { Model } from './model.js';
 import { pooling } from './pooling.js';
 import { defined } from './settings.js';
 import { indexName } from './stored-indexes.js';
-import type { IndexOptions, Metric, VectorStorage } from './types.js';
+import type { IndexOptions, Metric, ScanOn, VectorStorage } from './types.js';
 
 const METRICS: readonly Metric[] = ['cosine', 'dot', 'euclidean'];
 const STORAGES: readonly VectorStorage[] = ['f32', 'f16', 'int8', 'binary'];
+const SCANS: readonly ScanOn[] = ['auto', 'gpu', 'cpu'];
 
 /**
  * Makes an index that searches by meaning, or opens one that the browser keeps. A model may have several; when it is
  * disposed of they are closed.
  *
  * @param options `model`: the model that embeds documents and queries; `name`: keeps the index in the browser; `from`: what
- *   was exported; `storage` and `metric`: how vectors are kept and compared; how they are made: `pooling`,
+ *   was exported; `storage`, `metric` and `scan`: how vectors are kept and compared, and where; how they are made: `pooling`,
  *   `poolingWeights`, `includePrompt`, `truncateDim`, `late`
  *
  * @example
@@ -25,13 +26,14 @@ const STORAGES: readonly VectorStorage[] = ['f32', 'f16', 'int8', 'binary'];
  */
 export async function createIndex(options: IndexOptions & { readonly model: Model }): Promise<Index> {
   const given = checked('createIndex', options, [
-    'model', 'name', 'from', 'storage', 'metric', 'pooling', 'poolingWeights', 'includePrompt', 'truncateDim', 'late', 'recover', 'signal',
+    'model', 'name', 'from', 'storage', 'metric', 'scan', 'pooling', 'poolingWeights', 'includePrompt', 'truncateDim', 'late', 'recover', 'signal',
   ]);
   const { model } = given;
   if (!(model instanceof Model)) throw invalid('model', model, 'a model made by load()');
   const settings = {
     storage: choice('storage', given.storage, STORAGES, 'f32'),
     metric: choice('metric', given.metric, METRICS, 'cosine'),
+    scan: choice('scan', given.scan, SCANS, 'auto'),
     pooling: pooling(given.pooling),
     late: flag('late', given.late, false),
     ...defined({

@@ -16,6 +16,16 @@ export type Metric = 'cosine' | 'dot' | 'euclidean';
  */
 export type VectorStorage = 'f32' | 'f16' | 'int8' | 'binary';
 
+/**
+ * Where the vectors of an index are compared with a query. `auto` is the GPU that the model runs on, unless that is
+ * software, from 64 MB of vectors on (of `binary`, of signs): they are copied there in the course of searches, once nothing
+ * has been added or removed between two of them, and until they are there the CPU compares them. `gpu` copies them at the
+ * first search, whatever the GPU is and however few they are. The CPU compares them where there is no GPU or no room on it,
+ * by `euclidean`, for which GPUs' sums are too coarse, and where more than a thousand candidates are wanted. What is found is
+ * the same, but for the order of equals.
+ */
+export type ScanOn = 'auto' | 'gpu' | 'cpu';
+
 /** Where an index is kept: in files of the browser's, in its database, in a folder where there is no browser, or nowhere. */
 export type Persisted = 'opfs' | 'indexeddb' | 'folder' | 'memory';
 
@@ -44,6 +54,8 @@ export interface IndexOptions {
   readonly storage?: VectorStorage | undefined;
   /** How vectors are compared. Default `cosine`. */
   readonly metric?: Metric | undefined;
+  /** Where they are compared. Default `auto`. */
+  readonly scan?: ScanOn | undefined;
   /**
    * As in {@link EmbedOptions}, for documents and queries. With a pooler that gives several vectors, scores are those of
    * `maxSim`.

@@ -66,6 +66,7 @@ export type {
   Ranges,
   Reduce,
   RequestHeaders,
+  ScanOn,
   SearchOptions,
   SideOptions,
   StoredIndex,

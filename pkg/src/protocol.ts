@@ -4,7 +4,7 @@
  */
 import type { Analysis } from './analysis.js';
 import type { ErrorData } from './errors.js';
-import type { VectorStorage } from './index-types.js';
+import type { ScanOn, VectorStorage } from './index-types.js';
 import type { Keeping } from './kept-index.js';
 import type { PoolerInfo, Pooling } from './pooling.js';
 import type { Progress } from './progress.js';
@@ -136,6 +136,7 @@ export interface ChunkSettings {
 export interface IndexSettings {
   readonly storage: VectorStorage;
   readonly metric: Metric;
+  readonly scan: ScanOn;
   readonly pooling: Pooling;
   readonly poolingWeights?: Uint8Array;
   readonly includePrompt?: boolean;
@@ -167,6 +168,12 @@ export interface RawHit {
   readonly id: string;
   readonly score: number;
   readonly chunk: { readonly text: string; readonly start: number; readonly end: number };
+}
+
+/** What a search found; `gpuBytes` is what of the vectors is on the GPU. */
+export interface Found {
+  readonly hits: readonly RawHit[];
+  readonly gpuBytes: number;
 }
 
 /** Values of a field, as JSON, and how many documents have each. */
@@ -235,7 +242,7 @@ export interface Calls {
   'index-add': { args: { index: number; documents: readonly IndexedText[]; chunk: ChunkSettings | false }; result: Keeping };
   'index-search': {
     args: { index: number; query: string; settings: SearchSettings; rerank: Uint8Array | undefined };
-    result: readonly RawHit[];
+    result: Found;
   };
   'index-remove': { args: { index: number; ids: readonly string[] }; result: { count: number; keeping: Keeping } };
   'index-facets': {

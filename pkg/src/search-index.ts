@@ -29,6 +29,7 @@ export class Index {
   /** Ids that calls under way have given. */
   readonly #given = new Set<string>();
   #keeping: Keeping;
+  #gpuBytes = 0;
   #named = 0;
   #disposed = false;
 
@@ -68,6 +69,11 @@ export class Index {
   /** Why an index with a name is not stored, or not all of it. */
   get warning(): string | undefined {
     return this.#keeping.warning;
+  }
+
+  /** Bytes of its vectors that are on the GPU, as of the last search; 0 while the CPU compares them. See {@link ScanOn}. */
+  get gpuBytes(): number {
+    return this.#gpuBytes;
   }
 
   /** The ids of all documents, in the order they were added. */
@@ -142,8 +148,9 @@ export class Index {
       throw invalid('explain', explain, 'false: a distance is no sum over tokens; the metrics cosine and dot are');
     }
     this.#check();
-    const raw = await this.#model.client.call('index-search', { index: this.#index, query, settings, rerank }, following);
-    const hits = raw.flatMap((hit) => this.#hit(hit));
+    const found = await this.#model.client.call('index-search', { index: this.#index, query, settings, rerank }, following);
+    this.#gpuBytes = found.gpuBytes;
+    const hits = found.hits.flatMap((hit) => this.#hit(hit));
     if (!explain) return hits;
     return Promise.all(hits.map(async (hit) => ({ ...hit, explanation: await this.#explain(query, hit, following.signal) })));
   }

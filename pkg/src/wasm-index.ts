@@ -1,6 +1,6 @@
 /** What this side relies on of the engine's index, and in which words they speak of files. */
 import type { Control } from './control.js';
-import type { ChunkSettings, IndexedText, RawFacet, RawHit, SearchSettings } from './protocol.js';
+import type { ChunkSettings, Found, IndexedText, RawFacet, SearchSettings } from './protocol.js';
 
 /** A file of an index: a name that is no path, and what is in it. */
 export interface IndexFile {
@@ -28,7 +28,7 @@ export interface WasmIndex {
   /** Adds all or, if it rejects, none: earlier documents of the same ids are still there then. */
   add(documents: readonly IndexedText[], chunk: ChunkSettings | undefined, control: Control): Promise<number>;
   remove(ids: readonly string[]): number;
-  search(query: string, settings: SearchSettings, rerank: Uint8Array | undefined, control: Control): Promise<readonly RawHit[]>;
+  search(query: string, settings: SearchSettings, rerank: Uint8Array | undefined, control: Control): Promise<Found>;
   facets(fields: readonly string[], filter: string | undefined, most: number): readonly RawFacet[];
   /** All of it as one file. */
   exported(): Uint8Array<ArrayBuffer>;

@@ -1,5 +1,7 @@
 //! Stored vectors on the device, scanned for those that score best with a query.
 
+use std::future::Future;
+
 use bytemuck::Zeroable;
 use heatseek_ops::{Dtype, ExecutorError};
 use heatseek_wgsl::{Params, SCAN_TILE, ScanQuery, ScanStorage, Selection, topk_scan};
@@ -83,50 +85,66 @@ struct Part {
 }
 
 impl GpuScan {
-    /// Copies `vectors` of `width` elements to the device. A row scores `factor · product + offset` with a query, of its
-    /// `factors [rows]`: a factor and an offset each.
+    /// Room for vectors of `width` elements stored as `storage`, of which there are none yet.
     ///
     /// # Errors
-    /// [`ExecutorError::Unsupported`] if the device lacks what the kernel needs, [`ExecutorError::Invalid`] if there are not
-    /// as many factors as vectors; what the device says of memory.
-    pub async fn new(
-        device: &GpuDevice,
-        width: usize,
-        vectors: ScanVectors<'_>,
-        factors: &[[f32; 2]],
-    ) -> Result<Self, ExecutorError> {
+    /// [`ExecutorError::Unsupported`] if the device lacks what the kernel needs.
+    pub fn new(device: &GpuDevice, width: usize, storage: ScanStorage) -> Result<Self, ExecutorError> {
         device.faults().check()?;
-        let storage = vectors.storage();
         if storage == ScanStorage::Int8 {
             device.check_stores(Dtype::Int8)?;
         }
-        let (bytes, row_bytes) = (vectors.bytes(), vectors.row_bytes(width));
-        let rows = factors.len();
-        if row_bytes == 0 || bytes.len() != rows * row_bytes || rows >= u32::MAX as usize {
-            let expected = format!("{rows} vectors of {row_bytes} bytes, one for each factor");
+        let (device, readbacks) = (device.clone(), Readbacks::default());
+        Ok(Self { device, storage, width, rows: 0, parts: Vec::new(), readbacks })
+    }
+
+    /// Copies more `vectors` to the device, behind those that are there, which must be a multiple of [`SCAN_TILE`]. A row
+    /// scores `factor · product + offset` with a query, of its `factors [rows]`: a factor and an offset each. They are read
+    /// before this returns; what it returns says whether they arrived, and without that nothing may be searched.
+    ///
+    /// # Errors
+    /// [`ExecutorError::Invalid`] if they are not as many, or stored otherwise; at last what the device says of memory.
+    pub fn push(
+        &mut self,
+        vectors: ScanVectors<'_>,
+        factors: &[[f32; 2]],
+    ) -> Result<impl Future<Output = Result<(), ExecutorError>> + 'static, ExecutorError> {
+        let (bytes, row_bytes) = (vectors.bytes(), vectors.row_bytes(self.width));
+        let (held, more) = (self.rows, factors.len());
+        let is_storage = vectors.storage() == self.storage && held.is_multiple_of(SCAN_TILE);
+        if !is_storage
+            || row_bytes == 0
+            || bytes.len() != more * row_bytes
+            || held + more >= u32::MAX as usize
+        {
+            let name = self.storage.name();
+            let expected = format!(
+                "{more} vectors of {row_bytes} bytes, one for each factor, as {name} behind whole tiles"
+            );
             return Err(ExecutorError::Invalid {
                 what: "vectors to scan".into(),
                 expected,
-                got: format!("{} bytes", bytes.len()),
+                got: format!("{} bytes of {}, behind {held}", bytes.len(), vectors.storage().name()),
             });
         }
+        let device = self.device.clone();
         // Rows are filled up to whole vectors of four words.
-        let padded = 16 * storage.vectors(width);
+        let padded = 16 * self.storage.vectors(self.width);
         let most = (device.largest_binding() / padded.max(8) as u64) as usize;
         let most = most.min(SCAN_TILE * device.limits().max_compute_workgroups_per_dimension as usize);
         let most = (most / SCAN_TILE * SCAN_TILE).max(SCAN_TILE);
-        let mut parts = Vec::new();
-        for first in (0..rows).step_by(most) {
-            let count = most.min(rows - first);
-            let scopes = Scopes::open(device.raw());
-            let part = Part::new(device, first, count, padded);
-            part.fill(device, &bytes[first * row_bytes..][..count * row_bytes], row_bytes, padded);
+        let scopes = Scopes::open(device.raw());
+        for first in (0..more).step_by(most) {
+            let count = most.min(more - first);
+            let part = Part::new(&device, held + first, count, padded);
+            part.fill(&device, &bytes[first * row_bytes..][..count * row_bytes], row_bytes, padded);
             device.queue().write_buffer(&part.factors.0, 0, bytemuck::cast_slice(&factors[first..][..count]));
             device.queue().submit([]);
-            device.faults().explain(scopes.close().await, "copying vectors to the device")?;
-            parts.push(part);
+            self.parts.push(part);
         }
-        Ok(Self { device: device.clone(), storage, width, rows, parts, readbacks: Readbacks::default() })
+        self.rows += more;
+        let caught = scopes.close();
+        Ok(async move { device.faults().explain(caught.await, "copying vectors to the device") })
     }
 
     /// Vectors held.

@@ -169,10 +169,37 @@ fn devices() -> Vec<GpuDevice> {
     (0..found.len()).map(open).collect()
 }
 
+/// These vectors on the device, a tile alone and then the others.
+fn copied(
+    device: &GpuDevice,
+    width: usize,
+    vectors: ScanVectors<'_>,
+    factors: &[[f32; 2]],
+) -> Result<GpuScan, ExecutorError> {
+    let mut scan = GpuScan::new(device, width, vectors.storage())?;
+    let (first, others) = factors.split_at(factors.len().min(SCAN_TILE));
+    let [of_first, of_others] = match vectors {
+        ScanVectors::F32(values) => halves(values, first.len() * width, ScanVectors::F32),
+        ScanVectors::F16(values) => halves(values, first.len() * width, ScanVectors::F16),
+        ScanVectors::Int8(values) => halves(values, first.len() * width, ScanVectors::Int8),
+        ScanVectors::Signs(words) => halves(words, first.len() * width.div_ceil(64), ScanVectors::Signs),
+    };
+    block_on(scan.push(of_first, first)?)?;
+    if !others.is_empty() {
+        block_on(scan.push(of_others, others)?)?;
+    }
+    Ok(scan)
+}
+
+fn halves<'a, T>(all: &'a [T], at: usize, of: fn(&'a [T]) -> ScanVectors<'a>) -> [ScanVectors<'a>; 2] {
+    let (first, others) = if all.len() > at { all.split_at(at) } else { (all, &all[..0]) };
+    [of(first), of(others)]
+}
+
 fn scanned(device: &GpuDevice, case: &Case) -> Result<(), String> {
     let made = case.made();
     let said = |error: ExecutorError| error.to_string();
-    let scan = block_on(GpuScan::new(device, case.width, made.vectors(), &made.factors)).map_err(said)?;
+    let scan = copied(device, case.width, made.vectors(), &made.factors).map_err(said)?;
     let queries = made.scan_queries(case.storage);
     for allowed in [None, Some(&made.allowed[..])] {
         let found = block_on(scan.search(&queries, case.k, allowed)).map_err(said)?;
@@ -224,11 +251,14 @@ fn planted_faults_are_found() {
 fn what_cannot_be_scanned_is_said() {
     let Some(device) = devices().into_iter().next() else { return };
     let factors = [[1.0, 0.0]; 2];
-    let scan = |vectors| block_on(GpuScan::new(&device, 4, vectors, &factors)).map(|scan| scan.rows());
+    let scan = |vectors| copied(&device, 4, vectors, &factors).map(|scan| scan.rows());
     assert_eq!(scan(ScanVectors::F32(&[0.0; 8])).unwrap(), 2);
     let error = scan(ScanVectors::F32(&[0.0; 7])).unwrap_err().to_string();
     assert!(error.contains("2 vectors of 16 bytes") && error.contains("28 bytes"), "{error}");
-    let scan = block_on(GpuScan::new(&device, 4, ScanVectors::F32(&[1.0; 8]), &factors)).unwrap();
+    let mut scan = copied(&device, 4, ScanVectors::F32(&[1.0; 8]), &factors).unwrap();
+    let error =
+        scan.push(ScanVectors::F32(&[1.0; 8]), &factors).err().expect("a tile is not full").to_string();
+    assert!(error.contains("behind whole tiles") && error.contains("behind 2"), "{error}");
     let query = |width| ScanQuery::new(&vec![1.0; width], ScanStorage::F32, 1.0);
     let search = |query, k, allowed| block_on(scan.search(&[query], k, allowed));
     assert_eq!(search(query(4), 0, None).unwrap(), [[]]);

@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use heatseek::{
     ChunkOptions, Document, Filter, Fusion, HitChunk, Hybrid, Iem, IndexOptions, IndexSearch, Params,
-    PoolerSpec, Storage,
+    PoolerSpec, ScanOn, Storage,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -94,10 +94,19 @@ struct RawCount {
 struct Settings {
     metric: String,
     storage: String,
+    scan: String,
     pooling: PoolerSpec,
     include_prompt: Option<bool>,
     truncate_dim: Option<usize>,
     late: bool,
+}
+
+/// `Found` of pkg/src/protocol.ts.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Found<'a> {
+    hits: Vec<RawHit<'a>>,
+    gpu_bytes: f64,
 }
 
 /// `RawHit` of pkg/src/protocol.ts.
@@ -177,7 +186,7 @@ impl Index {
         Ok(added.map_err(Thrown::from)?)
     }
 
-    /// The best chunks, best first: `RawHit[]` of pkg/src/protocol.ts; `settings` are its `SearchSettings`, `rerank` the
+    /// The best chunks, best first: `Found` of pkg/src/protocol.ts; `settings` are its `SearchSettings`, `rerank` the
     /// weights of a second stage.
     pub async fn search(
         &self,
@@ -206,7 +215,7 @@ impl Index {
         };
         let hits = heatseek::Index::search_shared(&self.index, &self.model, &query, &options, &control).await;
         let hits = hits.map_err(Thrown::from)?;
-        let hits: Vec<_> = hits
+        let hits = hits
             .iter()
             .map(|hit| RawHit {
                 id: &hit.id,
@@ -214,7 +223,8 @@ impl Index {
                 chunk: RawChunk::of(&hit.document.text, &hit.chunk),
             })
             .collect();
-        Ok(serde_wasm_bindgen::to_value(&hits).map_err(malformed)?)
+        let found = Found { hits, gpu_bytes: self.index.borrow().gpu_bytes() as f64 };
+        Ok(serde_wasm_bindgen::to_value(&found).map_err(malformed)?)
     }
 
     /// `RawFacet[]` of pkg/src/protocol.ts: of each field the `most` frequent values among the documents that meet `condition`.
@@ -263,6 +273,11 @@ fn options(model: &Model, settings: JsValue) -> Result<IndexOptions, JsValue> {
         include_prompt: settings.include_prompt,
         truncate_dim: settings.truncate_dim,
         late: settings.late,
+        scan: match &settings.scan[..] {
+            "gpu" => ScanOn::Gpu,
+            "cpu" => ScanOn::Cpu,
+            _ => ScanOn::Auto,
+        },
     })
 }
 

@@ -44,7 +44,8 @@ fn main() -> Outcome<()> {
     })?;
     let Vectors::Int8 { integers, scales } = int8.vectors() else { unreachable!("it stores int8") };
     let factors: Vec<[f32; 2]> = scales.iter().map(|&scale| [scale, 0.0]).collect();
-    let scan = block_on(GpuScan::new(&device, DIM, ScanVectors::Int8(&integers), &factors))?;
+    let mut scan = GpuScan::new(&device, DIM, ScanStorage::Int8)?;
+    block_on(scan.push(ScanVectors::Int8(&integers), &factors)?)?;
     timed("GPU, int8", scan.bytes() as usize, &queries, &truth, |query| {
         let query = ScanQuery::new(&int8.compared(query), ScanStorage::Int8, 1.0);
         let found = block_on(scan.search(&[query], TOP, None))?;
@@ -59,7 +60,8 @@ fn main() -> Outcome<()> {
     })?;
     let (words, scales) = binary.signs().ok_or("it stores signs")?;
     let factors: Vec<[f32; 2]> = scales.iter().map(|&scale| [scale, 0.0]).collect();
-    let scan = block_on(GpuScan::new(&device, DIM, ScanVectors::Signs(words), &factors))?;
+    let mut scan = GpuScan::new(&device, DIM, ScanStorage::Signs)?;
+    block_on(scan.push(ScanVectors::Signs(words), &factors)?)?;
     timed("GPU, signs; CPU, rescored", scan.bytes() as usize, &queries, &truth, |query| {
         let signs = ScanQuery::new(&binary.compared(query), ScanStorage::Signs, 1.0);
         let found = block_on(scan.search(&[signs], TOP * OVERSAMPLING, None))?;

@@ -67,7 +67,7 @@ pub use heatseek_search::{
 };
 pub use heatseek_text::{ChunkOptions, needs_patterns};
 pub use image::{ImageEmbeddings, ImageModel, ImageOptions};
-pub use index::{Document, Hit, HitChunk, Hybrid, Index, IndexOptions, IndexSearch};
+pub use index::{Document, Hit, HitChunk, Hybrid, Index, IndexOptions, IndexSearch, ScanOn};
 pub use info::{DeviceReport, ModelInfo};
 pub use model::{Loader, Model};
 pub use neuron::{NeuronOptions, NeuronView};

@@ -5,14 +5,19 @@ use std::path::PathBuf;
 use heatseek::store::{Check, FolderStore};
 use heatseek::{
     ChunkOptions, DeviceChoice, Document, EmbedOptions, Filter, Fusion, Hit, Hybrid, Index, IndexOptions,
-    IndexSearch, LoadOptions, Metric, Model, ModelFiles, NoControl, PoolerSpec, Rescore, Storage, block_on,
+    IndexSearch, LoadOptions, Metric, Model, ModelFiles, NoControl, PoolerSpec, Rescore, ScanOn, Storage,
+    block_on,
 };
 use serde_json::{Value, json};
 
 fn model(name: &str) -> Model {
+    model_on(name, DeviceChoice::Cpu).unwrap()
+}
+
+fn model_on(name: &str, device: DeviceChoice) -> Result<Model, heatseek::Error> {
     let dir = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden/models").join(name);
-    let options = LoadOptions { device: DeviceChoice::Cpu, ..LoadOptions::default() };
-    block_on(Model::load(ModelFiles::from_dir(&dir).unwrap(), options, &NoControl)).unwrap()
+    let options = LoadOptions { device, ..LoadOptions::default() };
+    block_on(Model::load(ModelFiles::from_dir(&dir).unwrap(), options, &NoControl))
 }
 
 fn document(id: &str, text: &str, metadata: Value) -> Document {
@@ -334,4 +339,86 @@ fn an_add_of_vectors_that_are_too_large_changes_nothing() {
         assert_eq!(search(&index, &model, "bees", &all()), hits);
         assert!(index.batch().is_none(), "there is nothing to store");
     }
+}
+
+/// An index of texts of one to three words in all orders, more than a tile of the GPU's.
+fn of_many(model: &Model, options: IndexOptions) -> Index {
+    let words = ["bees", "find", "the", "honey", "a", "dance", "in", "sun", "light", "sky", "flower", "home"];
+    let mut index = Index::new(model, options).unwrap();
+    let texts = (0..1100usize).map(|i| {
+        let text = [i % 12, i / 12 % 12, i / 144 % 12].map(|at| words[at]).join(" ");
+        document(&i.to_string(), &text, json!({ "year": 2000 + i % 7 }))
+    });
+    block_on(index.add(model, texts.collect(), None, &NoControl)).unwrap();
+    index
+}
+
+#[test]
+fn a_gpu_finds_what_the_cpu_finds_whatever_happens() {
+    let on_gpu = match model_on("bert-no-st", DeviceChoice::Gpu) {
+        Ok(model) => model,
+        Err(error) => {
+            assert!(std::env::var_os("CI").is_none(), "CI expects a Vulkan adapter: {error}");
+            println!("NOT RUN: {error}");
+            return;
+        }
+    };
+    let settings = [
+        IndexSearch::default(),
+        IndexSearch {
+            filter: Some(Filter::parse(&json!({"year": 2003})).unwrap()),
+            ..IndexSearch::default()
+        },
+        IndexSearch {
+            filter: Some(Filter::parse(&json!({"year": 1900})).unwrap()),
+            ..IndexSearch::default()
+        },
+        IndexSearch { hybrid: Some(Hybrid::default()), diversity: Some(0.5), ..IndexSearch::default() },
+        IndexSearch { top_k: 400, per_document: Some(1), ..IndexSearch::default() },
+        // More than the kernel keeps.
+        IndexSearch { top_k: 1050, ..IndexSearch::default() },
+    ];
+    let rescored = Storage::Binary { rescore: Rescore::Int8 };
+    for storage in [Storage::F32, Storage::F16, Storage::Int8, rescored] {
+        for metric in [Metric::Cosine, Metric::Euclidean] {
+            let options = |scan| IndexOptions { storage, metric, scan, ..IndexOptions::default() };
+            let mut index = of_many(&on_gpu, options(ScanOn::Gpu));
+            // The same vectors, by way of a file.
+            let archive = index.export(&on_gpu).unwrap();
+            let mut expected = Index::new(&on_gpu, options(ScanOn::Cpu)).unwrap();
+            expected.import(&on_gpu, &archive).unwrap();
+            let compare = |index: &Index, expected: &Index| {
+                for options in &settings {
+                    let [found, wanted] = [index, expected]
+                        .map(|index| search(index, &on_gpu, "a dance in the light", options));
+                    let scores = |hits: &[Hit]| hits.iter().map(|hit| hit.score).collect::<Vec<_>>();
+                    assert_eq!(scores(&found), scores(&wanted), "{storage} {metric:?} {options:?}");
+                    assert_eq!(ids(&found), ids(&wanted), "{storage} {metric:?} {options:?}");
+                }
+                assert_eq!(expected.gpu_bytes(), 0);
+                assert_eq!(index.gpu_bytes() > 0, metric == Metric::Cosine, "{storage} {metric:?}");
+            };
+            compare(&index, &expected);
+            for index in [&mut index, &mut expected] {
+                assert!(index.remove("3") && index.remove("1099"));
+                add(index, &on_gpu, vec![document("new", "A dance in the light.", json!({"year": 2003}))]);
+            }
+            compare(&index, &expected);
+        }
+    }
+    let index = of_many(&on_gpu, IndexOptions { scan: ScanOn::Gpu, ..IndexOptions::default() });
+    let before = search(&index, &on_gpu, "bees", &all());
+    assert!(index.gpu_bytes() > 0);
+    on_gpu.lose_device();
+    let places = |hits: &[Hit]| hits.iter().map(|hit| hit.id.clone()).collect::<Vec<_>>();
+    for _ in 0..2 {
+        assert_eq!(
+            places(&search(&index, &on_gpu, "bees", &all())),
+            places(&before),
+            "after the device was lost"
+        );
+    }
+    let plain = of_many(&on_gpu, IndexOptions::default());
+    (0..3).for_each(|_| drop(search(&plain, &on_gpu, "bees", &all())));
+    assert_eq!(plain.gpu_bytes(), 0, "so few, and on software, are the CPU's");
 }

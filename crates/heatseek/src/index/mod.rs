@@ -2,6 +2,7 @@
 
 mod adding;
 mod fingerprint;
+mod on_gpu;
 mod search;
 mod stored;
 mod vectors;
@@ -20,11 +21,13 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use self::adding::{Adding, Ready};
+use self::on_gpu::OnGpu;
 use self::stored::Changes;
 use self::vectors::ChunkVectors;
 use crate::{Control, EmbedOptions, Error, Model};
 
 pub(crate) use fingerprint::fingerprint;
+pub use on_gpu::ScanOn;
 pub use search::{Hybrid, IndexSearch};
 
 /// Something to find.
@@ -81,6 +84,8 @@ pub struct IndexOptions {
     pub truncate_dim: Option<usize>,
     /// Whether passages are read with the text around them: see [`Model::embed_chunks`].
     pub late: bool,
+    /// Where vectors are compared, which changes nothing else.
+    pub scan: ScanOn,
 }
 
 impl IndexOptions {
@@ -111,6 +116,7 @@ pub struct Index {
     twins: HashMap<u64, u64>,
     /// What is not stored yet, if it is kept anywhere.
     changes: Option<Changes>,
+    on_gpu: OnGpu,
 }
 
 /// A document and its passages among all.
@@ -153,6 +159,7 @@ impl Index {
             words: OnceCell::new(),
             twins: HashMap::new(),
             changes: None,
+            on_gpu: OnGpu::default(),
         }
     }
 
@@ -172,6 +179,11 @@ impl Index {
     /// Whether it holds nothing.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// Bytes of vectors that are on the GPU; 0 while the CPU compares them.
+    pub fn gpu_bytes(&self) -> u64 {
+        self.on_gpu.bytes()
     }
 
     /// Documents held.
@@ -234,6 +246,7 @@ impl Index {
     /// Removes a document; `false` if there is none of this id.
     pub fn remove(&mut self, id: &str) -> bool {
         let Some(place) = self.places.remove(id) else { return false };
+        self.on_gpu.change();
         if let Some(Entry { chunks, .. }) = self.documents[place].take() {
             for chunk in chunks {
                 self.vectors.remove(chunk as u64);
@@ -285,6 +298,7 @@ impl Index {
 
     fn insert(&mut self, document: Document, chunks: &[Chunk], vectors: Vec<Made>) -> Result<(), Error> {
         self.remove(&document.id);
+        self.on_gpu.change();
         let (place, first) = (self.documents.len(), self.chunks.len());
         for (chunk, vectors) in chunks.iter().zip(vectors) {
             let id = self.chunks.len() as u64;

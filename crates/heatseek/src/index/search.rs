@@ -9,9 +9,10 @@ use heatseek_search::{
     group,
 };
 
+use super::on_gpu::Step;
 use super::vectors::ChunkVectors;
 use super::{Entry, Hit, HitChunk, Index};
-use crate::{Control, Embeddings, Error, Model};
+use crate::{Control, Error, Model};
 
 /// How many times as many passages as are wanted a second stage looks at.
 const CANDIDATES: usize = 4;
@@ -72,6 +73,75 @@ impl Default for Hybrid {
     }
 }
 
+impl IndexSearch<'_> {
+    /// As many hits as the stages behind the first look at.
+    fn enough(&self) -> usize {
+        let looks_twice = self.rerank.is_some() || self.diversity.is_some();
+        self.top_k.saturating_mul(if looks_twice { CANDIDATES } else { 1 })
+    }
+
+    /// As many as are looked for at first.
+    fn first(&self) -> usize {
+        if self.hybrid.is_some() { self.enough().max(FUSED) } else { self.enough() }
+    }
+}
+
+/// An index that is searched.
+enum Lent<'a> {
+    Whole(&'a Index),
+    /// Others may change it at every await.
+    Shared(&'a RefCell<Index>),
+}
+
+impl Lent<'_> {
+    fn with<T>(&self, look: impl FnOnce(&Index) -> T) -> T {
+        match self {
+            Self::Whole(index) => look(index),
+            Self::Shared(index) => look(&index.borrow()),
+        }
+    }
+
+    async fn search(
+        &self,
+        model: &Model,
+        query: &str,
+        options: &IndexSearch<'_>,
+        control: &dyn Control,
+    ) -> Result<Vec<Hit>, Error> {
+        let (embed, is_one) =
+            self.with(|index| (index.options.embed(), matches!(index.vectors, ChunkVectors::One(_))));
+        let embeddings = model.embed(&[query], &embed, control).await?;
+        let vector = if is_one { embeddings.row(0) } else { &embeddings.data };
+        let near = self.near(model, vector, options).await;
+        self.with(|index| index.hits(query, vector, near, options))
+    }
+
+    /// Passages among which are the nearest, from the GPU if that is to look at them.
+    async fn near(&self, model: &Model, vector: &[f32], options: &IndexSearch<'_>) -> Option<Vec<u64>> {
+        let gpu = model.runner.active().gpu.clone()?;
+        let step = || {
+            self.with(|index| {
+                let ChunkVectors::One(vectors) = &index.vectors else { return None };
+                let wanted = (vector, options.first().min(index.len()), options.oversampling);
+                let allowed = || index.allowed(options);
+                index.on_gpu.step(index.options.scan, &gpu, vectors, wanted, &allowed)
+            })
+        };
+        let mut next = step()?;
+        if let Step::Copy(arriving) = next {
+            let outcome = arriving.await;
+            self.with(|index| index.on_gpu.copied(index.len(), outcome));
+            next = step()?;
+        }
+        let Step::Ask(question) = next else { return None };
+        let answer = question.ask().await;
+        self.with(|index| match &index.vectors {
+            ChunkVectors::One(vectors) => index.on_gpu.answered(vectors, answer),
+            ChunkVectors::Several(_) => None,
+        })
+    }
+}
+
 impl Index {
     /// The passages that match `query` best, best first; ties in the order they were added.
     ///
@@ -85,11 +155,10 @@ impl Index {
         options: &IndexSearch<'_>,
         control: &dyn Control,
     ) -> Result<Vec<Hit>, Error> {
-        let embeddings = model.embed(&[query], &self.options.embed(), control).await?;
-        self.hits(query, &embeddings, options)
+        Lent::Whole(self).search(model, query, options, control).await
     }
 
-    /// [`Index::search`] in an index that others change meanwhile: it is borrowed when the query has its vector.
+    /// [`Index::search`] in an index that others change meanwhile: it is borrowed for moments only.
     ///
     /// # Errors
     /// As [`Index::search`].
@@ -100,22 +169,17 @@ impl Index {
         options: &IndexSearch<'_>,
         control: &dyn Control,
     ) -> Result<Vec<Hit>, Error> {
-        let embed = index.borrow().options.embed();
-        let embeddings = model.embed(&[query], &embed, control).await?;
-        index.borrow().hits(query, &embeddings, options)
+        Lent::Shared(index).search(model, query, options, control).await
     }
 
     fn hits(
         &self,
         query: &str,
-        embeddings: &Embeddings,
+        vector: &[f32],
+        near: Option<Vec<u64>>,
         options: &IndexSearch<'_>,
     ) -> Result<Vec<Hit>, Error> {
-        let vector = match &self.vectors {
-            ChunkVectors::One(_) => embeddings.row(0),
-            ChunkVectors::Several(_) => &embeddings.data,
-        };
-        let found = self.find(query, vector, options)?;
+        let found = self.find(query, vector, near, options)?;
         let hit = |scored: &Scored| {
             let (entry, chunk) = self.chunk(scored.id)?;
             let chunk = HitChunk {
@@ -137,10 +201,14 @@ impl Index {
         facets(met.map(|document| &document.metadata), fields, most)
     }
 
-    fn find(&self, query: &str, vector: &[f32], options: &IndexSearch<'_>) -> Result<Vec<Scored>, Error> {
-        let looks_twice = options.rerank.is_some() || options.diversity.is_some();
-        let enough = options.top_k.saturating_mul(if looks_twice { CANDIDATES } else { 1 });
-        let mut hits = self.candidates(query, vector, enough, options)?;
+    fn find(
+        &self,
+        query: &str,
+        vector: &[f32],
+        near: Option<Vec<u64>>,
+        options: &IndexSearch<'_>,
+    ) -> Result<Vec<Scored>, Error> {
+        let mut hits = self.candidates(query, vector, near, options)?;
         if let Some(iem) = options.rerank {
             hits = self.rerank(iem, vector, &hits)?;
         }
@@ -154,30 +222,40 @@ impl Index {
         Ok(hits)
     }
 
-    /// So many hits that meet the filter, no more of a document than are wanted, best first; fewer if there are fewer.
+    /// Which of `chunks` may be found, if not all may.
+    fn allowed(&self, options: &IndexSearch<'_>) -> Option<Vec<bool>> {
+        options.filter.as_ref().map(|filter| {
+            let meets = |entry: &Entry| filter.matches(&entry.document.metadata);
+            let documents: Vec<bool> =
+                self.documents.iter().map(|entry| entry.as_ref().is_some_and(meets)).collect();
+            self.chunks.iter().map(|(document, _)| documents[*document]).collect()
+        })
+    }
+
+    /// As many hits as later stages look at, that meet the filter, no more of a document than are wanted, best first; fewer if
+    /// there are fewer. `near` are passages among which are those [`IndexSearch::first`] nearest.
     fn candidates(
         &self,
         query: &str,
         vector: &[f32],
-        enough: usize,
+        mut near: Option<Vec<u64>>,
         options: &IndexSearch<'_>,
     ) -> Result<Vec<Scored>, Error> {
-        let allowed: Option<Vec<bool>> = options.filter.as_ref().map(|filter| {
-            let meets = |entry: &Entry| filter.matches(&entry.document.metadata);
-            self.documents.iter().map(|entry| entry.as_ref().is_some_and(meets)).collect()
-        });
+        let allowed = self.allowed(options);
+        let allow = |id: u64| allowed.as_ref().is_none_or(|allowed| allowed.get(id as usize) == Some(&true));
         let document_of =
             |id: u64| self.chunks.get(id as usize).map_or(usize::MAX, |(document, _)| *document);
-        let allow =
-            |id: u64| allowed.as_ref().is_none_or(|allowed| allowed.get(document_of(id)) == Some(&true));
         let scan = SearchOptions {
             oversampling: options.oversampling,
             allow: allowed.is_some().then_some(&allow as &dyn Fn(u64) -> bool),
         };
-        let mut wanted = if options.hybrid.is_some() { enough.max(FUSED) } else { enough };
+        let (enough, mut wanted) = (options.enough(), options.first());
         loop {
             wanted = wanted.min(self.len());
-            let by_meaning = self.vectors.search(vector, wanted, &scan)?;
+            let by_meaning = match (near.take(), &self.vectors) {
+                (Some(near), ChunkVectors::One(vectors)) => vectors.among(vector, wanted, &near)?,
+                _ => self.vectors.search(vector, wanted, &scan)?,
+            };
             let is_all = by_meaning.len() < wanted || wanted >= self.len();
             let mut hits = match options.hybrid {
                 None => by_meaning,

@@ -43,8 +43,17 @@ impl Changes {
 impl Index {
     /// What vectors of this index are made with. `pooling_weights` count by their sum.
     pub fn identity(&self, model: &Model) -> Identity {
-        let IndexOptions { metric, storage, pooling, pooling_weights, include_prompt, truncate_dim, late } =
-            &self.options;
+        // Where they are compared is nobody's concern.
+        let IndexOptions {
+            metric,
+            storage,
+            pooling,
+            pooling_weights,
+            include_prompt,
+            truncate_dim,
+            late,
+            scan: _,
+        } = &self.options;
         let mut settings = BTreeMap::new();
         let mut set = |name: &str, value: Option<String>| {
             settings.extend(value.map(|value| (name.to_owned(), value)));
