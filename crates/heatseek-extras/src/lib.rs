@@ -43,7 +43,7 @@ impl Decoded {
     }
 }
 
-/// `Picture::decode` of a file, within the limits there are by default. Throws an `ImageError` as serde writes it.
+/// `Picture::decode` of a file, within the limits there are by default. Throws the message of an `ImageError`.
 #[wasm_bindgen]
 pub fn decode(bytes: &[u8]) -> Result<Decoded, JsValue> {
     made(Picture::decode(bytes, &DecodeOptions::default()))
@@ -60,17 +60,14 @@ pub fn resize(
     resample: u8,
 ) -> Result<Decoded, JsValue> {
     let (&[to_width, to_height], Some(filter)) = (sides, Filter::from_resample(resample.into())) else {
-        return Err(JsValue::from_str("two sides and a filter are needed"));
+        return Err(JsValue::UNDEFINED);
     };
     let picture = Picture::from_rgb(width, height, rgb);
     made(picture.and_then(|picture| heatseek_image::resize(&picture, to_width, to_height, filter)))
 }
 
 fn made(picture: Result<Picture, ImageError>) -> Result<Decoded, JsValue> {
-    match picture {
-        Ok(picture) => Ok(Decoded(picture)),
-        Err(error) => Err(serde_wasm_bindgen::to_value(&error)?),
-    }
+    picture.map(Decoded).map_err(|error| JsValue::from_str(&error.to_string()))
 }
 
 /// `Engine::compile`; throws what is wrong with the pattern, as a string.

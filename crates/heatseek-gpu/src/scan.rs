@@ -158,13 +158,14 @@ impl GpuScan {
         self.parts.iter().map(of).sum()
     }
 
-    /// The best `k` rows for each of `queries`, best first, ties by place; of those alone whose bit of `allowed` is set, the
-    /// first in the lowest bit of the first word. There are fewer if fewer are allowed. Costs one pass over all rows a query.
+    /// For each of `queries` the best `k` rows of every [`SCAN_TILE`], in no order, among which are the best `k` of all; of
+    /// those alone whose bit of `allowed` is set, the first in the lowest bit of the first word. Of equal rows the first count.
+    /// Costs one pass over all rows a query.
     ///
     /// # Errors
     /// [`ExecutorError::Unsupported`] if `k` is more than 1024, [`ExecutorError::Invalid`] for a query of another width or
     /// kind, or `allowed` of another length; what the device says.
-    pub async fn search(
+    pub async fn candidates(
         &self,
         queries: &[ScanQuery],
         k: usize,
@@ -172,20 +173,18 @@ impl GpuScan {
     ) -> Result<Vec<Vec<ScanHit>>, ExecutorError> {
         self.device.faults().check()?;
         let length = 4 * self.storage.query_vectors(self.width);
-        let fits = |query: &&ScanQuery| query.storage() != self.storage || query.words().len() != length;
-        let wrong = |what: &str, expected: String, got: String| ExecutorError::Invalid {
-            what: what.into(),
-            expected,
-            got,
-        };
-        if let Some(other) = queries.iter().find(fits) {
-            let expected = format!("{} elements for {}", self.width, self.storage.name());
-            let got = format!("{} words for {}", other.words().len(), other.storage().name());
-            return Err(wrong("query to scan with", expected, got));
-        }
-        if let Some(allowed) = allowed.filter(|allowed| allowed.len() != self.rows.div_ceil(32)) {
-            let expected = format!("{} words, a bit a row", self.rows.div_ceil(32));
-            return Err(wrong("rows that are allowed", expected, allowed.len().to_string()));
+        let rows = self.rows.div_ceil(32);
+        let fits = |query: &ScanQuery| query.storage() == self.storage && query.words().len() == length;
+        if !queries.iter().all(fits) || allowed.is_some_and(|allowed| allowed.len() != rows) {
+            let words: Vec<usize> = queries.iter().map(|query| query.words().len()).collect();
+            return Err(ExecutorError::Invalid {
+                what: "a scan".into(),
+                expected: format!(
+                    "queries of {length} words as {}, and {rows} words for what is allowed",
+                    self.storage.name()
+                ),
+                got: format!("queries of {words:?} words, and {:?}", allowed.map(<[u32]>::len)),
+            });
         }
         let mut found = vec![Vec::new(); queries.len()];
         if k == 0 || queries.is_empty() {
@@ -195,22 +194,13 @@ impl GpuScan {
             .map_err(|error| self.device.faults().unsupported("a scan", error.to_string()))?;
         for part in &self.parts {
             let best = self.scan(part, &selection, queries, k, allowed).await?;
-            let of_query = best.len() / queries.len();
-            for (found, best) in found.iter_mut().zip(best.chunks_exact(of_query)) {
+            for (found, best) in found.iter_mut().zip(best.chunks_exact(best.len() / queries.len())) {
                 let hits = best.iter().filter(|[_, place]| *place != u32::MAX);
                 found.extend(hits.map(|&[bits, place]| ScanHit {
                     place: place + part.first as u32,
                     score: f32::from_bits(bits),
                 }));
             }
-        }
-        for hits in &mut found {
-            let order = |a: &ScanHit, b: &ScanHit| b.score.total_cmp(&a.score).then(a.place.cmp(&b.place));
-            if hits.len() > k {
-                hits.select_nth_unstable_by(k, order);
-                hits.truncate(k);
-            }
-            hits.sort_unstable_by(order);
         }
         Ok(found)
     }

@@ -159,6 +159,13 @@ impl Made {
     }
 }
 
+/// Of the best of every tile, the best `k` of all.
+fn best(mut hits: Vec<ScanHit>, k: usize) -> Vec<ScanHit> {
+    hits.sort_by(|a, b| b.score.total_cmp(&a.score).then(a.place.cmp(&b.place)));
+    hits.truncate(k);
+    hits
+}
+
 fn devices() -> Vec<GpuDevice> {
     let found = block_on(GpuDevice::enumerate());
     assert!(!found.is_empty() || std::env::var_os("CI").is_none(), "CI expects a Vulkan adapter");
@@ -202,12 +209,16 @@ fn scanned(device: &GpuDevice, case: &Case) -> Result<(), String> {
     let scan = copied(device, case.width, made.vectors(), &made.factors).map_err(said)?;
     let queries = made.scan_queries(case.storage);
     for allowed in [None, Some(&made.allowed[..])] {
-        let found = block_on(scan.search(&queries, case.k, allowed)).map_err(said)?;
+        let search = |queries: &[ScanQuery]| {
+            let found = block_on(scan.candidates(queries, case.k, allowed)).map_err(said)?;
+            Ok::<_, String>(found.into_iter().map(|hits| best(hits, case.k)).collect::<Vec<_>>())
+        };
+        let found = search(&queries)?;
         for (query, hits) in made.queries.iter().zip(&found) {
             made.check(case, query, hits, allowed.is_some())?;
         }
         // A query alone finds the same.
-        let alone = block_on(scan.search(&queries[1..2], case.k, allowed)).map_err(said)?;
+        let alone = search(&queries[1..2])?;
         if alone[0] != found[1] {
             return Err("another query beside it changed what is found".into());
         }
@@ -260,15 +271,21 @@ fn what_cannot_be_scanned_is_said() {
         scan.push(ScanVectors::F32(&[1.0; 8]), &factors).err().expect("a tile is not full").to_string();
     assert!(error.contains("behind whole tiles") && error.contains("behind 2"), "{error}");
     let query = |width| ScanQuery::new(&vec![1.0; width], ScanStorage::F32, 1.0);
-    let search = |query, k, allowed| block_on(scan.search(&[query], k, allowed));
+    let search = |query, k, allowed| block_on(scan.candidates(&[query], k, allowed));
     assert_eq!(search(query(4), 0, None).unwrap(), [[]]);
     assert_eq!(search(query(4), 5, Some(&[2])).unwrap(), [[ScanHit { place: 1, score: 4.0 }]]);
-    assert!(block_on(scan.search(&[], 5, None)).unwrap().is_empty());
+    assert!(block_on(scan.candidates(&[], 5, None)).unwrap().is_empty());
     for (error, says) in [
-        (search(query(8), 1, None), "4 elements for f32"),
-        (search(ScanQuery::new(&[1.0; 4], ScanStorage::Int8, 1.0), 1, None), "for int8"),
+        (
+            search(query(8), 1, None),
+            "queries of 8 words as f32, and 1 words for what is allowed, got queries of [12]",
+        ),
+        (
+            search(ScanQuery::new(&[1.0; 4], ScanStorage::Int8, 1.0), 1, None),
+            "got queries of [12] words, and None",
+        ),
         (search(query(4), SCAN_TILE + 1, None), "1025 results are more than the 1024"),
-        (search(query(4), 1, Some(&[1, 1])), "1 words, a bit a row"),
+        (search(query(4), 1, Some(&[1, 1])), "and Some(2)"),
     ] {
         let error = error.unwrap_err().to_string();
         assert!(error.contains(says), "{error}");
@@ -308,14 +325,13 @@ fn as_cuda_it_finds_the_same() {
         library.launch(number, selections[number].scan_grid(case.rows), &buffers).unwrap();
         let best: Vec<[u32; 2]> = bytemuck::pod_collect_to_vec(&best.read()[..]);
         for (query, best) in made.queries.iter().zip(best.chunks_exact(tiles * k)) {
-            let mut hits: Vec<ScanHit> = best
+            let hits: Vec<ScanHit> = best
                 .iter()
                 .filter(|[_, place]| *place != u32::MAX)
                 .map(|&[bits, place]| ScanHit { place, score: f32::from_bits(bits) })
                 .collect();
-            hits.sort_by(|a, b| b.score.total_cmp(&a.score).then(a.place.cmp(&b.place)));
-            hits.truncate(k);
-            made.check(&case, query, &hits, true).unwrap_or_else(|why| panic!("{case:?}: {why}"));
+            made.check(&case, query, &self::best(hits, k), true)
+                .unwrap_or_else(|why| panic!("{case:?}: {why}"));
         }
     }
 }

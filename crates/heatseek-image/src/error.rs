@@ -1,15 +1,9 @@
-use std::borrow::Cow;
-
 use thiserror::Error;
 
 use crate::Format;
 
-/// Why a picture cannot be read, or a model's image settings cannot be followed. serde knows what [`Picture::decode`]
-/// meets: in browsers that is in another module.
-///
-/// [`Picture::decode`]: crate::Picture::decode
+/// Why a picture cannot be read, or a model's image settings cannot be followed.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub enum ImageError {
     /// The bytes are no picture, or one of a format that is not read.
@@ -50,7 +44,7 @@ pub enum ImageError {
     )]
     TooLarge {
         /// The picture, or the picture once resized.
-        what: Cow<'static, str>,
+        what: &'static str,
         /// Its width.
         width: u32,
         /// Its height.
@@ -64,7 +58,7 @@ pub enum ImageError {
     #[error("{what} is {width} x {height} pixels; both sides must be at least 1")]
     NoPixels {
         /// What was to have them.
-        what: Cow<'static, str>,
+        what: &'static str,
         /// Its width.
         width: u32,
         /// Its height.
@@ -72,10 +66,8 @@ pub enum ImageError {
     },
     /// Raw pixels of the wrong number.
     #[error("a picture of {width} x {height} pixels has {expected} bytes of {layout}, but {got} were given")]
-    #[cfg_attr(feature = "serde", serde(skip))]
     Buffer {
         /// `RGB` or `RGBA`.
-        #[cfg_attr(feature = "serde", serde(skip))]
         layout: &'static str,
         /// Its width.
         width: u32,
@@ -88,38 +80,38 @@ pub enum ImageError {
     },
     /// `preprocessor_config.json` is not JSON, or not an object.
     #[error("preprocessor_config.json cannot be read: {why}")]
-    #[cfg_attr(feature = "serde", serde(skip))]
     Config {
         /// What the reader met.
         why: String,
     },
     /// A field of `preprocessor_config.json` makes no sense.
     #[error("preprocessor_config.json has {field} = {value}, but it must be {expected}")]
-    #[cfg_attr(feature = "serde", serde(skip))]
     Field {
         /// Its name.
         field: String,
         /// Its value, as JSON.
         value: String,
         /// What it may be.
-        #[cfg_attr(feature = "serde", serde(skip))]
         expected: &'static str,
     },
     /// A field of `preprocessor_config.json` asks for something that is not done here.
     #[error("preprocessor_config.json has {field} = {value}, which is not supported; {supported}")]
-    #[cfg_attr(feature = "serde", serde(skip))]
     Unsupported {
         /// Its name.
         field: String,
         /// Its value, as JSON.
         value: String,
         /// What is supported instead.
-        #[cfg_attr(feature = "serde", serde(skip))]
         supported: &'static str,
+    },
+    /// Any of these, met by another module: what decodes and resizes in browsers is one.
+    #[error("{message}")]
+    Elsewhere {
+        /// In its words, which are those of here.
+        message: String,
     },
     /// A fault of this crate.
     #[error("resizing {width} x {height} pixels failed: {why}; this is a bug in heatseek, please report it")]
-    #[cfg_attr(feature = "serde", serde(skip))]
     Internal {
         /// Width of the picture.
         width: u32,
@@ -134,35 +126,5 @@ impl ImageError {
     /// Whether the model's file is at fault, and not the picture or an option.
     pub fn is_model_file(&self) -> bool {
         matches!(self, Self::Config { .. } | Self::Field { .. } | Self::Unsupported { .. })
-    }
-}
-
-#[cfg(all(test, feature = "serde"))]
-mod tests {
-    use super::*;
-    use crate::{DecodeOptions, Picture};
-
-    #[test]
-    fn what_decoding_meets_is_the_same_in_another_module() {
-        let met = |bytes: &[u8]| Picture::decode(bytes, &DecodeOptions::default()).unwrap_err();
-        let size = |width: u16, height: u16| {
-            let [w, h] = [width, height].map(u16::to_le_bytes);
-            met(&[&b"GIF89a"[..], &w, &h, &[0, 0, 0]].concat())
-        };
-        let errors = [
-            met(b"<html>"),
-            met(b"\x89PNG\r\n\x1a\n"),
-            met(b"\xff\xd8\xff\xe0not a segment"),
-            size(0, 5),
-            size(60_000, 60_000),
-            ImageError::Feature { format: Format::WebP, why: "of a kind".into() },
-            ImageError::Damaged { format: Format::Gif, why: "by a fault".into() },
-        ];
-        for error in errors {
-            let json = serde_json::to_string(&error).unwrap();
-            assert_eq!(serde_json::from_str::<ImageError>(&json).unwrap(), error, "{json}");
-        }
-        let of_settings = ImageError::Config { why: String::new() };
-        assert!(serde_json::to_string(&of_settings).is_err(), "no module tells another of settings");
     }
 }

@@ -49,7 +49,7 @@ impl DecodeOptions {
     /// Fails if `what`, of this size, is empty or larger than allowed.
     pub(crate) fn check(&self, what: &'static str, width: u32, height: u32) -> Result<(), ImageError> {
         if width == 0 || height == 0 {
-            return Err(ImageError::NoPixels { what: what.into(), width, height });
+            return Err(ImageError::NoPixels { what, width, height });
         }
         let pixels = u64::from(width) * u64::from(height);
         if width.max(height) > self.max_side || pixels > self.max_pixels {
@@ -60,7 +60,7 @@ impl DecodeOptions {
 
     pub(crate) fn too_large(&self, what: &'static str, width: u32, height: u32) -> ImageError {
         let Self { max_side, max_pixels, .. } = *self;
-        ImageError::TooLarge { what: what.into(), width, height, max_side, max_pixels }
+        ImageError::TooLarge { what, width, height, max_side, max_pixels }
     }
 }
 

@@ -28,9 +28,7 @@ pub(crate) fn resize(
 ) -> Result<Picture, ImageError> {
     match RESIZER.get() {
         Some(resizer) => resizer(picture, width, height, filter),
-        None => {
-            Err(ImageError::Internal { width, height, why: "what resizes pictures was not loaded".into() })
-        }
+        None => Err(ImageError::Internal { width, height, why: "what resizes was not loaded".into() }),
     }
 }
 

@@ -6,7 +6,6 @@ use crate::ImageError;
 
 /// A kind of picture file that can be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub enum Format {
     /// Portable Network Graphics.

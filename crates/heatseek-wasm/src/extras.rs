@@ -79,10 +79,10 @@ fn picture(make: impl FnOnce(&JsExtras) -> Result<JsDecoded, JsValue>) -> Result
     });
     match make(&extras) {
         Ok(picture) => Picture::from_rgb(picture.width(), picture.height(), picture.into_rgb()),
-        Err(thrown) => match serde_wasm_bindgen::from_value::<ImageError>(thrown.clone()) {
-            Ok(error) => Err(error),
+        Err(thrown) => match thrown.as_string() {
+            Some(message) => Err(ImageError::Elsewhere { message }),
             // A trap there is one here.
-            Err(_) => wasm_bindgen::throw_val(thrown),
+            None => wasm_bindgen::throw_val(thrown),
         },
     }
 }

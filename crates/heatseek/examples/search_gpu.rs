@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use heatseek::block_on;
 use heatseek_gpu::{AdapterChoice, GpuDevice, GpuOptions, GpuScan, ScanVectors};
-use heatseek_search::{FlatIndex, Metric, Rescore, SearchOptions, Storage, Vectors};
+use heatseek_search::{FlatIndex, Metric, Rescore, Scored, SearchOptions, Storage, TopK, Vectors};
 use heatseek_testkit::{random, values};
 use heatseek_wgsl::{ScanQuery, ScanStorage};
 
@@ -47,9 +47,8 @@ fn main() -> Outcome<()> {
     let mut scan = GpuScan::new(&device, DIM, ScanStorage::Int8)?;
     block_on(scan.push(ScanVectors::Int8(&integers), &factors)?)?;
     timed("GPU, int8", scan.bytes() as usize, &queries, &truth, |query| {
-        let query = ScanQuery::new(&int8.compared(query), ScanStorage::Int8, 1.0);
-        let found = block_on(scan.search(&[query], TOP, None))?;
-        Ok(found[0].iter().map(|hit| int8.ids()[hit.place as usize]).collect())
+        let near = near(&scan, ScanQuery::new(&int8.compared(query), ScanStorage::Int8, 1.0), TOP)?;
+        Ok(ids(&int8.among(query, TOP, &near)?))
     })?;
     drop((scan, int8));
 
@@ -63,15 +62,22 @@ fn main() -> Outcome<()> {
     let mut scan = GpuScan::new(&device, DIM, ScanStorage::Signs)?;
     block_on(scan.push(ScanVectors::Signs(words), &factors)?)?;
     timed("GPU, signs; CPU, rescored", scan.bytes() as usize, &queries, &truth, |query| {
-        let signs = ScanQuery::new(&binary.compared(query), ScanStorage::Signs, 1.0);
-        let found = block_on(scan.search(&[signs], TOP * OVERSAMPLING, None))?;
-        let candidates: Vec<u64> = found[0].iter().map(|hit| binary.ids()[hit.place as usize]).collect();
-        Ok(ids(&binary.among(query, TOP, &candidates)?))
+        let query_of_signs = ScanQuery::new(&binary.compared(query), ScanStorage::Signs, 1.0);
+        Ok(ids(&binary.among(query, TOP, &near(&scan, query_of_signs, TOP * OVERSAMPLING)?)?))
     })?;
     Ok(())
 }
 
-fn ids(found: &[heatseek_search::Scored]) -> Vec<u64> {
+/// The best `k` of a scan, whose places are ids.
+fn near(scan: &GpuScan, query: ScanQuery, k: usize) -> Outcome<Vec<u64>> {
+    let mut top = TopK::new(k);
+    for hit in block_on(scan.candidates(&[query], k, None))?.concat() {
+        top.offer(Scored { id: hit.place.into(), score: hit.score });
+    }
+    Ok(ids(&top.into_sorted()))
+}
+
+fn ids(found: &[Scored]) -> Vec<u64> {
     found.iter().map(|scored| scored.id).collect()
 }
 

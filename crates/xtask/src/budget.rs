@@ -11,7 +11,7 @@ use crate::{console, parts, run, workspace};
 const BUDGET_BROTLI_BYTES: u64 = 800_000;
 
 /// The module that only some models need, after brotli, in bytes: as above.
-const EXTRAS_BROTLI_BYTES: u64 = 392_000;
+const EXTRAS_BROTLI_BYTES: u64 = 404_000;
 const EXTRAS: &str = "heatseek_extras_bg.wasm";
 
 /// Node has gzip and brotli built in; this saves compiling both.

@@ -3,9 +3,9 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use heatseek_gpu::{GpuDevice, GpuScan, ScanVectors};
+use heatseek_gpu::{GpuDevice, GpuScan, ScanHit, ScanVectors};
 use heatseek_ops::{ExecutorError, LocalFuture};
-use heatseek_search::{FlatIndex, Metric, Vectors};
+use heatseek_search::{FlatIndex, Metric, Scored, TopK, Vectors};
 use heatseek_wgsl::{SCAN_TILE, ScanQuery, ScanStorage};
 
 /// Where the vectors of an index are compared with a query.
@@ -204,10 +204,16 @@ pub(super) struct Answer {
 
 impl Question {
     pub(super) async fn ask(self) -> Answer {
-        let found = self.scan.search(&[self.query], self.k, self.allowed.as_deref()).await;
-        let places =
-            |found: Vec<Vec<heatseek_gpu::ScanHit>>| found.concat().iter().map(|hit| hit.place).collect();
-        Answer { found: found.map(places), changes: self.changes }
+        let found = self.scan.candidates(&[self.query], self.k, self.allowed.as_deref()).await;
+        let best = |found: Vec<Vec<ScanHit>>| {
+            let mut top = TopK::new(self.k);
+            found
+                .into_iter()
+                .flatten()
+                .for_each(|hit| top.offer(Scored { id: hit.place.into(), score: hit.score }));
+            top.into_sorted().iter().map(|hit| hit.id as u32).collect()
+        };
+        Answer { found: found.map(best), changes: self.changes }
     }
 }
 
