@@ -141,11 +141,10 @@ pub fn all(target_arch: &str) -> Vec<Variant> {
     all.extend(gemms("int8_split", "gemm_int8_split.wgsl", &[], Weight::Int8));
     if target_arch != "wasm32" {
         all.extend(matrix_gemms(0));
-        // No index of a browser's uses them yet: they would add 0.8 kB to what every page downloads, without what drives them.
-        all.extend(SCANS.map(|(name, [half, planes])| {
-            variant(format!("topk_scan_{name}"), "topk_scan.wgsl", &[("half", half), ("planes", planes)])
-        }));
     }
+    all.extend(SCANS.map(|(name, [half, planes])| {
+        variant(format!("topk_scan_{name}"), "topk_scan.wgsl", &[("half", half), ("planes", planes)])
+    }));
     for head_dim in HEAD_DIMS {
         let queries = (DIRECT_QUERY_ELEMS / head_dim).min(MOST_DIRECT_QUERIES);
         let parameters = [("max_head_dim", head_dim), ("queries", queries), ("keys", DIRECT_KEYS)];
