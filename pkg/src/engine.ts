@@ -18,7 +18,7 @@ import type {
 } from './protocol.js';
 import { guard, start, startExtras, useThreads } from './runtime.js';
 import { Timeline, now, type LoadSpan } from './timing.js';
-import { TUNING_MS, Tunings } from './tuning.js';
+import { KERNELS, TUNING_MS, Tunings } from './tuning.js';
 import type {
   Attention, ChunkEmbeddings, Device, Embeddings, Explanation, ModelInfo, Neuron, Occlusion, Precision, Tune,
 } from './types.js';
@@ -52,7 +52,7 @@ export class Engine {
     control: Control,
   ): Promise<Engine> {
     const timeline = new Timeline();
-    const tuned = tune === 'never' ? undefined : new Tunings().find();
+    const tuned = tune === 'never' ? undefined : new Tunings().find(KERNELS);
     const stop = new AbortController();
     const abort = (): void => stop.abort(control.signal.reason);
     control.signal.addEventListener('abort', abort, { once: true });
@@ -185,8 +185,8 @@ export class Engine {
     }
     if (chosen) {
       const tunings = new Tunings();
-      const table = this.#model.tuned(await tunings.find());
-      if (table !== undefined) await tunings.keep(table);
+      const table = this.#model.tuned(await tunings.find(KERNELS));
+      if (table !== undefined) await tunings.keep(KERNELS, table);
     }
     return stopped;
   }

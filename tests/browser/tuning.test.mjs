@@ -22,8 +22,9 @@ const PAGE = `<!doctype html><meta charset=utf-8><link rel=icon href=data:,><tit
       request.onerror = () => reject(request.error);
     };
   });
-  window.kept = () => within('readonly', (store) => store.getAll());
-  window.keep = (table) => within('readwrite', (store) => store.put(table, navigator.userAgent));
+  window.kept = async () => (await within('readonly', (store) => store.getAll())).map(({ chosen }) => chosen);
+  const record = (table) => (typeof table === 'string' ? { browser: navigator.userAgent, chosen: table } : table);
+  window.keep = (table) => within('readwrite', (store) => store.put(record(table), 'kernels'));
   window.open_ = (options) => load('/model/', { device: 'gpu', cache: false, ...options });
   // What a model says of its kernels and its load, and its vector of a text.
   window.told = async (options) => {
