@@ -3,6 +3,7 @@ import type { Analysis } from './analysis.js';
 import { Control, macrotask } from './control.js';
 import { borrow } from './borrow.js';
 import { FileCache } from './cache.js';
+import { DeviceChoice } from './device-choice.js';
 import { Downloader } from './download.js';
 import { Early } from './early.js';
 import type { FileSource, Sink } from './files.js';
@@ -37,20 +38,21 @@ export class Engine {
   /** What whoever loaded it should know. */
   readonly warnings: string[] = [];
   readonly #timeline: Timeline;
+  /** Between GPU and CPU, where that is left to us. */
+  readonly #choice: DeviceChoice | undefined;
 
-  private constructor(model: Model | ImageModel, threads: Threads, tune: Tune, timeline: Timeline) {
+  private constructor(model: Model | ImageModel, threads: Threads, tune: Tune, timeline: Timeline, choice: DeviceChoice | undefined) {
     this.#model = model;
     this.#threads = threads;
     this.#tune = tune;
     this.#tuningLeft = tune === 'never' ? 0 : TUNING_MS[tune];
     this.#timeline = timeline;
+    this.#choice = choice;
   }
 
   /** Fetches a model's files and makes it ready. */
-  static async load(
-    { source, lender, retries, wasm, device, dtype, threads, cache, sha256, input, tune }: Calls['load']['args'],
-    control: Control,
-  ): Promise<Engine> {
+  static async load(args: Calls['load']['args'], control: Control): Promise<Engine> {
+    const { source, lender, retries, wasm, device, dtype, threads, cache, sha256, input, tune } = args;
     const timeline = new Timeline();
     const tuned = tune === 'never' ? undefined : new Tunings().find(KERNELS);
     const stop = new AbortController();
@@ -62,6 +64,7 @@ export class Engine {
       control.progress(progress);
     });
     const place = await deviceHere(device);
+    const choosing = place === 'auto' ? DeviceChoice.find(args) : undefined;
     const kernels = new Threads(threads);
     let files: Files | undefined;
     try {
@@ -97,8 +100,9 @@ export class Engine {
         // Told when they are waited for.
         extras?.catch(() => {});
         const choices = await tuned;
+        const chosen = (await choosing)?.device === 'cpu' ? 'cpu' : place;
         const loader = await opened(timeline, (tell) =>
-          guard<Loader>(() => Loader.begin(arriving, place, dtype, images(), choices, tell, () => kernels.start())),
+          guard<Loader>(() => Loader.begin(arriving, chosen, dtype, images(), choices, tell, () => kernels.start())),
         );
         await extras;
         if (!images()) {
@@ -119,7 +123,7 @@ export class Engine {
         images() ? loader.finish_images(arriving, watched) : loader.finish(arriving, watched),
       );
       timeline.end('prepare');
-      const engine = new Engine(model, kernels, tune, timeline);
+      const engine = new Engine(model, kernels, tune, timeline, await choosing);
       await settled;
       if (unkept.length > 0) {
         engine.warnings.push(`the browser has no room to keep ${unkept.join(', ')}; next time it is downloaded again`);
@@ -147,10 +151,10 @@ export class Engine {
     const entries = Object.entries(this.#model.info() as Record<string, unknown>).filter(([, value]) => value !== null);
     const named = Object.fromEntries(entries.map(([name, value]) => [camelCase(name), value]));
     const info = { ...named, input: this.#model instanceof Model ? 'text' : 'image' } as unknown as ModelInfo;
-    const { fewer } = this.#threads;
-    if (fewer === undefined || info.device.kind !== 'cpu') return info;
-    const fallback = info.device.fallback === undefined ? fewer : `${info.device.fallback}; ${fewer}`;
-    return { ...info, device: { ...info.device, fallback } };
+    if (info.device.kind !== 'cpu') return info;
+    const slower = this.#choice?.device === 'cpu' && 'the GPU was measured, and is slower';
+    const fallback = [info.device.fallback, slower, this.#threads.fewer].filter(Boolean).join('; ');
+    return fallback ? { ...info, device: { ...info.device, fallback } } : info;
   }
 
   /** What loading did when, by the clock of timing.ts. */
@@ -189,6 +193,13 @@ export class Engine {
       if (table !== undefined) await tunings.keep(KERNELS, table);
     }
     return stopped;
+  }
+
+  /** As {@link DeviceChoice.measure}, but for files that there was no room to keep: a second engine would download them again. */
+  async compare(signal: AbortSignal): Promise<boolean> {
+    if (this.warnings.length > 0) return false;
+    const control = new Control(signal, () => {});
+    return (await this.#choice?.measure(this.info(), (texts, settings) => this.embed(texts, settings, control), signal)) ?? false;
   }
 
   poolers(): readonly PoolerInfo[] {

@@ -29,8 +29,9 @@ const MERGED_UNITS = { gpu: 32_768, cpu: 512, reference: 512 } as const;
 export function serve(port: ServerPort): void {
   let engine: Promise<Engine> | undefined;
   const disposed: Promise<Engine>[] = [];
-  /** Kernels are measured, until the next call. */
+  /** Kernels and devices are measured, until the next call. */
   let tuning: Promise<void> | undefined;
+  let measuring: AbortController | undefined;
   let idle: ReturnType<typeof setTimeout> | undefined;
   /** The device as the page knows it. */
   let told: DeviceInfo | undefined;
@@ -143,10 +144,12 @@ export function serve(port: ServerPort): void {
 
   const tune = async (loading: Promise<Engine>): Promise<void> => {
     let stopped = false;
+    const { signal } = (measuring = new AbortController());
     try {
       const loaded = await loading;
       stopped = await loaded.tune(() => !queue.busy && engine === loading);
       if (engine === loading) tellDevice(loaded);
+      stopped ||= await loaded.compare(signal);
     } catch {
       // An engine that broke says so in the next call's answer; a model that is not tuned is as right as ever.
     } finally {
@@ -165,6 +168,7 @@ export function serve(port: ServerPort): void {
 
   port.addEventListener('message', ({ data: message }) => {
     eventHandled();
+    measuring?.abort();
     switch (message.type) {
       case 'abort':
         // One that has not begun need not wait for its turn to end.

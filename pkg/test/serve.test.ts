@@ -1,5 +1,5 @@
 /** The engine's end of the protocol over an engine that only counts its steps. */
-import { beforeEach, expect, test, vi } from 'vitest';
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import type { Control } from '../src/control.js';
 import { priorityOf } from '../src/queue.js';
 import { serve, type ServerPort } from '../src/serve.js';
@@ -17,6 +17,8 @@ const engine = vi.hoisted(() => ({
   /** What happens at a step. */
   at: new Map<number, () => void>(),
   freed: 0,
+  /** A signal for each time that devices were compared. */
+  comparisons: [] as AbortSignal[],
 }));
 
 vi.mock('../src/runtime.js', () => ({ threadsInUse: () => 1 }));
@@ -55,6 +57,11 @@ vi.mock('../src/engine.js', () => ({
     }
     async tune() {
       return false;
+    }
+    /** Goes on until it is ended. */
+    compare(signal: AbortSignal): Promise<boolean> {
+      engine.comparisons.push(signal);
+      return new Promise((resolve) => signal.addEventListener('abort', () => resolve(true)));
     }
     free() {
       engine.freed++;
@@ -95,12 +102,14 @@ class Page implements ServerPort {
 
 let page: Page;
 beforeEach(async () => {
-  [engine.calls.length, engine.steps.length, engine.freed] = [0, 0, 0];
+  [engine.calls.length, engine.steps.length, engine.freed, engine.comparisons.length] = [0, 0, 0, 0];
   engine.at.clear();
   serve((page = new Page()));
   page.tell({ type: 'load', id: 1000 } as Request);
   await vi.waitFor(() => expect(page.said.at(-1)?.type).toBe('result'), { interval: 1 });
 });
+// Nothing of one test rests, or is measured, in the next.
+afterEach(() => page.tell({ type: 'dispose' }));
 
 const vector = (...texts: string[]) => texts.flatMap((text) => [text.length, text.charCodeAt(0)]);
 const MANY = ['alpha', 'beta', 'gamma', 'delta'];
@@ -230,6 +239,19 @@ test('an engine is freed when nothing runs in either lane', async () => {
   expect(engine.steps.length).toBeLessThan(9);
   expect(engine.calls).toEqual([MANY, ['query']]);
   expect(page.outcome(dropped)).toBeUndefined();
+});
+
+test('devices are compared when nobody has asked for anything for a while; a call ends that, until the next rest', async () => {
+  const begun = (count: number) => vi.waitFor(() => expect(engine.comparisons).toHaveLength(count), { timeout: 5000 });
+  await begun(1);
+  expect(engine.comparisons[0]?.aborted).toBe(false);
+  expect(await page.settled(page.embed(['query']))).toEqual([vector('query')]);
+  expect(engine.comparisons[0]?.aborted).toBe(true);
+  await begun(2);
+  expect(engine.comparisons[1]?.aborted).toBe(false);
+  page.tell({ type: 'dispose' });
+  expect(engine.comparisons[1]?.aborted).toBe(true);
+  await vi.waitFor(() => expect(engine.freed).toBe(1));
 });
 
 test('calls for one input are interactive', () => {
