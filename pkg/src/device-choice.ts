@@ -120,7 +120,10 @@ async function compare(args: LoadArgs, embed: Embed, signal: AbortSignal): Promi
     }
     return { device: gain > CLEARLY ** CLASSES.length ? 'cpu' : 'gpu', took };
   } finally {
-    worker.terminate();
+    worker.postMessage({ type: 'dispose' });
+    // Not at once: Chromium never ends a worker that is terminated while one that it terminated itself is still ending, and who
+    // made the call that ended this may dispose of the model next. A worker that ends first takes its own with it.
+    setTimeout(() => worker.terminate(), QUIET_MS);
   }
 }
 

@@ -39,6 +39,7 @@ class FakeWorker {
 
   async postMessage(message: FakeWorker['asked'][number]): Promise<void> {
     this.asked.push(message);
+    if (message.type === 'dispose') return;
     if (refusal === 'script') return this.onerror?.(this.refused);
     this.onmessage?.({ data: { type: 'ready' } });
     await sleep(message.texts ? duration(cpu, message.texts) : 500);
@@ -98,7 +99,7 @@ test('a CPU that is clearly faster is kept, with what was measured, and the next
   const [{ url, options, asked, terminate }] = workers as [FakeWorker];
   expect([url, options]).toEqual(['https://page.test/worker.js', { type: 'module' }]);
   expect(asked[0]).toMatchObject({ ...ARGS, type: 'load', device: 'cpu' });
-  expect(asked.map(({ texts }) => texts?.length)).toEqual([undefined, 1, 1, 1, 1, 16, 16, 16, 16]);
+  expect(asked.map(({ type, texts }) => texts?.length ?? type)).toEqual(['load', 1, 1, 1, 1, 16, 16, 16, 16, 'dispose']);
   expect(terminate).toHaveBeenCalledOnce();
   // No address of a signature or secret is kept, and nothing is measured twice.
   expect([...kept.keys()].join()).not.toContain('secret');
