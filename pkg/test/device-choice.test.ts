@@ -128,7 +128,7 @@ test('the warm-up and a slow run do not count', async () => {
   expect(record()).toMatchObject({ took: [[10, 2], [50, 100]] });
 });
 
-test('each model, dtype, number of threads, half, adapter and isolation has a choice of its own; another browser makes it anew', async () => {
+test('each model, dtype, number of threads, half, isolation and adapter has its own choice; another browser makes it anew', async () => {
   await visit();
   const others: Partial<LoadArgs>[] = [
     { source: { base: 'https://models.test/b/', query: '', immutable: false } }, { dtype: 'int8' }, { threads: 2 }, { input: 'image' },
@@ -182,7 +182,7 @@ test('without IndexedDB it comes to nothing, and is not tried twice in a visit',
   expect((await DeviceChoice.find(ARGS))?.device).toBeUndefined();
 });
 
-test.each(['load', 'script'] as const)('a second engine whose %s fails is ended, and no other is started, at the next visit neither', async (what) => {
+test.each(['load', 'script'] as const)('a second engine whose %s fails is ended, and is the last one', async (what) => {
   refusal = what;
   const { stopped, choice } = await visit();
   expect(stopped).toBe(false);
