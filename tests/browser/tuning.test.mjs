@@ -120,7 +120,7 @@ test('calls during idle tuning are answered right, and dispose ends it', async (
   for (const vector of vectors) expectClose(vector, never.vector);
   // It is kept behind the call that ended it.
   const choices = async () => JSON.parse((await page.evaluate('kept()'))[0] ?? '[]')[0]?.choices.length ?? 0;
-  await expect.poll(choices, { timeout: 60_000 }).toBeGreaterThan(0);
+  await expect.poll(choices).toBeGreaterThan(0);
   await page.evaluate(async (text) => {
     // Another number of rows, so that there is more to choose; and away with it in the middle.
     await model.embed(Array.from({ length: 9 }, () => text));

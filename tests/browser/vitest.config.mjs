@@ -22,6 +22,8 @@ export default defineConfig({
     sequence: { sequencer: LongestFirst },
     testTimeout: 900_000,
     hookTimeout: 300_000,
+    // By default it gives up after a second, in which a busy machine may not have ended a worker.
+    expect: { poll: { timeout: 60_000 } },
     reporters: ['verbose'],
   },
 });

@@ -102,24 +102,22 @@ impl Golden {
     }
 }
 
-/// Tokens of the longest text, beside short ones, that the reference embeds: what the model at most reads.
-const REFERENCES_LONGEST: usize = 512;
+/// Tokens of the longest text: what the model at most reads.
+const LONGEST: usize = 512;
 
 /// Tokens up to which a text is short.
 const SHORT: usize = 130;
 
 impl Golden {
-    /// The cases worth their time on `backend`: all on the CPU and on CUDA. Elsewhere, which mostly is software, the tokenizer, which most texts are for, is
-    /// the same again, and a device is told lengths apart and nothing else: of texts that differ only in their words, one
-    /// of each number of tokens. The reference, which takes a minute for the long ones, has the longest of them.
+    /// The cases worth their time on `backend`: all on the CPU and on CUDA. Elsewhere, which mostly is software, the tokenizer,
+    /// which most texts are for, is the same again, and a device is told lengths apart and nothing else: of texts that differ
+    /// only in their words, one of each number of tokens; of long ones, which take seconds each, the longest.
     #[must_use]
     pub fn fit_for(mut self, backend: &Backend) -> Self {
         if !matches!(backend, Backend::Reference | Backend::Gpu(_) | Backend::Staged(_)) {
             return self;
         }
-        if *backend == Backend::Reference {
-            self.cases.retain(|case| case.ids.len() <= SHORT || case.ids.len() == REFERENCES_LONGEST);
-        }
+        self.cases.retain(|case| case.ids.len() <= SHORT || case.ids.len() == LONGEST);
         let plain = |case: &GoldenCase| {
             let EmbedOptions { prompt, prompt_name, .. } = &case.options;
             case.pooled_by.is_empty() && prompt.is_none() && prompt_name.is_none()

@@ -106,7 +106,11 @@ fn kernels(device: &GpuDevice) -> Vec<(String, usize, String, u32)> {
 #[test]
 fn the_faster_kernel_is_taken_where_it_was_measured_and_answers_stay_right() {
     for dtype in [Dtype::F32, Dtype::F16, Dtype::Int8] {
-        for device in devices().into_iter().filter(|device| device.stores(dtype)) {
+        // SwiftShader, which takes most of its time to compile them, has those of f32.
+        let takes = |device: &GpuDevice| {
+            device.stores(dtype) && (dtype == Dtype::F32 || !device.adapter().name.contains("SwiftShader"))
+        };
+        for device in devices().into_iter().filter(takes) {
             let device = with_fast(device, "split");
             let plan = plan(&device, PlanOptions { dtype, checked: true, expected_rows: ROWS });
             assert_eq!(tuned(&plan), 0, "no run has been seen");

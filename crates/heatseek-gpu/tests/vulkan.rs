@@ -33,6 +33,12 @@ fn devices() -> Vec<GpuDevice> {
     (0..found.len()).map(open).collect()
 }
 
+/// The same, for whole tables of cases: without SwiftShader, which takes half a second and more to compile each, and whose
+/// kernels the browser tests run.
+fn quick_devices() -> Vec<GpuDevice> {
+    devices().into_iter().filter(|device| !device.adapter().name.contains("SwiftShader")).collect()
+}
+
 fn open(index: usize) -> GpuDevice {
     let options = GpuOptions { adapter: AdapterChoice::Index(index), ..GpuOptions::default() };
     block_on(GpuDevice::request(options)).expect("an enumerated adapter opens")
@@ -104,7 +110,7 @@ fn assert_equal(program: &Arc<Program>, batch: &Batch, outputs: &[OutputId], act
 /// Checked, the op cases of `heatseek-conformance` are these.
 #[test]
 fn every_case_unchecked_equals_the_reference() {
-    for device in devices() {
+    for device in quick_devices() {
         eprintln!("{device:?}");
         check_cases(&GpuExecutor::new(device), &cases::all(), UNCHECKED);
     }
@@ -147,15 +153,6 @@ fn every_case_stored_as_f16_equals_the_reference() {
 /// The rows up to which each tile is taken, so that one of them takes all: split sums, and the tiles by their size.
 const TILES: [[usize; 3]; 4] = [[usize::MAX; 3], [0, 0, usize::MAX], [0, usize::MAX, usize::MAX], [0, 0, 0]];
 
-/// Of `cases`, those for the tile of this `index` among so many: all, but on SwiftShader, which compiles each case for
-/// half a second, one tile a case. Another driver has the others, of the same source.
-fn dealt(device: &GpuDevice, cases: Vec<Case>, index: usize, tiles: usize) -> Vec<Case> {
-    match device.adapter().name.contains("SwiftShader") {
-        true => cases.into_iter().skip(index).step_by(tiles).collect(),
-        false => cases,
-    }
-}
-
 fn with_tile(own: Target, [few_rows, small_rows, medium_rows]: [usize; 3]) -> Target {
     Target { few_rows, small_rows, medium_rows, ..own }
 }
@@ -168,20 +165,19 @@ fn the_tiles_of_gpus_equal_the_reference() {
         let taken = |case: &Case| matches!(case.op, Op::Gemm(_)) && by_rows(&case.name);
         cases.into_iter().filter(taken).collect()
     };
-    for device in devices() {
+    for device in quick_devices() {
         // Software adapters take none of them on their own in f32.
         let own = device.target(Dtype::F32).staged();
-        for (index, tile) in TILES.into_iter().enumerate() {
-            let taken = |cases| dealt(&device, gemms(cases), index, TILES.len());
+        for tile in TILES {
             for matrix_units in if own.matrix_units { vec![false, true] } else { vec![false] } {
                 let target = Target { matrix_units, ..with_tile(own, tile) };
                 eprintln!("{device:?} {target:?}");
                 let executor = GpuExecutor::new(device.clone().with_target(target));
                 if !matrix_units {
-                    check_cases(&executor, &taken(cases::all()), CHECKED);
+                    check_cases(&executor, &gemms(cases::all()), CHECKED);
                 }
                 if executor.stores(Dtype::F16) {
-                    check_cases(&executor, &taken(cases::halved()), F16);
+                    check_cases(&executor, &gemms(cases::halved()), F16);
                 }
             }
         }
@@ -218,14 +214,12 @@ fn gemms_on_emulated_matrix_units_equal_the_reference() {
 /// Every case with every tile: the integers are the reference's, one for one.
 #[test]
 fn every_case_in_int8_equals_the_reference() {
-    for device in devices() {
+    for device in quick_devices() {
         let own = device.target(Dtype::Int8);
-        let tiles = [TILES[0], TILES[1], TILES[3]];
-        for (index, tile) in tiles.into_iter().enumerate() {
+        for tile in [TILES[0], TILES[1], TILES[3]] {
             let executor = GpuExecutor::new(device.clone().with_target(with_tile(own, tile)));
             assert_eq!(executor.device_for(Dtype::Int8).dtype, "int8");
-            let cases = dealt(&device, cases::quantized_in_blocks(), index, tiles.len());
-            check_cases(&executor, &cases, INT8);
+            check_cases(&executor, &cases::quantized_in_blocks(), INT8);
         }
     }
 }
