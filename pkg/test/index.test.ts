@@ -69,7 +69,7 @@ test('two adds at a time give other ids', async () => {
 test('hits carry the document as it was given', async () => {
   const chunk = { text: 'Bees dance.', start: 0, end: 11 };
   const hit: RawHit = { id: 'bees', score: 0.5, chunk };
-  const { model, call } = setUp({ 'index-search': [hit, { ...hit, id: 'gone' }] });
+  const { model, call } = setUp({ 'index-search': { hits: [hit, { ...hit, id: 'gone' }], gpuBytes: 64 } });
   const index = await createIndex({ model, metric: 'dot' });
   const metadata = { page: 3, render: () => 'cannot be cloned' };
   await index.add({ id: 'bees', text: 'Bees dance.', metadata });
@@ -78,6 +78,7 @@ test('hits carry the document as it was given', async () => {
   const hits = await index.search('dance');
   expect(hits).toEqual([{ id: 'bees', score: 0.5, chunk, document: { id: 'bees', text: 'Bees dance.', metadata } }]);
   expect(hits[0]?.document.metadata).toBe(metadata);
+  expect(index.gpuBytes, 'as of the last search').toBe(64);
 });
 
 test('an index with a name is opened with what is in it, and asks that it be kept', async () => {
@@ -155,7 +156,7 @@ test('metadata that is JSON goes to the engine as such', async () => {
 });
 
 test('a search passes on what it is asked for, with the defaults', async () => {
-  const { model, call } = setUp({ 'index-search': [] });
+  const { model, call } = setUp({ 'index-search': { hits: [], gpuBytes: 0 } });
   const index = await createIndex({ model });
   const filter: Filter = { year: { $gte: 2020 }, left: undefined };
   await index.search('a');
@@ -173,7 +174,7 @@ test('a search passes on what it is asked for, with the defaults', async () => {
 test('explained hits are those of the search, each with why', async () => {
   const chunk = (text: string) => ({ text, start: 0, end: text.length });
   const hits = ['a', 'b'].map((id) => ({ id, score: 1, chunk: chunk(`chunk of ${id}`) }));
-  const { model, call } = setUp({ 'index-search': hits, explain: { score: 1 } });
+  const { model, call } = setUp({ 'index-search': { hits, gpuBytes: 0 }, explain: { score: 1 } });
   const index = await createIndex({ model, pooling: 'max', metric: 'dot' });
   await index.add(['a', 'b'].map((id) => ({ id, text: id })));
   const { signal } = new AbortController();

@@ -122,14 +122,14 @@ test.each<[unknown, object, RegExp]>([
 test('an index is made and asked as it was told', async () => {
   const warn = vi.spyOn(console, 'warn').mockImplementation(() => {});
   const { model, call } = setUp({ index: 1, documents: [], keeping: { persisted: 'memory' }, lost: [], warning: 'it says mean' });
-  const index = await createIndex({ model, pooling: { name: 'cluster', k: 4 }, truncateDim: 64, includePrompt: false, late: true });
+  const index = await createIndex({ model, scan: 'gpu', pooling: { name: 'cluster', k: 4 }, truncateDim: 64, includePrompt: false, late: true });
   expect(warn.mock.calls).toEqual([['heatseek: it says mean']]);
   warn.mockRestore();
-  call.mockResolvedValueOnce([] as never);
+  call.mockResolvedValueOnce({ hits: [], gpuBytes: 0 } as never);
   await index.search('a', { rerank: new ArrayBuffer(2) });
   expect(call.mock.calls.map(([name, args]: unknown[]) => [name, args])).toEqual([
     ['index-create', {
-      settings: { storage: 'f32', metric: 'cosine', pooling: { name: 'cluster', k: 4 }, includePrompt: false, truncateDim: 64, late: true },
+      settings: { storage: 'f32', metric: 'cosine', scan: 'gpu', pooling: { name: 'cluster', k: 4 }, includePrompt: false, truncateDim: 64, late: true },
       recover: false,
     }],
     ['index-search', { index: 1, query: 'a', settings: { topK: 10 }, rerank: new Uint8Array(2) }],
