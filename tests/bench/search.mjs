@@ -102,7 +102,7 @@ async function archive({ storage, count }) {
   Object.assign(segment.documents, { bytes: documents.length, sha256: await hex(documents) });
   manifest.segments = [segment];
   const text = JSON.stringify(manifest);
-  const whole = encode(`{"sha256":"${await hex(encode(text))}","manifest":${text}}`);
+  const whole = encode(`{"sha256":"${await hex(encode(text))}","manifest":${text}}\n`);
   const files = [['manifest-a.json', whole], [segment.documents.name, documents], [segment.vectors.name, new Uint8Array(vectors)]];
   window.file = new Blob(safetensors(files.map(([name, data]) => [name, 'U8', [data.byteLength], data])));
   return file.size;
