@@ -158,21 +158,21 @@ test('words beside meaning, filters, keys, and an address that says it all', asy
   await page.keyboard.press('f');
   await id(page, 'words').fill('100');
   await page.waitForFunction(() => document.querySelector('[data-testid=result-source]')?.textContent === 'code.txt');
-  expect(await id(page, 'result-score').first().textContent()).toBe('1.000');
+  await expect.poll(() => id(page, 'result-score').first().textContent()).toBe('1.000');
   await id(page, 'words').fill('0');
   await page.waitForFunction(() => /^0\.\d/.test(document.querySelector('[data-testid=result-score]')?.textContent ?? ''));
 
   // Counts are of documents; what one filter leaves is what the others count.
   const chips = () => id(page, 'filter-kinds').locator('button').allTextContents();
-  expect(await chips()).toEqual(['Markdown 2', 'Text 2']);
+  await expect.poll(chips).toEqual(['Markdown 2', 'Text 2']);
   await id(page, 'filter-kinds').getByText('Markdown').click();
   await page.waitForFunction(() => document.querySelectorAll('[data-testid=result]').length === 2);
   for (const name of await sources(page)) expect(name).toMatch(/\.md$/);
-  const options = await id(page, 'filter-file').locator('option').allTextContents();
-  expect(options.filter((name) => /one\.md \(1\)|two\.md \(1\)|owl\.txt/.test(name))).toHaveLength(2);
+  const options = async () => (await id(page, 'filter-file').locator('option').allTextContents()).filter((name) => /one\.md \(1\)|two\.md \(1\)|owl\.txt/.test(name));
+  await expect.poll(options, { message: 'what is counted comes behind what is found' }).toHaveLength(2);
   await id(page, 'filter-folder').selectOption({ index: 1 });
   await page.waitForFunction(() => location.hash.includes('folder='));
-  expect(await id(page, 'refine-toggle').textContent()).toMatch(/^Refine: Markdown, heatseek-notes-/);
+  await expect.poll(() => id(page, 'refine-toggle').textContent()).toMatch(/^Refine: Markdown, heatseek-notes-/);
   const address = new URL(page.url());
   expect(address.hash).toMatch(/^#search\?q=a\+hunter\+in\+the\+dark\+XK-4711&in=My\+text&kind=markdown&folder=heatseek-notes-/);
 
@@ -181,7 +181,7 @@ test('words beside meaning, filters, keys, and an address that says it all', asy
   await settled(page, 3);
   await answered(page, 'a hunter in the dark XK-4711');
   expect(await id(page, 'query').inputValue()).toBe('a hunter in the dark XK-4711');
-  expect(await id(page, 'result').count()).toBe(2);
+  await expect.poll(() => id(page, 'result').count()).toBe(2);
   await page.evaluate(() => { location.hash = '#search?q=left+pump'; });
   await page.waitForFunction(() => document.querySelector('[data-testid=result-source]')?.textContent === 'code.txt');
 
@@ -191,9 +191,9 @@ test('words beside meaning, filters, keys, and an address that says it all', asy
   for (const key of ['ArrowDown', 'Enter']) await page.keyboard.press(key);
   expect(await id(page, 'reader-text').locator('mark').textContent()).toContain('XK-4711');
   await page.keyboard.press('ArrowRight');
-  expect(await page.locator('.reader .amount').textContent()).toBe('2 of 4');
+  await expect.poll(() => page.locator('.reader .amount').textContent()).toBe('2 of 4');
   await page.keyboard.press('Escape');
-  expect(await page.evaluate(() => document.activeElement.dataset['rank'])).toBe('2');
+  await expect.poll(() => page.evaluate(() => document.activeElement.dataset['rank'])).toBe('2');
   await page.keyboard.press('w');
   await id(page, 'why-sum').waitFor();
   await page.keyboard.press('?');
