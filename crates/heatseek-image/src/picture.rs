@@ -143,7 +143,7 @@ fn check_buffer(
     got: usize,
 ) -> Result<(), ImageError> {
     if width == 0 || height == 0 {
-        return Err(ImageError::NoPixels { what: "the picture".into(), width, height });
+        return Err(ImageError::NoPixels { what: "the picture", width, height });
     }
     let expected = (u64::from(width) * u64::from(height)).saturating_mul(channels);
     if expected != got as u64 {
