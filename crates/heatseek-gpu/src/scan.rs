@@ -173,14 +173,14 @@ impl GpuScan {
     ) -> Result<Vec<Vec<ScanHit>>, ExecutorError> {
         self.device.faults().check()?;
         let length = 4 * self.storage.query_vectors(self.width);
-        let rows = self.rows.div_ceil(32);
+        let mask = self.rows.div_ceil(32);
         let fits = |query: &ScanQuery| query.storage() == self.storage && query.words().len() == length;
-        if !queries.iter().all(fits) || allowed.is_some_and(|allowed| allowed.len() != rows) {
+        if !queries.iter().all(fits) || allowed.is_some_and(|allowed| allowed.len() != mask) {
             let words: Vec<usize> = queries.iter().map(|query| query.words().len()).collect();
             return Err(ExecutorError::Invalid {
                 what: "a scan".into(),
                 expected: format!(
-                    "queries of {length} words as {}, and {rows} words for what is allowed",
+                    "queries of {length} words as {}, and {mask} words for what is allowed",
                     self.storage.name()
                 ),
                 got: format!("queries of {words:?} words, and {:?}", allowed.map(<[u32]>::len)),

@@ -56,7 +56,7 @@ export function modelView({ watch, load, cancel: stop }: Loadable): HTMLElement 
         const { device } = model.info;
         note.hidden = device.fallback === undefined;
         // The reason is the engine's sentence; it may or may not end in a stop.
-        if (device.fallback) say(note, `Running on the CPU: ${device.fallback.replace(/\.?$/, '.')} Results are the same, only slower.`);
+        if (device.fallback) say(note, `Running on the CPU: ${device.fallback.replace(/\.?$/, '.')} Results are the same.`);
         break;
       }
       case 'failed':

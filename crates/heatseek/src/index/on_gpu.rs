@@ -12,7 +12,7 @@ use heatseek_wgsl::{SCAN_TILE, ScanQuery, ScanStorage};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ScanOn {
     /// On the GPU that the model runs on, unless that is software, if what is scanned takes 64 MB or more; else on the CPU.
-    /// What changes between two searches is compared on the CPU.
+    /// They are copied there in the course of searches, once nothing has changed between two.
     #[default]
     Auto,
     /// On the CPU.
@@ -92,7 +92,8 @@ impl OnGpu {
         }
     }
 
-    /// What to do for the best `k` of `vectors`, or of those whose ids are `allowed`, which is asked last; nothing if the CPU is to look at them.
+    /// What to do for the best `k` of `vectors`, or of those whose ids are `allowed`, which is asked last; nothing if the CPU
+    /// is to look at them.
     pub(super) fn step(
         &self,
         on: ScanOn,
@@ -123,7 +124,8 @@ impl OnGpu {
                 let allowed = allowed().map(|allowed| {
                     let mut words = vec![0u32; vectors.len().div_ceil(32)];
                     for (place, id) in vectors.ids().iter().enumerate() {
-                        words[place / 32] |= u32::from(allowed[*id as usize]) << (place % 32);
+                        words[place / 32] |=
+                            u32::from(allowed.get(*id as usize) == Some(&true)) << (place % 32);
                     }
                     words
                 });
