@@ -96,7 +96,7 @@ test('an index with a name is opened with what is in it, and asks that it be kep
 
 test('a last change that is damaged is given up only where that is asked for, and said', async () => {
   const warn = vi.spyOn(console, 'warn').mockImplementation(() => {});
-  const lost = ['manifest-b.json: documents-00000002.jsonl: expected 9 bytes, got 8; with it are lost 1 documents added and 0 removed'];
+  const lost = ['manifest-b.json: documents-00000002.jsonl: expected 9 bytes, got 8; documents lost with it: 1 added, 0 removed'];
   const { model, call } = setUp({ 'index-create': { index: 1, documents: [], keeping: { persisted: 'opfs' }, lost, warning: undefined } });
   const index = await createIndex({ model, name: 'notes', recover: true });
   expect(asked(call, 'index-create')).toMatchObject([{ name: 'notes', recover: true }]);

@@ -270,7 +270,7 @@ describe('files that are damaged', () => {
     });
     await cut('documents-', 3);
     const refused = () => page.evaluate(() => told(() => createIndex({ model: loaded, name: 'notes' })));
-    const lost = /documents-.*1 documents added and 0 removed/;
+    const lost = /documents-.*lost with it: 1 added, 0 removed/;
     expect(await refused()).toMatchObject({ code: 'index_invalid', ours: true, message: expect.stringMatching(lost) });
     expect((await refused()).message).toMatch(/restore its files, or open it with `recover`/);
     expect(warnings).toEqual([]);

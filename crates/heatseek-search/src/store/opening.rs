@@ -304,7 +304,7 @@ impl Opening {
             };
             of(manifest).saturating_sub(of(before))
         });
-        format!("; with it are lost {documents} documents added and {removed} removed")
+        format!("; documents lost with it: {documents} added, {removed} removed")
     }
 }
 

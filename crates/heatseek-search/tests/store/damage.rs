@@ -263,7 +263,7 @@ fn a_damaged_change_is_an_error_that_says_what_is_lost_and_nothing_is_removed_un
     disk.0.get_mut(name).unwrap().pop();
     let error = disk.open(Some(&identity), Check::Length).unwrap_err();
     let says = error.to_string();
-    let lost = format!("lost {added} documents added and 1 removed");
+    let lost = format!("lost with it: {added} added, 1 removed");
     assert!(says.contains(&place) && says.contains(name) && says.contains(&lost), "{says}");
     let Opened { segments, tidy, skipped, .. } = disk.recover(Some(&identity), Check::Full).unwrap();
     assert!(Holdings::of(&segments) == before);
