@@ -29,10 +29,10 @@ await cp(join(pkg, 'wasm'), join(dist, 'wasm'), { recursive: true });
 // One file for each door: a page without a bundler would wait for some twenty modules, level by level, and its worker again.
 // Minified, for such a page downloads it as it is; source maps lead to the TypeScript. The page's own thread is seldom where
 // the engine runs: `import('./serve.js')` stays what it is. The modules stay too: tests import some of them.
-async function bundle(entry, external = []) {
+async function bundle(entry, external = [], plugins = []) {
   await build({
     entryPoints: [join(dist, entry)], outdir: dist, allowOverwrite: true, bundle: true, external, minify: true, format: 'esm',
-    target: 'es2022', sourcemap: true, logLevel: 'warning', plugins: [placeholders],
+    target: 'es2022', sourcemap: true, logLevel: 'warning', plugins: [placeholders, ...plugins],
   });
   const text = await readFile(join(dist, entry), 'utf8');
   await writeFile(join(dist, entry), text.replaceAll(PLACEHOLDER, COMMENTS));
@@ -51,10 +51,17 @@ const placeholders = {
   }),
 };
 
+// HeatseekError is one class for callers, by whichever door it comes: a second bundle of it would be another to `instanceof`.
+const errorsOfIndex = {
+  name: 'errors of index',
+  setup: ({ onResolve }) => onResolve({ filter: /\/errors\.js$/ }, () => ({ path: './index.js', external: true })),
+};
+
 // A bundle is made of modules, so it must not come before another that reads them.
 await bundle('worker.js');
 await bundle('index.js', ['./serve.js']);
 await bundle('serve.js');
+await bundle('archive.js', [], [errorsOfIndex]);
 // What only Node, Deno and Bun fetch. Checked by `npm run check`: the rest must do without Node's types.
 await build({
   entryPoints: { node: join(pkg, 'src/node/index.ts') }, outdir: dist, bundle: true, platform: 'node', format: 'esm', target: 'node20',

@@ -1,3 +1,4 @@
+import { blob } from './blobs.js';
 import { bytes, choice, count, flag, invalid, options as checked, signal } from './coerce.js';
 import { revived } from './documents.js';
 import { Index } from './search-index.js';
@@ -44,7 +45,7 @@ export async function createIndex(options: IndexOptions & { readonly model: Mode
   };
   const where = defined({
     name: given.name === undefined ? undefined : indexName('name', given.name),
-    from: given.from === undefined ? undefined : exported(given.from),
+    from: given.from === undefined ? undefined : blob('from', given.from),
   });
   const following = { signal: signal('signal', given.signal), settled: true };
   const recover = flag('recover', given.recover, false);
@@ -54,11 +55,4 @@ export async function createIndex(options: IndexOptions & { readonly model: Mode
   // Asks the browser not to clear what it keeps when space is short. It may ask the user, so it is not waited for.
   if (keeping.persisted !== 'memory') globalThis.navigator?.storage?.persist?.().catch(() => {});
   return new Index(model, { index, settings, lost, ...where }, documents.map(revived), keeping);
-}
-
-/** What was exported, as it is posted: a Blob is not copied. */
-function exported(from: NonNullable<IndexOptions['from']>): Blob {
-  if (from instanceof Blob) return from;
-  if (from instanceof ArrayBuffer || from instanceof Uint8Array) return new Blob([from as BlobPart]);
-  throw invalid('from', from, 'a Blob, an ArrayBuffer or a Uint8Array');
 }

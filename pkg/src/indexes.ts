@@ -1,4 +1,5 @@
 /** The indexes of one model, in the worker. */
+import { contents } from './blobs.js';
 import type { Control } from './control.js';
 import { HeatseekError, abortedError } from './errors.js';
 import { KeptIndex, filled, placesHere } from './kept-index.js';
@@ -15,7 +16,7 @@ export class Indexes {
   #next = 1;
 
   async create({ name, from }: Args<'index-create'>, maker: IndexMaker, { signal }: Control): Answer<'index-create'> {
-    const bytes = from && (await contents(from));
+    const bytes = from && (await contents('from', from));
     const kept =
       name === undefined
         ? new KeptIndex(filled(maker.fresh(), bytes))
@@ -72,13 +73,5 @@ export class Indexes {
     const index = this.#indexes.get(number);
     if (!index) throw new HeatseekError('disposed', 'the index was disposed of');
     return index;
-  }
-}
-
-async function contents(file: Blob): Promise<Uint8Array> {
-  try {
-    return new Uint8Array(await file.arrayBuffer());
-  } catch (cause) {
-    throw new HeatseekError('invalid_input', 'from is a file that cannot be read; it may have changed since it was chosen', { cause });
   }
 }

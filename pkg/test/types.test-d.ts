@@ -1,4 +1,5 @@
 /** Calls that must compile, and calls that must not. Checked by `tsc`, never run. */
+import { unpackArchive, type UnpackedArchive } from '../src/archive.js';
 import {
   clearCache, createIndex, deleteCached, deleteIndex, HeatseekError, isCached, listCached, listIndexes, load, maxSim, version,
 } from '../src/index.js';
@@ -61,6 +62,8 @@ export async function allowed(worker: Worker, module: WebAssembly.Module, respon
   const given: Explanation | undefined = hit?.explanation;
   const [facet]: Facet[] = await index.facets(['tags'], { filter: { $not: { year: 2020 } }, signal });
   const kept = await createIndex({ model, name: 'notes', from: await index.export(), storage: 'int8', metric: 'euclidean', signal });
+  const { scales, identity: { dtype } }: UnpackedArchive = await unpackArchive(await index.export());
+  const unpacked: [Blob | undefined, 'f32' | 'f16' | 'i8' | 'bits'] = [scales, dtype];
   const place: 'opfs' | 'indexeddb' | 'folder' | 'memory' = kept.persisted;
   const one: Document | undefined = kept.has('a') ? kept.get('a') : kept.get(kept.ids()[0] ?? '');
   for (const { name } of await listIndexes()) await deleteIndex(name);
@@ -72,7 +75,7 @@ export async function allowed(worker: Worker, module: WebAssembly.Module, respon
   const code: ErrorCode = new HeatseekError('aborted', 'stopped', { cause: signal.reason }).code;
   return [
     first, q, kind, type, entropy, rings?.shape, hits[0]?.document.text, code, version, hidden?.[0]?.length, index.size, parts, fall,
-    told, bytes, bits, any, chunk, score, ms, given, facet?.values[0]?.count, place, one,
+    told, bytes, bits, any, chunk, score, ms, given, facet?.values[0]?.count, place, one, unpacked,
   ];
 }
 
@@ -121,6 +124,10 @@ export async function refused(model: Model, index: Index, hit: Hit): Promise<voi
   await load('owner/name', { onprogress: onProgress });
   // @ts-expect-error a worker is no path
   await load('owner/name', { worker: './worker.js' });
+  // @ts-expect-error an archive is a file, not its address
+  await unpackArchive('./notes.heatseek');
+  // @ts-expect-error not every index has scales
+  (await unpackArchive(new Blob())).scales.size;
   // @ts-expect-error texts are strings
   await model.embed([1, 2]);
   // @ts-expect-error no such reduction

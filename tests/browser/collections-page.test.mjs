@@ -215,7 +215,7 @@ test('words beside meaning, filters, keys, and an address that says it all', asy
   }
 });
 
-test('several collections: made, left, exported, imported, deleted', async () => {
+test('several collections: made, left, exported, for NumPy too, imported, deleted', async () => {
   const page = await visit('search');
   const addText = async (text, count) => {
     if (!(await id(page, 'paste-input').isVisible())) await page.getByText('Add more text').click();
@@ -242,6 +242,19 @@ test('several collections: made, left, exported, imported, deleted', async () =>
   const [lines] = await Promise.all([page.waitForEvent('download'), menu(page, 'export-jsonl')]);
   const exported = (await readFile(await lines.path(), 'utf8')).trim().split('\n').map((line) => JSON.parse(line));
   expect(exported.map(({ text }) => text)).toEqual(['Boil the lentils with cumin.', 'Roast the pumpkin with honey.']);
+
+  // For NumPy, several files: the vectors that the archive has, and which row is of which text.
+  const saved = [];
+  page.on('download', (download) => saved.push(download));
+  await menu(page, 'export-npy');
+  await expect.poll(() => saved.map((download) => download.suggestedFilename())).toEqual(['Recipes 2026.npy', 'Recipes 2026.jsonl']);
+  const [npy, rows] = await Promise.all(saved.map(async (download) => readFile(await download.path())));
+  const numbers = 10 + npy.readUInt16LE(8);
+  expect(npy.toString('latin1', 0, numbers)).toMatch(/^\x93NUMPY\x01\x00..\{'descr': '<f4', 'fortran_order': False, 'shape': \(2, 384\), \} *\n$/s);
+  expect(npy.length - numbers).toBe(2 * 384 * 4);
+  expect((await readFile(await archive.path())).includes(npy.subarray(numbers)), 'they are the vectors of the archive').toBe(true);
+  const documents = rows.toString().trim().split('\n').map((line) => JSON.parse(line));
+  expect(documents.map(({ text, chunks }) => [text, chunks])).toEqual(exported.map(({ text }, row) => [text, [{ start: 0, end: text.length, row, rows: 1 }]]));
 
   await id(page, 'collection').click();
   await page.getByRole('button', { name: 'My text', exact: true }).click();

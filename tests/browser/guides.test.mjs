@@ -88,14 +88,20 @@ test('search-notes.md', async () => {
   expect(await page.locator('output').textContent()).not.toMatch(/error|abort/i);
 });
 
-test('search-docs-site.md: made in Node, searched in the page', async () => {
-  const [made, searched] = await codeOf('docs/guides/search-docs-site.md');
+test('search-docs-site.md: made in Node, searched in the page, unpacked for NumPy', async () => {
+  const [made, searched, unpacked] = await codeOf('docs/guides/search-docs-site.md');
   await mkdir(join(OUTPUT, 'docs'), { recursive: true });
   await mkdir(join(OUTPUT, 'public'), { recursive: true });
   await symlink(MODELS, join(OUTPUT, 'models'));
   await writeFile(join(OUTPUT, 'docs/install.md'), await readFile(join(ROOT, 'web/examples/docs-site/pages/install.md')));
-  await writeFile(join(OUTPUT, 'make.mjs'), made);
-  await promisify(execFile)(process.execPath, ['make.mjs'], { cwd: OUTPUT });
+  for (const [name, code] of [['make.mjs', made], ['unpack.mjs', unpacked]]) {
+    await writeFile(join(OUTPUT, name), code);
+    await promisify(execFile)(process.execPath, [name], { cwd: OUTPUT });
+  }
+  const rows = (await readFile(join(OUTPUT, 'docs.jsonl'), 'utf8')).trim().split('\n').flatMap((line) => JSON.parse(line).chunks.map(({ row }) => row));
+  expect(rows).toEqual(Array.from(rows, (_, row) => row));
+  const npy = await readFile(join(OUTPUT, 'docs.npy'), 'latin1');
+  expect(npy).toContain(`{'descr': '|i1', 'fortran_order': False, 'shape': (${rows.length}, 384), }`);
   const page = await run(searched);
   const told = page.waitForEvent('console');
   await page.locator('input').fill('connect it with a mobile');

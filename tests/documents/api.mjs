@@ -17,17 +17,23 @@ when it is out of date. The [guides](guides/README.md) show how parts go togethe
 
 /** The reference, as it should be. */
 export async function reference() {
+  const [main, archive] = [await textOf('index.ts', ['POOLINGS']), await textOf('archive.ts')];
+  return `${HEAD}${contents(main)}\n**Of \`heatseek/archive\`**: ${linksIn(archive)}\n\n${main}\n# heatseek/archive\n\n${archive}`;
+}
+
+/** What a door of the package exports, but for what it is said not to. */
+async function textOf(door, intentionallyNotExported = []) {
   const out = await mkdtemp(join(tmpdir(), 'heatseek-api-'));
   try {
     const app = await Application.bootstrapWithPlugins({
-      entryPoints: [join(ROOT, 'pkg/src/index.ts')],
+      entryPoints: [join(ROOT, 'pkg/src', door)],
       tsconfig: join(ROOT, 'pkg/tsconfig.json'),
       // TypeDoc brings a TypeScript of its own; `npm run check` of the package finds errors of types with the newest.
       skipErrorChecking: true,
       plugin: ['typedoc-plugin-markdown'],
       logLevel: 'Warn',
       treatWarningsAsErrors: true,
-      intentionallyNotExported: ['POOLINGS'],
+      intentionallyNotExported,
       excludeExternals: true,
       excludeInternal: true,
       excludePrivate: true,
@@ -59,7 +65,7 @@ export async function reference() {
     await app.generateOutputs(project);
     if (app.logger.hasErrors() || app.logger.hasWarnings()) throw new Error('TypeDoc warns, see above: a comment links to what is not there');
     const text = await readFile(join(out, 'api.md'), 'utf8');
-    return `${HEAD}${contents(text)}\n${text.replaceAll(/ +$/gm, '').trimEnd()}\n`;
+    return `${text.replaceAll(/ +$/gm, '').trimEnd()}\n`;
   } finally {
     await rm(out, { recursive: true, force: true });
   }
@@ -76,9 +82,13 @@ function tellMembers({ comment, type }) {
 function contents(text) {
   return text.split(/^## /m).slice(1).map((group) => {
     const [title] = group.split('\n');
-    const names = [...group.matchAll(/^### (\w+)/gm)].map(([, name]) => name).sort((a, b) => a.localeCompare(b, 'en'));
-    return `**${title}**: ${names.map((name) => `[${name}](#${name.toLowerCase()})`).join(', ')}\n`;
+    return `**${title}**: ${linksIn(group)}\n`;
   }).join('\n');
+}
+
+function linksIn(text) {
+  const names = [...text.matchAll(/^### (\w+)/gm)].map(([, name]) => name).sort((a, b) => a.localeCompare(b, 'en'));
+  return names.map((name) => `[${name}](#${name.toLowerCase()})`).join(', ');
 }
 
 if (process.argv.includes('--write')) await writeFile(API, await reference());

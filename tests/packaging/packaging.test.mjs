@@ -13,6 +13,8 @@ import { serve } from './serve.mjs';
 
 // What `import { version }` alone may cost: the string, and what esbuild puts around it.
 const VERSION_ALONE_BYTES = 300;
+// What `heatseek/archive` alone may cost: itself, and of the rest the class of its errors.
+const ARCHIVE_ALONE_BYTES = 12_000;
 
 let it;
 let browser;
@@ -30,7 +32,7 @@ after(async () => {
 
 test('the tarball holds what it should and nothing else', () => {
   const files = it.packed.files.map(({ path }) => path);
-  for (const needed of ['package.json', 'README.md', 'LICENSE-MIT', 'LICENSE-APACHE', 'dist/index.js', 'dist/index.d.ts', 'dist/worker.js', 'dist/wasm/heatseek_bg.wasm', 'dist/wasm/heatseek_relaxed_bg.wasm', 'dist/wasm/heatseek_extras_bg.wasm']) {
+  for (const needed of ['package.json', 'README.md', 'LICENSE-MIT', 'LICENSE-APACHE', 'dist/index.js', 'dist/index.d.ts', 'dist/worker.js', 'dist/archive.js', 'dist/archive.d.ts', 'dist/wasm/heatseek_bg.wasm', 'dist/wasm/heatseek_relaxed_bg.wasm', 'dist/wasm/heatseek_extras_bg.wasm']) {
     assert.ok(files.includes(needed), `${needed} is missing`);
   }
   const allowed = /^(package\.json|README\.md|LICENSE-(MIT|APACHE)|dist\/.*\.(js|js\.map|d\.ts|wasm))$/;
@@ -141,4 +143,22 @@ test('importing has no side effects, and Node can require it', async () => {
   const script = "console.log(require('heatseek').version)";
   const { stdout } = await run(process.execPath, ['--input-type=commonjs', '-e', script], { cwd: app });
   assert.equal(stdout.trim(), version);
+});
+
+test('heatseek/archive is small by itself, and throws the class that heatseek exports, bundled or not', async () => {
+  const resolveDir = join(it.folder, 'plain');
+  const bundled = async (contents) => {
+    const { outputFiles: [bundle] } = await esbuild.build({ stdin: { contents, resolveDir }, bundle: true, minify: true, format: 'esm', write: false });
+    return bundle.text;
+  };
+  const alone = await bundled("import { unpackArchive } from 'heatseek/archive'; console.log(unpackArchive);");
+  assert.ok(alone.length <= ARCHIVE_ALONE_BYTES, `${alone.length} bytes`);
+  const script = `
+    import { HeatseekError } from 'heatseek';
+    import { unpackArchive } from 'heatseek/archive';
+    unpackArchive(new Uint8Array(7)).catch((error) => console.log(error instanceof HeatseekError, error.code));`;
+  for (const code of [script, await bundled(script)]) {
+    const { stdout } = await run(process.execPath, ['--input-type=module', '-e', code], { cwd: resolveDir });
+    assert.equal(stdout.trim(), 'true index_invalid');
+  }
 });

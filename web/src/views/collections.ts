@@ -41,6 +41,7 @@ export function collectionsView(store: Store, engine: Engine): HTMLElement {
   const needText = [
     entry('Export as one file', () => exportAll(store, engine), 'export'),
     entry('Export the text as JSON lines', () => exportLines(store, engine), 'export-jsonl'),
+    entry('Export the vectors for NumPy', () => exportVectors(store, engine), 'export-npy'),
     entry('Delete this collection…', () => deleteOne(store, engine), 'delete-collection'),
   ];
   full.append(
@@ -115,6 +116,23 @@ function exportLines(store: Store, engine: Engine): void {
   const { index } = engine;
   const lines = index?.ids().map((id) => `${JSON.stringify(index.get(id))}\n`) ?? [];
   save(new Blob(lines, { type: 'application/jsonl' }), `${store.state.collection.name}.jsonl`);
+}
+
+/** The vectors for NumPy, what to multiply them by if they are of int8, and the documents with the rows of their passages. */
+async function exportVectors(store: Store, engine: Engine): Promise<void> {
+  const { name } = store.state.collection;
+  try {
+    const archive = await engine.index?.export();
+    if (!archive) return;
+    // For the few who want them.
+    const { unpackArchive } = await import('heatseek/archive');
+    const { vectors, scales, documents } = await unpackArchive(archive);
+    save(vectors, `${name}.npy`);
+    if (scales) save(scales, `${name}-scales.npy`);
+    save(documents, `${name}.jsonl`);
+  } catch (error) {
+    store.complain(explain(error, `exporting “${name}”`));
+  }
 }
 
 async function deleteOne({ state }: Store, engine: Engine): Promise<void> {
