@@ -6,7 +6,7 @@ use image::codecs::{gif::GifDecoder, jpeg::JpegDecoder, png::PngDecoder, webp::W
 use image::metadata::Orientation;
 use image::{ColorType, ImageDecoder, Limits};
 
-use crate::{Alpha, DecodeOptions, Format, ImageError, Picture, jpeg, orient, sniff};
+use crate::{Alpha, DecodeOptions, Format, ImageError, Picture, jpeg, orient, sniff, webp};
 
 /// `bytes` as an upright RGB picture.
 pub(crate) fn decode(bytes: &[u8], options: &DecodeOptions) -> Result<Picture, ImageError> {
@@ -23,7 +23,10 @@ pub(crate) fn decode(bytes: &[u8], options: &DecodeOptions) -> Result<Picture, I
         return Err(ImageError::Truncated { format, size_bytes: bytes.len() });
     }
     // EXIF data that cannot be read turns nothing.
-    let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
+    let orientation = match format == Format::WebP && !webp::exif_is_whole(bytes) {
+        true => Orientation::NoTransforms,
+        false => decoder.orientation().unwrap_or(Orientation::NoTransforms),
+    };
     let color = decoder.color_type();
     let size_bytes = usize::try_from(decoder.total_bytes()).unwrap_or(usize::MAX);
     let mut buffer = Vec::new();

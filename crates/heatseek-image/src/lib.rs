@@ -14,6 +14,7 @@ mod preprocess;
 mod resize;
 mod resizer;
 mod sniff;
+mod webp;
 
 pub use config::{Filter, Size};
 pub use error::ImageError;
