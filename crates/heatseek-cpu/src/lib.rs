@@ -1,5 +1,5 @@
 //! The ops on the CPU, one file each, from one Rust source for every instruction set: AVX-512, AVX2 and NEON with
-//! rayon natively, SIMD128 in the browser, and plain arrays where there is none of these. [`Isa`] says which; natively
+//! threads natively, SIMD128 in the browser, and plain arrays where there is none of these. [`Isa`] says which; natively
 //! the environment variable [`HEATSEEK_CPU`](ISA_VARIABLE) may name another than the best.
 //!
 //! Weights are laid out once at load for the tiles of a matrix product, activations are read where they lie, and what
@@ -33,6 +33,8 @@ use heatseek_ops::{
 };
 pub use int8_isa::Int8Isa;
 pub use isa::{ISA_VARIABLE, Isa};
+#[cfg(not(target_arch = "wasm32"))]
+pub use parallel::set_threads;
 pub use parallel::{in_parallel, threads};
 pub use scan::{Scan, max_half};
 pub use simd::bytes::Encoding;

@@ -21,7 +21,6 @@ use std::time::{Duration, Instant};
 use clap::Parser;
 use heatseek_cpu::{CpuKernels, Isa};
 use heatseek_ops::{Dtype, HostKernels};
-use rayon::{ThreadPool, ThreadPoolBuilder};
 use serde_json::{Value, json};
 
 /// What may fail, for any reason.
@@ -93,14 +92,14 @@ fn run(args: &Args) -> Outcome<()> {
     println!("{}, {} rounds", kernels.device_for(args.dtype).kernels, args.rounds);
     let mut rows = Vec::new();
     for threads in threads {
-        let pool = ThreadPoolBuilder::new().num_threads(threads).build()?;
+        heatseek_cpu::set_threads(threads);
         let mut products = gemm::all(kernels, args.dtype);
-        rows.extend(time(&mut products, args.rounds, (isa, args.dtype), &pool)?);
+        rows.extend(time(&mut products, args.rounds, (isa, args.dtype))?);
         if !args.products_only {
             let (text, vision) = (&args.text_model, &args.vision_model);
             let mut models = forward::text(kernels, args.dtype, text)?;
             models.extend(forward::vision(kernels, args.dtype, vision)?);
-            rows.extend(time(&mut models, args.rounds, (isa, args.dtype), &pool)?);
+            rows.extend(time(&mut models, args.rounds, (isa, args.dtype))?);
         }
     }
     if let Some(path) = &args.json {
@@ -112,17 +111,22 @@ fn run(args: &Args) -> Outcome<()> {
 }
 
 /// Every case once a round, beginning with another one each time, each between two measurements of the peak.
-fn time(cases: &mut [Case<'_>], rounds: usize, on: (Isa, Dtype), pool: &ThreadPool) -> Outcome<Vec<Value>> {
-    let threads = pool.current_num_threads();
+fn time(cases: &mut [Case<'_>], rounds: usize, on: (Isa, Dtype)) -> Outcome<Vec<Value>> {
+    let threads = heatseek_cpu::threads();
     let mut rates = vec![Vec::new(); cases.len()];
     let mut shares = vec![Vec::new(); cases.len()];
-    let measure_peak = || pool.broadcast(|_| peak::gops(on)).into_iter().sum::<Option<f64>>();
+    // As many tasks as threads, which take them at the same time: each is long.
+    let measure_peak = || {
+        let mut rates = vec![None; threads];
+        heatseek_cpu::in_parallel(&mut rates, |_, rate| *rate = peak::gops(on));
+        rates.into_iter().sum::<Option<f64>>()
+    };
     for round in 0..rounds {
         for turn in 0..cases.len() {
             let at = (round + turn) % cases.len();
             let case = &mut cases[at];
             let before = measure_peak();
-            let seconds = pool.install(|| best(case).map_err(|error| error.to_string()))?;
+            let seconds = best(case)?;
             let peak = before.zip(measure_peak()).map(|(a, b)| a.max(b));
             let rate = case.flops as f64 / seconds / 1e9;
             rates[at].push(rate);
@@ -169,7 +173,7 @@ fn best(case: &mut Case<'_>) -> Outcome<f64> {
 /// Seconds for which this thread, if it is the only one of its pool, wanted a core and others had it: runs of many
 /// milliseconds on a busy machine would be measured with what else goes on. Only Linux says.
 fn waited() -> f64 {
-    if rayon::current_num_threads() > 1 {
+    if heatseek_cpu::threads() > 1 {
         return 0.0;
     }
     let text = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();

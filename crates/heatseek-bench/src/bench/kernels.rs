@@ -8,7 +8,6 @@ use heatseek_ops::{
     Batch, Buffer, BufferId, CopyRows, Direction, Executor, Gemm, L2Normalize, OutputId, Program,
     ProgramError, Rows, Step, Tensor,
 };
-use rayon::ThreadPoolBuilder;
 use serde::Serialize;
 
 use super::cost::{label, of_run};
@@ -79,14 +78,13 @@ pub fn ceilings_of_cpu(dtype: Dtype, threads: usize, small: bool) -> Result<Vec<
     let mut counts = vec![1, threads];
     counts.dedup();
     let of = |threads| {
-        let pool = ThreadPoolBuilder::new().num_threads(threads).build();
-        let pool = pool.map_err(|error| Failure::internal(format!("starting {threads} threads: {error}")))?;
-        Ok(pool.install(|| -> Result<Ceilings, Error> {
-            let measured = ceilings(On { executor: &heatseek_cpu::executor(), dtype }, small)?;
-            Ok(Ceilings { threads: Some(rayon::current_num_threads()), ..measured })
-        })?)
+        heatseek_cpu::set_threads(threads);
+        let measured = ceilings(On { executor: &heatseek_cpu::executor(), dtype }, small)?;
+        Ok(Ceilings { threads: Some(heatseek_cpu::threads()), ..measured })
     };
-    counts.into_iter().map(of).collect()
+    let measured = counts.into_iter().map(of).collect();
+    heatseek_cpu::set_threads(threads);
+    measured
 }
 
 /// Measures the ceilings; `small` is for devices that take long.

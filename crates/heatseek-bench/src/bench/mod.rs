@@ -49,7 +49,8 @@ pub fn run(args: &BenchArgs) -> Result<(), Failure> {
         return compare::run(before, after);
     }
     let threads = args.threads.unwrap_or_else(environment::cores).max(1);
-    // An error says that the pool is there already, which it is not before the first use.
+    heatseek_cpu::set_threads(threads);
+    // The tokenizer's: an error says that they are there already, which they are not before the first use.
     let _ = rayon::ThreadPoolBuilder::new().num_threads(threads).build_global();
     let report = measure(args, threads)?;
     if let Some(folder) = &args.out {

@@ -1,10 +1,9 @@
-//! The one place that knows whether there are threads: rayon's natively, a [`pool`] of workers in the browser.
+//! The one place that knows what threads are: the system's natively, workers in the browser, both in a [`pool`].
 
 #[cfg(target_arch = "wasm32")]
 mod allocator;
 #[cfg(not(target_arch = "wasm32"))]
 mod native;
-#[cfg(any(target_arch = "wasm32", test))]
 mod pool;
 #[cfg(target_arch = "wasm32")]
 mod wasm;
@@ -14,7 +13,7 @@ pub use allocator::LockedAllocator;
 #[cfg(not(target_arch = "wasm32"))]
 pub(crate) use native::run;
 #[cfg(not(target_arch = "wasm32"))]
-pub use native::threads;
+pub use native::{set_threads, threads};
 #[cfg(target_arch = "wasm32")]
 pub(crate) use wasm::run;
 #[cfg(target_arch = "wasm32")]

@@ -1,6 +1,6 @@
 //! Threads that share one memory and nothing else: no allocator of their own, no thread-locals, no std.
 //!
-//! One thread owns the pool and hands out jobs; the others [`help`](Pool::help). A job is a function, what it
+//! One thread at a time owns the pool and hands out jobs; the others [`help`](Pool::help). A job is a function, what it
 //! borrows, and a counter of the tasks taken. Helpers enter and leave a job through [`Pool::door`], so that the owner
 //! knows when nobody reads it any more, and a helper that wakes too late finds the door shut.
 
@@ -16,15 +16,19 @@ pub(crate) trait Sleep {
     fn wait(&self, word: &AtomicU32, expected: u32, limited: bool);
     /// Wakes up to `most` threads that sleep on `word`.
     fn wake(&self, word: &AtomicU32, most: u32);
+    /// Looks at `word` until it is not `seen` any more, or for as long as it takes to be woken: longer than from one op of a
+    /// small batch to the next.
+    fn watch(&self, word: &AtomicU32, seen: u32) {
+        // Some 50 µs in a browser.
+        let mut looks = 0;
+        while word.load(Acquire) == seen && looks < 20_000 {
+            spin_loop();
+            looks += 1;
+        }
+    }
     /// How long a limited sleep takes at most.
     const LIMIT_MS: f64 = 50.0;
 }
-
-/// A helper looks this often for a new job before it sleeps: some 50 µs, longer than the owner takes from one op of a
-/// small batch to the next, and no longer than it takes to be woken.
-const LOOKS_FOR_A_JOB: u32 = 20_000;
-/// The owner looks this often for the last helper to leave before it sleeps.
-const LOOKS_FOR_THE_END: u32 = 20_000;
 
 /// The bit of [`Pool::door`] that lets helpers in; the others count those inside.
 const OPEN: u32 = 1 << 31;
@@ -89,8 +93,8 @@ impl<S: Sleep> Pool<S> {
         self.threads.store(threads.max(1) as u32, Relaxed);
     }
 
-    /// Calls `body` with each of `0..tasks` once, in any order and from any thread. Only the owner calls this, and
-    /// bodies, whose tasks are then done one after the other.
+    /// Calls `body` with each of `0..tasks` once, in any order and from any thread. Bodies may call this too, and other
+    /// threads while a job is under way: their tasks are then done one after the other. `body` must not unwind.
     ///
     /// # Panics
     /// If a helper trapped, for then something was not computed.
@@ -134,7 +138,6 @@ impl<S: Sleep> Pool<S> {
     /// Shuts the door and waits until nobody is inside.
     fn end(&self) {
         self.door.0.fetch_and(!OPEN, AcqRel);
-        let mut looks = 0;
         loop {
             let inside = self.door.0.load(Acquire);
             // One that trapped never leaves.
@@ -142,10 +145,9 @@ impl<S: Sleep> Pool<S> {
             if inside == 0 {
                 return;
             }
-            looks += 1;
-            match looks < LOOKS_FOR_THE_END {
-                true => spin_loop(),
-                false => self.sleep.wait(&self.door.0, inside, true),
+            self.sleep.watch(&self.door.0, inside);
+            if self.door.0.load(Acquire) == inside {
+                self.sleep.wait(&self.door.0, inside, true);
             }
         }
     }
@@ -166,6 +168,7 @@ impl<S: Sleep> Pool<S> {
     }
 
     /// Marks the pool as broken, for a helper that trapped.
+    #[cfg(any(target_arch = "wasm32", test))]
     pub(crate) fn fail(&self) {
         self.failed.store(true, SeqCst);
         self.sleep.wake(&self.door.0, 1);
@@ -173,12 +176,10 @@ impl<S: Sleep> Pool<S> {
 
     /// Waits until there were more jobs than `seen`, or for no reason.
     fn await_job(&self, seen: u32) -> u32 {
-        for _ in 0..LOOKS_FOR_A_JOB {
-            let jobs = self.jobs.0.load(Acquire);
-            if jobs != seen {
-                return jobs;
-            }
-            spin_loop();
+        self.sleep.watch(&self.jobs.0, seen);
+        let jobs = self.jobs.0.load(Acquire);
+        if jobs != seen {
+            return jobs;
         }
         self.asleep.fetch_add(1, SeqCst);
         self.sleep.wait(&self.jobs.0, seen, false);
@@ -203,31 +204,13 @@ impl<S: Sleep> Pool<S> {
 #[cfg(test)]
 mod tests {
     use std::sync::atomic::AtomicBool;
-    use std::sync::{Condvar, Mutex};
     use std::time::Duration;
 
+    use super::super::native::Parked;
     use super::*;
 
-    /// A futex of std's parts.
-    struct Parked(Mutex<()>, Condvar);
-
-    impl Sleep for Parked {
-        fn wait(&self, word: &AtomicU32, expected: u32, limited: bool) {
-            let held = self.0.lock().unwrap();
-            if word.load(SeqCst) == expected {
-                let most = if limited { Self::LIMIT_MS as u64 } else { 60_000 };
-                drop(self.1.wait_timeout(held, Duration::from_millis(most)).unwrap());
-            }
-        }
-
-        fn wake(&self, _: &AtomicU32, _: u32) {
-            drop(self.0.lock().unwrap());
-            self.1.notify_all();
-        }
-    }
-
     fn pool() -> Pool<Parked> {
-        Pool::new(Parked(Mutex::new(()), Condvar::new()))
+        Pool::new(Parked::new())
     }
 
     /// Runs `owner` with a pool of `threads`.
