@@ -27,7 +27,7 @@ const SCANS: readonly ScanOn[] = ['auto', 'gpu', 'cpu'];
  */
 export async function createIndex(options: IndexOptions & { readonly model: Model }): Promise<Index> {
   const given = checked('createIndex', options, [
-    'model', 'name', 'from', 'storage', 'metric', 'scan', 'pooling', 'poolingWeights', 'includePrompt', 'truncateDim', 'late', 'recover', 'signal',
+    'model', 'name', 'from', 'storage', 'metric', 'scan', 'pooling', 'poolingWeights', 'includePrompt', 'truncateDim', 'late', 'recover', 'verify', 'signal',
   ]);
   const { model } = given;
   if (!(model instanceof Model)) throw invalid('model', model, 'a model made by load()');
@@ -49,7 +49,8 @@ export async function createIndex(options: IndexOptions & { readonly model: Mode
   });
   const following = { signal: signal('signal', given.signal), settled: true };
   const recover = flag('recover', given.recover, false);
-  const { index, documents, keeping, lost, warning } = await model.client.call('index-create', { settings, ...where, recover }, following);
+  const verify = flag('verify', given.verify, false);
+  const { index, documents, keeping, lost, warning } = await model.client.call('index-create', { settings, ...where, recover, verify }, following);
   model.warn(warning);
   for (const what of lost) model.warn(`the index '${where.name}' is as it was before its last change (${what})`);
   // Asks the browser not to clear what it keeps when space is short. It may ask the user, so it is not waited for.

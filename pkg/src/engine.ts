@@ -295,10 +295,10 @@ export class Engine {
   }
 
   createIndex(args: Calls['index-create']['args'], control: Control): Promise<Calls['index-create']['result']> {
-    const [model, { settings, recover }] = [this.#texts, args];
+    const [model, { settings, recover, verify }] = [this.#texts, args];
     return this.indexes.create(args, {
       fresh: () => new Index(model, settings) as unknown as WasmIndex,
-      opening: (names) => Index.opening(model, settings, names as string[], recover) as unknown as WasmOpening,
+      opening: (names) => Index.opening(model, settings, names as string[], recover, verify) as unknown as WasmOpening,
     }, control);
   }
 

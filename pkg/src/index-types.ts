@@ -71,6 +71,12 @@ export interface IndexOptions {
    * {@link Index.lost} says then what it cost. The damaged files can be restored until something else is stored. Default `false`.
    */
   readonly recover?: boolean | undefined;
+  /**
+   * Whether each file of an index that is kept must have the SHA-256 it was written with, when it is opened. That finds a
+   * changed byte among the vectors or in a text, which is not seen else, and is an `index_invalid` error then; it costs a sum
+   * over all of it. Default `false`: files are there, of the right length, and all that counts or points in them is in bounds.
+   */
+  readonly verify?: boolean | undefined;
   /** Aborts opening or making it. */
   readonly signal?: AbortSignal | undefined;
 }

@@ -235,8 +235,8 @@ export interface Calls {
   analyze: { args: { text: string; settings: AnalysisSettings; embed: EmbedSettings }; result: Analysis };
   'analyze-image': { args: { image: PostedImage; settings: AnalysisSettings }; result: Analysis };
   'index-create': {
-    /** With a name it is kept; `from` is one that was exported; `recover` gives up a last change that is damaged. */
-    args: { settings: IndexSettings; name?: string; from?: Blob; recover: boolean };
+    /** With a name it is kept; `from` is one that was exported; `recover` gives up a last change that is damaged, `verify` looks for it. */
+    args: { settings: IndexSettings; name?: string; from?: Blob; recover: boolean; verify: boolean };
     result: { index: number; documents: readonly IndexedText[]; keeping: Keeping; lost: readonly string[]; warning: string | undefined };
   };
   'index-add': { args: { index: number; documents: readonly IndexedText[]; chunk: ChunkSettings | false }; result: Keeping };

@@ -98,8 +98,8 @@ test('a last change that is damaged is given up only where that is asked for, an
   const warn = vi.spyOn(console, 'warn').mockImplementation(() => {});
   const lost = ['manifest-b.json: documents-00000002.jsonl: expected 9 bytes, got 8; documents lost with it: 1 added, 0 removed'];
   const { model, call } = setUp({ 'index-create': { index: 1, documents: [], keeping: { persisted: 'opfs' }, lost, warning: undefined } });
-  const index = await createIndex({ model, name: 'notes', recover: true });
-  expect(asked(call, 'index-create')).toMatchObject([{ name: 'notes', recover: true }]);
+  const index = await createIndex({ model, name: 'notes', recover: true, verify: true });
+  expect(asked(call, 'index-create')).toMatchObject([{ name: 'notes', recover: true, verify: true }]);
   expect(index.lost).toEqual(lost);
   expect(warn.mock.calls).toEqual([[`heatseek: the index 'notes' is as it was before its last change (${lost[0]})`]]);
   warn.mockRestore();

@@ -131,6 +131,7 @@ test('an index is made and asked as it was told', async () => {
     ['index-create', {
       settings: { storage: 'f32', metric: 'cosine', scan: 'gpu', pooling: { name: 'cluster', k: 4 }, includePrompt: false, truncateDim: 64, late: true },
       recover: false,
+      verify: false,
     }],
     ['index-search', { index: 1, query: 'a', settings: { topK: 10 }, rerank: new Uint8Array(2) }],
   ]);
@@ -141,6 +142,7 @@ test.each<[object, RegExp]>([
   [{ pooling: 'average' }, /^pooling is 'average'/],
   [{ late: 1 }, /^late is 1/],
   [{ recover: 'yes' }, /^recover is 'yes'/],
+  [{ verify: 1 }, /^verify is 1/],
   [{ poolingWeights: 1 }, /^poolingWeights is 1/],
   [{ truncateDim: 1.5 }, /^truncateDim is 1.5/],
   [{ precision: 'int8' }, /^createIndex has no option 'precision'/],

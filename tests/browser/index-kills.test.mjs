@@ -1,16 +1,19 @@
 // What is killed while it writes to an index loses nothing that was told to be stored: tabs and workers, a hundred times, each
-// at a moment of its own.
+// at a moment of its own. Whenever it is opened again, every file has the sum that it was written with.
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { launch, open } from './chromium.mjs';
 import { serveIndexPages, visit } from './index-page.mjs';
 
 /** Draws every moment; `HEATSEEK_SEED` draws those of an earlier run. What happens within them is the machine's. */
 const SEED = Number(process.env.HEATSEEK_SEED ?? Date.now() % 1_000_000);
+/** Tabs that are killed, 25 or more: `HEATSEEK_KILLS`. The default takes a minute; `cargo xtask nightly` kills more. */
+const TABS = Number(process.env.HEATSEEK_KILLS ?? 25);
 /**
  * Indexes that are written side by side: where each is kept, and how many tabs it outlives. In every tab its worker is killed
  * `WORKERS` times before the tab's process is.
  */
-const LANES = [['opfs', 9], ['opfs', 9], ['indexeddb', 7]];
+const IN_FILES = Math.round(TABS * 0.36);
+const LANES = [['opfs', IN_FILES], ['opfs', IN_FILES], ['indexeddb', TABS - 2 * IN_FILES]];
 const WORKERS = 3;
 const SCRIPTS = { opfs: '/pkg/worker.js', indexeddb: '/no-opfs-worker.js' };
 /** A writer is killed within one of so many steps. */
@@ -29,10 +32,13 @@ afterAll(async () => {
   await server?.close();
 });
 
+/** Documents of a batch. */
+const BATCH = 4;
+
 /** Step n adds a batch, replaces one of it, or removes some of it and of an older one. */
 function step(n) {
   const batch = Math.floor(n / 3);
-  if (n % 3 === 0) return { add: Array.from({ length: 4 }, (_, i) => ({ id: `${batch}.${i}`, text: `bees of batch ${batch}, ${i}` })) };
+  if (n % 3 === 0) return { add: Array.from({ length: BATCH }, (_, i) => ({ id: `${batch}.${i}`, text: `bees of batch ${batch}, ${i}` })) };
   if (n % 3 === 1) return { add: [{ id: `${batch}.1`, text: `honey of batch ${batch}` }] };
   return { remove: [`${batch}.2`, `${Math.max(0, batch - 5)}.0`] };
 }
@@ -53,32 +59,26 @@ function stateAfter() {
 }
 const sorted = (texts) => JSON.stringify(Object.entries(texts).sort());
 
-/** Runs in a page: opens the index, in a worker of its own, and says all that is in it and what lay beside it. */
-async function begin({ name, script }) {
-  const left = { files: 0, torn: 0 };
-  try {
-    let folder = await navigator.storage.getDirectory();
-    for (const part of ['heatseek', 'indexes', name]) folder = await folder.getDirectoryHandle(part);
-    const [names, manifests] = [[], []];
-    for await (const file of folder.keys()) names.push(file);
-    for (const file of names.filter((file) => file.startsWith('manifest-'))) {
-      const text = await (await (await folder.getFileHandle(file)).getFile()).text();
-      try {
-        manifests.push(JSON.parse(text).manifest);
-      } catch {
-        left.torn++;
-      }
-    }
-    const newest = JSON.stringify(manifests.sort((a, b) => b.generation - a.generation)[0]?.segments);
-    left.files = names.filter((file) => /^(vectors|documents)-/.test(file) && !newest?.includes(file)).length;
-  } catch {
-    // It is not made yet, or not in files.
-  }
+/**
+ * Runs in a page: opens the index, in a worker of its own, and says all that is in it and what lay beside it. The full check is
+ * of what lies there once it is open: it has been tidied up by then, and nobody writes.
+ */
+async function begin({ name, place, script, most }) {
+  // What a worker that has just ended was writing may not be there to be read.
+  const found = await storedFiles(place, name).catch(() => new Map());
+  const { torn, unnamed, manifest } = await fullCheck(found);
+  const number = (file) => Number(/[0-9]+/.exec(file)[0]);
+  const lines = (file) => new TextDecoder().decode(found.get(file)).split('\n').length - 1;
+  // Only compaction removes segments, and only it writes more documents than a step has.
+  const ofCompaction = (file) => number(file) < manifest?.next_segment || (file.startsWith('documents-') && lines(file) > most);
   window.engine = new Worker(script, { type: 'module' });
   window.index = await createIndex({ model: await model({ worker: engine }), name });
   const hits = index.size > 0 ? await index.search('honey', { topK: index.size }) : [];
+  const stored = await fullCheck(await storedFiles(place, name));
   return {
-    left, persisted: index.persisted, warning: index.warning,
+    left: { files: unnamed.length, torn, ofCompaction: unnamed.some(ofCompaction) },
+    stored: { faults: stored.faults, checked: stored.checked, segments: stored.manifest?.segments.map((segment) => segment.number) },
+    persisted: index.persisted, warning: index.warning,
     texts: Object.fromEntries(index.ids().map((id) => [id, index.get(id).text])),
     hits: hits.map(({ id, score, document }) => ({ id, score, text: document.text })),
   };
@@ -115,10 +115,12 @@ async function lane(context, number, [place, tabs], counts) {
   let done = 0;
   let unheard = 0;
   let pace = 50;
+  let segments = [];
 
   const check = (found) => {
     const where = `seed ${SEED}, ${name}, ${done} steps told`;
-    expect(found, where).toMatchObject({ persisted: place, warning: undefined });
+    expect(found, where).toMatchObject({ persisted: place, warning: undefined, stored: { faults: [] } });
+    counts.checked += found.stored.checked;
     const texts = sorted(found.texts);
     const now = Array.from({ length: unheard + 2 }, (_, more) => done + more).find((n) => state(n) === texts);
     expect(now, `${where}: ${texts}`).toBeDefined();
@@ -130,6 +132,9 @@ async function lane(context, number, [place, tabs], counts) {
     }
     counts.within += found.left.files > 0 ? 1 : 0;
     counts.torn += found.left.torn;
+    counts.compacting += found.left.ofCompaction ? 1 : 0;
+    counts.compacted[number] += segments.some((segment) => !found.stored.segments.includes(segment)) ? 1 : 0;
+    segments = found.stored.segments;
     counts.ahead += now - done;
     done = now;
   };
@@ -141,7 +146,7 @@ async function lane(context, number, [place, tabs], counts) {
     const page = await context.newPage();
     page.on('pageerror', (error) => counts.errors.push(String(error)));
     await visit(page, server);
-    check(await page.evaluate(begin, { name, script }));
+    check(await page.evaluate(begin, { name, place, script, most: BATCH }));
     if (life === tabs) {
       await page.close();
       break;
@@ -149,7 +154,7 @@ async function lane(context, number, [place, tabs], counts) {
     for (let kill = 0; kill < WORKERS; kill++) {
       ({ done, pace } = await page.evaluate(write, moment(true)));
       [unheard, counts.kills] = [0, counts.kills + 1];
-      check(await page.evaluate(begin, { name, script }));
+      check(await page.evaluate(begin, { name, place, script, most: BATCH }));
     }
     const crash = new Promise((resolve) => page.once('crash', resolve));
     await page.exposeFunction('tell', (n) => { done = n; });
@@ -163,22 +168,27 @@ async function lane(context, number, [place, tabs], counts) {
   return done;
 }
 
-test('a hundred kills: all that was told is there, and what was under way whole or not at all', async () => {
+test(`${TABS * (WORKERS + 1)} kills: all that was told is there, and what was under way whole or not at all`, async () => {
   const { context, errors, page } = await open(browser);
   context.setDefaultTimeout(600_000);
   await page.close();
-  const counts = { kills: 0, tabs: 0, within: 0, torn: 0, ahead: 0, errors };
+  const counts = { kills: 0, tabs: 0, within: 0, torn: 0, ahead: 0, compacting: 0, compacted: LANES.map(() => 0), checked: 0, errors };
   console.log(`seed ${SEED}`);
   const began = Date.now();
   const done = await Promise.all(LANES.map((of, number) => lane(context, number, of, counts)));
   console.log(
     `seed ${SEED}: ${counts.kills} kills, ${counts.tabs} of them of a tab's process, in ${Math.round((Date.now() - began) / 1000)} s; ` +
-    `${done.join(' + ')} steps stored; ${counts.within} kills before a segment had its manifest, ${counts.torn} within a manifest, ` +
-    `${counts.ahead} steps stored and not told`,
+    `${done.join(' + ')} steps stored; ${counts.within} kills before a segment had its manifest or before what it replaced was removed, ` +
+    `${counts.torn} within a manifest, ${counts.ahead} steps stored and not told; ${counts.compacted.join(' + ')} times there was a ` +
+    `compaction between two kills, and ${counts.compacting} kills were within one; ${counts.checked} files had their sums`,
   );
   await context.close();
   expect(counts.errors).toEqual([]);
-  expect(counts.kills).toBeGreaterThanOrEqual(100);
+  expect(counts).toMatchObject({ tabs: TABS, kills: TABS * (WORKERS + 1) });
   expect(counts.within, 'kills within a commit').toBeGreaterThan(0);
-  for (const steps of done) expect(steps).toBeGreaterThan(30);
-});
+  for (const [number, [place, tabs]] of LANES.entries()) {
+    expect(done[number], place).toBeGreaterThan(4 * tabs);
+    expect(counts.compacted[number], `compactions, ${place}`).toBeGreaterThan(0);
+  }
+  expect(counts.checked).toBeGreaterThan(counts.kills);
+}, TABS * 36_000);

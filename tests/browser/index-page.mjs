@@ -12,6 +12,7 @@ const PAGE = `<!doctype html><meta charset=utf-8><link rel=icon href=data:,><tit
 <script type=module>
   import * as heatseek from '/pkg/index.js';
   import * as fake from '/fake-opfs.js';
+  import * as stored from '/stored-files.js';
   const told = async (work) => {
     try {
       await work();
@@ -23,7 +24,7 @@ const PAGE = `<!doctype html><meta charset=utf-8><link rel=icon href=data:,><tit
   const model = (options = {}, name = 'bert-cls-normalize') =>
     heatseek.load('/models/' + name + '/', { device: 'cpu', threads: 1, cache: false, ...options });
   const documents = (...ids) => ids.map((id) => ({ id, text: 'the bees find the honey in flower ' + id, metadata: { id } }));
-  Object.assign(window, heatseek, fake, { told, model, documents, ready: true });
+  Object.assign(window, heatseek, fake, stored, { told, model, documents, ready: true });
 </script>`;
 
 /** Workers of browsers that lack something. */
@@ -40,7 +41,10 @@ const WORKERS = {
 export async function serveIndexPages() {
   const typescript = await readFile(join(ROOT, 'pkg/test/fake-opfs.ts'), 'utf8');
   const { code } = await transform(typescript, { loader: 'ts', target: 'es2022' });
-  const answers = { '/': ['text/html', PAGE], '/fake-opfs.js': ['text/javascript', code] };
+  const files = await readFile(join(ROOT, 'tests/browser/stored-files.mjs'), 'utf8');
+  const scripts = { '/fake-opfs.js': code, '/stored-files.js': files };
+  const answers = { '/': ['text/html', PAGE] };
+  for (const [path, script] of Object.entries(scripts)) answers[path] = ['text/javascript', script];
   for (const [path, script] of Object.entries(WORKERS)) {
     answers[path] = ['text/javascript', script];
     // Modules are run in their order, before the worker's first message.

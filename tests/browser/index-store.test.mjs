@@ -297,6 +297,29 @@ describe('files that are damaged', () => {
     // It can be deleted, and made anew.
     expect(await page.evaluate(async () => [await deleteIndex('notes'), (await createIndex({ model: loaded, name: 'notes' })).size])).toEqual([true, 0]);
   });
+
+  test('of a byte, which only sums tell: with `verify` an error that says which file', async () => {
+    await page.evaluate(async () => {
+      window.loaded = await model();
+      const index = await createIndex({ model: loaded, name: 'verified' });
+      await index.add(documents('a'));
+      index.dispose();
+      const whole = await createIndex({ model: loaded, name: 'verified', verify: true });
+      whole.dispose();
+      let folder = await navigator.storage.getDirectory();
+      for (const part of ['heatseek', 'indexes', 'verified']) folder = await folder.getDirectoryHandle(part);
+      const handle = await folder.getFileHandle('vectors-00000001.safetensors');
+      const bytes = new Uint8Array(await (await handle.getFile()).arrayBuffer());
+      bytes[bytes.length - 1] ^= 1;
+      const stream = await handle.createWritable();
+      await stream.write(bytes);
+      await stream.close();
+    });
+    const opened = (options) => page.evaluate((options) => told(async () => (await createIndex({ model: loaded, name: 'verified', ...options })).dispose()), options);
+    expect(await opened({})).toBeUndefined();
+    const expected = { code: 'index_invalid', ours: true, message: expect.stringMatching(/vectors-00000001\.safetensors: expected the SHA-256 [0-9a-f]{64}, got [0-9a-f]{64}/) };
+    expect(await opened({ verify: true })).toMatchObject(expected);
+  });
 });
 
 describe('a file system whose power fails', () => {

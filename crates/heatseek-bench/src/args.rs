@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 use heatseek::{
-    ChunkOptions, DeviceChoice, DtypeChoice, HeadFusion, PoolerSpec, Precision, Reduce, SearchError, Storage,
+    ChunkOptions, DeviceChoice, DtypeChoice, Filter, HeadFusion, Metric, PoolerSpec, Precision, Reduce,
+    SearchError, Storage,
 };
 use heatseek_model::{Conversion, WeightDtype};
 
@@ -34,6 +35,12 @@ pub enum Command {
     Analyze(AnalyzeArgs),
     /// Find the passages of a file or folder that answer a question.
     Search(SearchArgs),
+    /// Check an index that is kept in a folder, say what it holds, or carry it elsewhere.
+    Index {
+        /// What to do with it.
+        #[command(subcommand)]
+        command: crate::index::IndexCommand,
+    },
     /// Measure how well poolers find what they should, on a corpus with known answers.
     Eval(EvalArgs),
     /// Measure how fast each device is, beside its own ceilings and beside PyTorch and others.
@@ -303,6 +310,9 @@ pub struct SearchArgs {
     /// What vectors are stored as: f32, f16, int8 or binary.
     #[arg(long, value_name = "STORAGE", default_value = "f32", value_parser = storage)]
     pub storage: Storage,
+    /// How vectors are compared: cosine, dot or euclidean.
+    #[arg(long, value_name = "METRIC", default_value = "cosine", value_parser = metric)]
+    pub metric: Metric,
     #[command(flatten)]
     pub pooling: PoolingArgs,
     /// Read passages with the text around them, and pool each one's tokens (late chunking).
@@ -323,6 +333,10 @@ pub struct SearchArgs {
     /// The most sentences of a passage.
     #[arg(long, value_name = "COUNT")]
     pub chunk_sentences: Option<usize>,
+    /// Only documents whose metadata meet this, as {"year": {"$gte": 2020}}. Those of an index that was imported have
+    /// what they were given there.
+    #[arg(long, value_name = "JSON", value_parser = filter)]
+    pub filter: Option<Filter>,
     /// How many passages to print.
     #[arg(short, value_name = "COUNT", default_value_t = 10)]
     pub k: usize,
@@ -465,4 +479,13 @@ fn device(name: &str) -> Result<DeviceChoice, String> {
 
 fn storage(name: &str) -> Result<Storage, String> {
     Storage::named(name).ok_or_else(|| "expected f32, f16, int8 or binary".to_owned())
+}
+
+fn metric(name: &str) -> Result<Metric, String> {
+    Metric::named(name).ok_or_else(|| "expected cosine, dot or euclidean".to_owned())
+}
+
+fn filter(json: &str) -> Result<Filter, String> {
+    let value = serde_json::from_str(json).map_err(|error| format!("expected JSON: {error}"))?;
+    Filter::parse(&value).map_err(|error| error.to_string())
 }

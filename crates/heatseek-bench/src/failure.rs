@@ -1,7 +1,11 @@
 //! How a failure looks to whoever called us: one line on stderr, and status 1.
 
+use std::fmt::Display;
 use std::io::{self, ErrorKind, Write};
+use std::path::Path;
 use std::process::ExitCode;
+
+use heatseek::store::StoreError;
 
 /// Why a command stopped.
 #[derive(Debug)]
@@ -32,7 +36,7 @@ impl Failure {
     }
 
     /// A file that could not be read or written.
-    pub fn file(action: &str, path: &std::path::Path, error: &io::Error) -> Self {
+    pub fn file(action: &str, path: &Path, error: &io::Error) -> Self {
         let code = if error.kind() == ErrorKind::NotFound { "not_found" } else { "invalid_input" };
         Self::Told { code, message: format!("could not {action} {}: {error}", path.display()) }
     }
@@ -76,5 +80,13 @@ impl From<heatseek::SearchError> for Failure {
 impl From<heatseek::Error> for Failure {
     fn from(error: heatseek::Error) -> Self {
         Self::Told { code: error.code(), message: error.to_string() }
+    }
+}
+
+/// What is wrong with the index at `place`, with that place.
+pub fn in_index(place: impl Display) -> impl FnOnce(StoreError) -> Failure {
+    move |error| {
+        let error = heatseek::Error::from(error);
+        Failure::Told { code: error.code(), message: format!("{place}: {error}") }
     }
 }

@@ -10,6 +10,7 @@ mod embed_images;
 mod eval;
 mod explain;
 mod failure;
+mod index;
 mod info;
 mod layout;
 mod lines;
@@ -18,6 +19,7 @@ mod models;
 mod npy;
 mod pack;
 mod panels;
+mod partial;
 mod poolers;
 mod pooling;
 mod progress;
@@ -43,6 +45,7 @@ fn main() -> ExitCode {
         Command::Occlude(args) => explain::occlude(&args),
         Command::Analyze(args) => analyze::run(&args),
         Command::Search(args) => search::run(&args),
+        Command::Index { command } => index::run(&command),
         Command::Eval(args) => eval::run(&args),
         Command::Bench(args) => bench::run(&args),
         Command::Convert(args) => convert::run(&args),

@@ -1,11 +1,11 @@
 //! NumPy's `.npy`, version 1.0: a header that says type and shape, then the numbers.
 //! <https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html>
 
-use std::fs::{self, File};
-use std::io::{self, BufWriter, Seek, SeekFrom, Write};
-use std::path::{Path, PathBuf};
+use std::io::{Seek, SeekFrom};
+use std::path::Path;
 
 use crate::failure::Failure;
+use crate::partial::PartialFile;
 
 /// The numbers start here: NumPy wants a multiple of 64, and 128 holds any shape we can write.
 const HEADER_BYTES: usize = 128;
@@ -13,9 +13,7 @@ const MAGIC: &[u8] = b"\x93NUMPY\x01\x00";
 
 /// A matrix, or an array of more extents, written row by row. It appears under its name when it is complete.
 pub struct NpyWriter {
-    out: BufWriter<File>,
-    partial: PathBuf,
-    path: PathBuf,
+    file: PartialFile,
     rows: usize,
     /// NumPy's name of the type of an element.
     descr: &'static str,
@@ -24,23 +22,16 @@ pub struct NpyWriter {
 impl NpyWriter {
     /// Begins the array that will be `path`, of elements of the type that NumPy calls `descr`.
     pub fn create(path: &Path, descr: &'static str) -> Result<Self, Failure> {
-        let mut partial = path.as_os_str().to_owned();
-        partial.push(".partial");
-        let partial = PathBuf::from(partial);
-        let file = File::create(&partial).map_err(|error| Failure::file("create", &partial, &error))?;
-        let mut writer = Self { out: BufWriter::new(file), partial, path: path.to_owned(), rows: 0, descr };
+        let mut writer = Self { file: PartialFile::create(path)?, rows: 0, descr };
         // The shape is known at the end only; until then the header is a placeholder.
-        let blank = [0u8; HEADER_BYTES];
-        let written = writer.out.write_all(&blank);
-        writer.told(written)?;
+        writer.file.write(&[0u8; HEADER_BYTES])?;
         Ok(writer)
     }
 
     /// Appends `rows` rows, little-endian float32.
     pub fn write(&mut self, values: &[f32], rows: usize) -> Result<(), Failure> {
         for value in values {
-            let written = self.out.write_all(&value.to_le_bytes());
-            self.told(written)?;
+            self.file.write(&value.to_le_bytes())?;
         }
         self.rows += rows;
         Ok(())
@@ -48,25 +39,16 @@ impl NpyWriter {
 
     /// Appends `rows` rows of elements of one byte.
     pub fn write_bytes(&mut self, values: &[u8], rows: usize) -> Result<(), Failure> {
-        let written = self.out.write_all(values);
-        self.told(written)?;
+        self.file.write(values)?;
         self.rows += rows;
         Ok(())
     }
 
     /// Writes the header for rows of the shape `row` and gives the file its name.
     pub fn finish(mut self, row: &[usize]) -> Result<(), Failure> {
-        let done = self
-            .out
-            .seek(SeekFrom::Start(0))
-            .and_then(|_| self.out.write_all(&header(self.rows, row, self.descr)))
-            .and_then(|()| self.out.flush())
-            .and_then(|()| fs::rename(&self.partial, &self.path));
-        self.told(done)
-    }
-
-    fn told(&self, result: io::Result<()>) -> Result<(), Failure> {
-        result.map_err(|error| Failure::file("write", &self.path, &error))
+        self.file.with(|out| out.seek(SeekFrom::Start(0)))?;
+        self.file.write(&header(self.rows, row, self.descr))?;
+        self.file.finish()
     }
 }
 

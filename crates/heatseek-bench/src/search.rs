@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::io::{self, Write};
 use std::path::Path;
 
-use heatseek::store::{Batch, Check, CompactionPolicy, FolderStore, StoreError};
+use heatseek::store::{Batch, Check, CompactionPolicy, FolderStore};
 use heatseek::{
     ChunkOptions, Document, Hit, HitChunk, Hybrid, Iem, Index, IndexOptions, IndexSearch, Model, block_on,
 };
@@ -12,7 +12,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use crate::args::SearchArgs;
-use crate::failure::Failure;
+use crate::failure::{Failure, in_index};
 use crate::load;
 use crate::pooling;
 use crate::progress::Bars;
@@ -47,13 +47,13 @@ pub fn run(args: &SearchArgs) -> Result<(), Failure> {
         truncate_dim: embed.truncate_dim,
         late: args.late,
         storage: args.storage,
+        metric: args.metric,
         ..IndexOptions::default()
     };
     let mut index = Index::new(&model, options.clone())?;
     pooling::warn(index.warning(&model)?.as_deref());
     if let Some(folder) = &args.index {
         let identity = index.identity(&model);
-        let place = || folder.display().to_string();
         let recover = || {
             let opened = FolderStore::recover(folder, &identity, Check::Length)?;
             for lost in opened.1.skipped.iter().filter(|skipped| skipped.generation.is_some()) {
@@ -66,22 +66,22 @@ pub fn run(args: &SearchArgs) -> Result<(), Failure> {
                 true => recover().map(|(_, stored)| stored),
                 false => FolderStore::read(folder, Some(&identity), Check::Length),
             };
-            let stored = stored.map_err(in_place(place()))?;
+            let stored = stored.map_err(in_index(folder.display()))?;
             index = Index::restore(&model, options, stored.segments)?;
         } else {
             let opened = match args.recover {
                 true => recover(),
                 false => FolderStore::open(folder, &identity, Check::Length),
             };
-            let (mut store, stored) = opened.map_err(in_place(place()))?;
+            let (mut store, stored) = opened.map_err(in_index(folder.display()))?;
             index = Index::restore(&model, options, stored.segments)?;
             let updated =
                 update(&mut index, &model, sources.unwrap_or_default(), args, &bars, &mut |batch| {
-                    store.commit(batch).map_err(in_place(place()))
+                    store.commit(batch).map_err(in_index(folder.display()))
                 });
             // What was read before a failure is kept.
             updated?;
-            store.compact(&CompactionPolicy::default()).map_err(in_place(place()))?;
+            store.compact(&CompactionPolicy::default()).map_err(in_index(folder.display()))?;
         }
     } else {
         update(&mut index, &model, sources.unwrap_or_default(), args, &bars, &mut |_| Ok(()))?;
@@ -92,6 +92,7 @@ pub fn run(args: &SearchArgs) -> Result<(), Failure> {
     }
     let search = IndexSearch {
         top_k: args.k,
+        filter: args.filter.clone(),
         hybrid: args.hybrid.map(|weight| Hybrid { weight, ..Hybrid::default() }),
         rerank: rerank.as_ref(),
         per_document: args.per_document,
@@ -157,13 +158,6 @@ fn update(
         added?;
     }
     settle(index)
-}
-
-fn in_place(place: String) -> impl FnOnce(StoreError) -> Failure {
-    move |error| {
-        let error = heatseek::Error::from(error);
-        Failure::Told { code: error.code(), message: format!("{place}: {error}") }
-    }
 }
 
 fn pair_scorer(path: &Path) -> Result<Iem, Failure> {

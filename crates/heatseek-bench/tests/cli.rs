@@ -200,10 +200,10 @@ fn an_index_in_a_folder_follows_its_files() {
     let newest = kept.join(newest.unwrap());
     let whole = std::fs::read(&newest).unwrap();
     std::fs::write(&newest, &whole[1..]).unwrap();
-    assert_fails(&run(&[]), 1, &["documents-", "lost 1 documents added", "`recover`", "[index_invalid]"]);
+    assert_fails(&run(&[]), 1, &["documents-", "lost with it: 1 added", "`recover`", "[index_invalid]"]);
     let recovered = run(&["--recover"]);
     assert_eq!(texts(&recovered), ["Wasps build with paper."]);
-    assert!(String::from_utf8_lossy(&recovered.stderr).contains("lost 1 documents added"), "{recovered:?}");
+    assert!(String::from_utf8_lossy(&recovered.stderr).contains("lost with it: 1 added"), "{recovered:?}");
     let nowhere = heatseek(
         &[
             "search",

@@ -25,6 +25,27 @@ pub enum Metric {
     Euclidean,
 }
 
+impl Metric {
+    /// The metric of this name: `cosine`, `dot` or `euclidean`.
+    pub fn named(name: &str) -> Option<Self> {
+        [Self::Cosine, Self::Dot, Self::Euclidean].into_iter().find(|metric| metric.name() == name)
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Cosine => "cosine",
+            Self::Dot => "dot",
+            Self::Euclidean => "euclidean",
+        }
+    }
+}
+
+impl fmt::Display for Metric {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
 /// What a search is to look at.
 #[derive(Clone, Copy)]
 pub struct SearchOptions<'a> {

@@ -20,11 +20,7 @@ pub fn options(
 
 /// `Metric` of pkg/src/types.ts.
 pub fn metric(name: &str) -> Metric {
-    match name {
-        "dot" => Metric::Dot,
-        "euclidean" => Metric::Euclidean,
-        _ => Metric::Cosine,
-    }
+    Metric::named(name).unwrap_or_default()
 }
 
 /// The vector, if that is what `value` is.

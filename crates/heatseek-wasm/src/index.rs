@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
+use heatseek::store::Check;
 use heatseek::{
     ChunkOptions, Document, Filter, Fusion, HitChunk, Hybrid, Iem, IndexOptions, IndexSearch, Params,
     PoolerSpec, ScanOn, Storage,
@@ -135,14 +136,17 @@ impl Index {
     }
 
     /// Begins to open the index whose stored files are `names`; with none of them it is a new one, to be stored. If its last
-    /// change is damaged, it is opened as it was before that if it is to `recover`, else not at all.
+    /// change is damaged, it is opened as it was before that if it is to `recover`, else not at all. `verify` compares each
+    /// file with its sum.
     pub fn opening(
         model: &Model,
         settings: JsValue,
         names: Vec<String>,
         recover: bool,
+        verify: bool,
     ) -> Result<IndexOpening, JsValue> {
-        IndexOpening::new(&model.model, options(model, settings)?, names, recover)
+        let check = if verify { Check::Full } else { Check::Length };
+        IndexOpening::new(&model.model, options(model, settings)?, names, recover, check)
     }
 
     /// What [`exported`](Self::exported) gave, as an index that is not stored.

@@ -41,10 +41,10 @@ impl IndexOpening {
         options: IndexOptions,
         names: Vec<String>,
         recover: bool,
+        check: Check,
     ) -> Result<Self, JsValue> {
         let empty = heatseek::Index::new(model, options.clone()).map_err(Thrown::from)?;
-        let opening =
-            Opening::new(names, Some(&empty.identity(model)), Check::Length).map_err(Thrown::from)?;
+        let opening = Opening::new(names, Some(&empty.identity(model)), check).map_err(Thrown::from)?;
         Ok(Self { model: Rc::clone(model), options, opening, recover })
     }
 }

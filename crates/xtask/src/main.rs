@@ -27,6 +27,8 @@ Check it:
   fuzz [TARGET…] [--seconds N]
                            feed hostile files to whatever reads files, 300 s a target (needs nightly Rust and
                            cargo-fuzz)
+  nightly                  what takes too long for every change: fuzz, after installing what it needs, and an index
+                           that outlives 100 killed tabs
   golden [--write]         are the goldens there and of this version? (--write makes them anew)
 ";
 
@@ -38,6 +40,7 @@ mod commands {
     pub mod fuzz;
     pub mod golden;
     pub mod layers;
+    pub mod nightly;
     pub mod serve;
     pub mod setup;
     pub mod sizes;
@@ -68,7 +71,9 @@ use std::process::ExitCode;
 use anyhow::{Result, bail};
 
 use args::Args;
-use commands::{archive, build, corpus, docs, fuzz, golden, layers, serve, setup, sizes, start, test, wasm};
+use commands::{
+    archive, build, corpus, docs, fuzz, golden, layers, nightly, serve, setup, sizes, start, test, wasm,
+};
 
 fn main() -> ExitCode {
     let done = if variant::is_rustc() { variant::rustc() } else { dispatch() };
@@ -97,6 +102,7 @@ fn dispatch() -> Result<()> {
         Some("docs") => docs::run(args),
         Some("corpus") => corpus::run(args),
         Some("fuzz") => fuzz::run(args),
+        Some("nightly") => nightly::run(args),
         Some("golden") => golden::run(args),
         Some("help" | "--help" | "-h") | None => {
             print!("{HELP}");

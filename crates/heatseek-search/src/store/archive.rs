@@ -6,7 +6,7 @@ use super::error::Fault;
 use super::manifest::{FileEntry, SegmentEntry};
 use super::names::{MANIFESTS, Name};
 use super::tensors::{Header, MAX_HEADER_BYTES};
-use super::{Store, StoreError};
+use super::{Batch, Check, Identity, Opening, Segment, Store, StoreError};
 
 /// How much of an archive's beginning [`archive_entries`] may need.
 pub const ARCHIVE_PREFIX_BYTES: usize = 8 + MAX_HEADER_BYTES;
@@ -35,6 +35,21 @@ impl Store {
         head.extend(manifest);
         Ok(Archive { head, files: files.into_iter().map(|file| file.name.clone()).collect() })
     }
+}
+
+/// The archive of an index that holds what is in `add` and nothing else, in parts to be written one behind the other.
+///
+/// # Errors
+/// [`StoreError::Invalid`] if that does not fit together or was not made with `identity`.
+pub fn write_archive(identity: &Identity, add: Segment) -> Result<Vec<Vec<u8>>, StoreError> {
+    let names: [&str; 0] = [];
+    let mut opened = Opening::new(names, Some(identity), Check::Full)?.finish()?;
+    opened.store.finish(opened.tidy)?;
+    let mut commit = opened.store.commit(&Batch { add, remove: Vec::new() })?;
+    // In the order in which a manifest names them.
+    let files = std::mem::take(&mut commit.files);
+    opened.store.finish(commit)?;
+    Ok([opened.store.archive()?.head].into_iter().chain(files.into_iter().map(|(_, bytes)| bytes)).collect())
 }
 
 /// The files in an archive of `total` bytes that begins with `prefix`, [`ARCHIVE_PREFIX_BYTES`] long unless the archive

@@ -1,10 +1,10 @@
 //! An index in a folder.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::{self, ErrorKind, Read, Seek, SeekFrom, Write};
+use std::io::{self, ErrorKind, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
-use super::archive::{ARCHIVE_PREFIX_BYTES, archive_entries};
+use super::archive::{ARCHIVE_PREFIX_BYTES, archive_entries, write_archive};
 use super::names::MANIFESTS;
 use super::opening::{Check, Opened, Opening, Skipped};
 use super::{Batch, Commit, CompactionPolicy, Files, Identity, Segment, Store, StoreError};
@@ -29,6 +29,10 @@ pub struct FolderStore {
 pub struct FolderContents {
     /// What it was made with.
     pub identity: Identity,
+    /// Counts commits, also failed ones.
+    pub generation: u64,
+    /// Bytes of its files but the manifests.
+    pub bytes: u64,
     /// Documents with their chunks and vectors, in the order they were added.
     pub segments: Vec<Segment>,
     /// Manifests that were newer but could not be used: cut off, or damaged and given up by [`FolderStore::recover`].
@@ -74,7 +78,7 @@ impl FolderStore {
         let Opened { mut store, segments, tidy, skipped } = finish(opening)?;
         tidy.perform(&mut files)?;
         store.finish(tidy)?;
-        let contents = FolderContents { identity: store.identity().clone(), segments, skipped };
+        let contents = FolderContents::of(&store, segments, skipped);
         Ok((Self { files, store, _lock: lock }, contents))
     }
 
@@ -104,7 +108,7 @@ impl FolderStore {
             if let Some(given) = identity {
                 store.identity().check(given)?;
             }
-            return Ok(FolderContents { identity: store.identity().clone(), segments, skipped });
+            return Ok(FolderContents::of(&store, segments, skipped));
         }
     }
 
@@ -137,22 +141,6 @@ impl FolderStore {
             runs += 1;
         }
         Ok(runs)
-    }
-
-    /// Writes all that is committed to `out`, as one file.
-    ///
-    /// # Errors
-    /// [`StoreError`] if files cannot be read or written.
-    pub fn export(&self, out: &mut impl Write) -> Result<(), StoreError> {
-        let archive = self.store.archive()?;
-        let path = &self.files.folder;
-        out.write_all(&archive.head).map_err(failed("export", path))?;
-        for name in &archive.files {
-            let path = path.join(name);
-            let mut file = File::open(&path).map_err(failed("read", &path))?;
-            io::copy(&mut file, out).map_err(failed("export", &path))?;
-        }
-        out.flush().map_err(failed("export", path))
     }
 
     /// Makes `folder`, in which there is no index, the one that `archive` holds, after a full check; open it then.
@@ -212,6 +200,24 @@ impl FolderStore {
                 Err(error)
             }
         }
+    }
+}
+
+impl FolderContents {
+    fn of(store: &Store, segments: Vec<Segment>, skipped: Vec<Skipped>) -> Self {
+        let (generation, bytes) = (store.generation(), store.bytes());
+        Self { identity: store.identity().clone(), generation, bytes, segments, skipped }
+    }
+
+    /// All of it as one file, which [`FolderStore::import`] reads, in parts to be written one behind the other. It has
+    /// one segment, and nothing of what was removed. Has the vectors in memory twice.
+    ///
+    /// # Errors
+    /// [`StoreError::Invalid`] if it is more than a segment may hold.
+    pub fn export(self) -> Result<Vec<Vec<u8>>, StoreError> {
+        let mut all = Segment::new(self.identity.dtype, self.identity.width);
+        self.segments.into_iter().for_each(|segment| all.append(segment));
+        write_archive(&self.identity, all)
     }
 }
 

@@ -49,7 +49,7 @@ mod segment;
 mod state;
 mod tensors;
 
-pub use archive::{ARCHIVE_PREFIX_BYTES, Archive, archive_entries};
+pub use archive::{ARCHIVE_PREFIX_BYTES, Archive, archive_entries, write_archive};
 pub use commit::{Commit, Files};
 pub use compaction::{Compaction, CompactionPolicy};
 pub use error::{Difference, StoreError};

@@ -4,8 +4,8 @@ use std::fs;
 use std::io::Cursor;
 
 use heatseek_search::store::{
-    Check, FolderStore, StoreError, VectorDtype, archive_entries, write_documents_jsonl, write_scales_npy,
-    write_vectors_npy,
+    Batch, Check, FolderStore, Segment, StoreError, VectorDtype, archive_entries, write_documents_jsonl,
+    write_scales_npy, write_vectors_npy,
 };
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 use serde_json::Value;
@@ -18,8 +18,10 @@ fn exported(name: &str) -> (Vec<u8>, Holdings) {
     let identity = identity(VectorDtype::I8, 6);
     let (mut index, _) = FolderStore::open(&folder.0, &identity, Check::Full).unwrap();
     (0..5).for_each(|seed| index.commit(&batch(&identity, &mut Draw::new(seed))).unwrap());
-    let mut archive = Vec::new();
-    index.export(&mut archive).unwrap();
+    // Of several segments, as a host may write it that does not put them together.
+    let archive = index.store().archive().unwrap();
+    let files = archive.files.iter().map(|name| fs::read(folder.0.join(name)).unwrap());
+    let archive = [archive.head].into_iter().chain(files).collect::<Vec<_>>().concat();
     (archive, Holdings::of(&FolderStore::read(&folder.0, None, Check::Full).unwrap().segments))
 }
 
@@ -37,6 +39,37 @@ fn an_archive_is_the_index() {
     let error = FolderStore::import(&mut Cursor::new(&archive), &folder.0).unwrap_err();
     assert!(error.to_string().starts_with("folder: expected one without an index, got one with "), "{error}");
     assert!(FolderStore::read(&folder.0, None, Check::Full).unwrap().segments.len() > 3);
+}
+
+#[test]
+fn what_is_exported_has_one_segment_and_nothing_that_was_removed() {
+    let (folder, copy) = (Folder::new("export-one"), Folder::new("import-one"));
+    let identity = identity(VectorDtype::I8, 6);
+    let (mut index, _) = FolderStore::open(&folder.0, &identity, Check::Full).unwrap();
+    (0..5).for_each(|seed| index.commit(&batch(&identity, &mut Draw::new(seed))).unwrap());
+    let contents = FolderStore::read(&folder.0, None, Check::Full).unwrap();
+    let gone = contents.segments[0].documents[0].clone();
+    index
+        .commit(&Batch { add: Segment::new(identity.dtype, identity.width), remove: vec![gone.id] })
+        .unwrap();
+    let contents = FolderStore::read(&folder.0, None, Check::Full).unwrap();
+    assert_eq!((contents.generation, contents.bytes), (index.store().generation(), index.store().bytes()));
+    let holdings = Holdings::of(&contents.segments);
+    // The writer has it open, which harms nobody.
+    let archive = contents.export().unwrap().concat();
+    FolderStore::import(&mut Cursor::new(&archive), &copy.0).unwrap();
+    let copied = FolderStore::read(&copy.0, Some(&identity), Check::Full).unwrap();
+    assert!(Holdings::of(&copied.segments) == holdings && !holdings.0.is_empty());
+    assert_eq!(copied.segments.len(), 1);
+    let text = serde_json::to_string(&gone.text).unwrap().into_bytes();
+    assert!(text.len() > 20 && !archive.windows(text.len()).any(|part| part == text));
+
+    let none = Folder::new("export-none");
+    drop(FolderStore::open(&none.0, &identity, Check::Full).unwrap());
+    let archive = FolderStore::read(&none.0, None, Check::Full).unwrap().export().unwrap().concat();
+    let again = Folder::new("import-none");
+    FolderStore::import(&mut Cursor::new(&archive), &again.0).unwrap();
+    assert_eq!(FolderStore::read(&again.0, Some(&identity), Check::Full).unwrap().segments, []);
 }
 
 #[test]

@@ -2,10 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use heatseek_search::Metric;
 use heatseek_search::store::{
     ARCHIVE_PREFIX_BYTES, Batch, Check, Identity, Opening, Segment, SegmentVectors, StoreError, StoredChunk,
-    StoredDocument, archive_entries,
+    StoredDocument, archive_entries, write_archive,
 };
 use heatseek_text::Chunk;
 
@@ -71,12 +70,7 @@ impl Index {
             ),
             fingerprint: model.fingerprint.clone(),
             pooling: pooling.as_ref().map_or_else(|| "auto".to_owned(), ToString::to_string),
-            metric: match metric {
-                Metric::Cosine => "cosine",
-                Metric::Dot => "dot",
-                Metric::Euclidean => "euclidean",
-            }
-            .into(),
+            metric: metric.to_string(),
             dtype: self.vectors.dtype(),
             width: self.vectors.width() as u32,
             settings,
@@ -169,17 +163,8 @@ impl Index {
     /// # Errors
     /// [`Error::Store`] if it is too large for a file.
     pub fn export(&self, model: &Model) -> Result<Vec<u8>, Error> {
-        let names: [&str; 0] = [];
-        let mut opened = Opening::new(names, Some(&self.identity(model)), Check::Full)?.finish()?;
-        opened.store.finish(opened.tidy)?;
-        let add = self.segment(self.documents.iter().flatten());
-        let commit = opened.store.commit(&Batch { add, remove: Vec::new() })?;
-        let files: BTreeMap<String, Vec<u8>> = commit.files.iter().cloned().collect();
-        opened.store.finish(commit)?;
-        let archive = opened.store.archive()?;
-        let mut bytes = archive.head;
-        archive.files.iter().for_each(|name| bytes.extend(&files[name]));
-        Ok(bytes)
+        let all = self.segment(self.documents.iter().flatten());
+        Ok(write_archive(&self.identity(model), all)?.concat())
     }
 
     /// Adds all that an index had that was exported; documents take the place of those of their ids. Gives their number.

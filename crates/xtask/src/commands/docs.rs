@@ -9,7 +9,7 @@ use crate::args::Args;
 use crate::{HELP, run, workspace};
 
 /// Commands of the native binary: the variants of `Command` in heatseek-bench/src/args.rs.
-const HEATSEEK_OWN: [&str; 13] = [
+const HEATSEEK_OWN: [&str; 14] = [
     "info",
     "embed",
     "attention",
@@ -18,6 +18,7 @@ const HEATSEEK_OWN: [&str; 13] = [
     "analyze",
     "convert",
     "search",
+    "index",
     "eval",
     "bench",
     "poolers",

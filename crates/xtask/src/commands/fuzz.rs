@@ -9,9 +9,10 @@ use anyhow::{Context, Result, bail};
 use crate::args::Args;
 use crate::{console, run, workspace};
 
-/// Each with the folders of its seeds, and the most bytes of one allocation in MiB. The limits are what the target's
-/// own limits allow, a file of `MAX_FILE_BYTES` besides, and some room.
-const TARGETS: &[(&str, &[&str], u32)] = &[
+/// Its name, the folders of its seeds, and the most bytes of one allocation in MiB.
+type Target = (&'static str, &'static [&'static str], u32);
+/// The limits are what the target's own limits allow, a file of `MAX_FILE_BYTES` besides, and some room.
+const TARGETS: &[Target] = &[
     ("safetensors", &["tests/fuzz/seeds/safetensors"], 16),
     ("tokenizer", &["tests/fuzz/seeds/tokenizer"], 64),
     ("config", &["tests/fuzz/seeds/config"], 16),
@@ -24,11 +25,13 @@ const TARGETS: &[(&str, &[&str], u32)] = &[
 const MAX_FILE_BYTES: u32 = 16 << 10;
 /// Of the whole process: AddressSanitizer keeps what was freed for a while.
 const MAX_MEMORY_MIB: u32 = 1024;
+/// What a target has by default.
+const SECONDS: u64 = 300;
 /// One file takes some milliseconds at most; the machine may be busy.
 const TIMEOUT_S: u32 = 20;
 
 pub fn run(mut args: Args) -> Result<()> {
-    let seconds: u64 = args.value("--seconds")?.unwrap_or(300);
+    let seconds: u64 = args.value("--seconds")?.unwrap_or(SECONDS);
     let mut chosen = Vec::new();
     while let Some(name) = args.word() {
         let Some(target) = TARGETS.iter().find(|(known, ..)| *known == name) else {
@@ -41,6 +44,26 @@ pub fn run(mut args: Args) -> Result<()> {
     if chosen.is_empty() {
         chosen.extend(TARGETS);
     }
+    targets(chosen, seconds)
+}
+
+/// Every target, as long as it has by default.
+pub fn all() -> Result<()> {
+    targets(TARGETS.iter().collect(), SECONDS)
+}
+
+/// Installs what this needs and is not there.
+pub fn setup() -> Result<()> {
+    if run::read(run::command("rustup").args(["run", "nightly", "rustc", "--version"])).is_err() {
+        run::run(run::command("rustup").args(["toolchain", "install", "nightly", "--profile", "minimal"]))?;
+    }
+    if run::read(cargo_fuzz().arg("--version")).is_err() {
+        run::run(run::cargo().args(["install", "cargo-fuzz", "--locked"]))?;
+    }
+    Ok(())
+}
+
+fn targets(chosen: Vec<&Target>, seconds: u64) -> Result<()> {
     run::read(cargo_fuzz().arg("--version")).context(
         "`rustup toolchain install nightly` and `cargo install cargo-fuzz` install what this needs",
     )?;
