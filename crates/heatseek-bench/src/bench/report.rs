@@ -92,6 +92,9 @@ pub struct Row {
     pub task: Task,
     #[serde(flatten)]
     pub times: Times,
+    /// How long the device was at the kernels, by its own clock: the median of the same rounds; of `forward` only, and
+    /// where the device tells.
+    pub device_ms: Option<f64>,
     /// Of which before the device has anything to do; of `end_to_end` only.
     pub tokenise_ms: Option<f64>,
     pub inputs_per_s: f64,
