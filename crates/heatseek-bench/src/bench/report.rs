@@ -20,6 +20,9 @@ pub struct Report {
     pub devices: Vec<DeviceRun>,
     pub peers: Vec<PeerRun>,
     pub rows: Vec<Row>,
+    /// That this process held in memory at most, for all devices, the reference and ceilings; without peers, which are
+    /// processes of their own. `None` where the system does not say.
+    pub peak_resident_bytes: Option<u64>,
     /// Answers that were wrong, and so not timed.
     pub refused: Vec<Absent>,
     /// What could not be measured here.

@@ -65,6 +65,9 @@ fn environment(report: &Report) -> String {
         env.load_average.map(figures).unwrap_or_else(|| "unknown".into()),
         env.date.as_deref().unwrap_or("no date")
     );
+    if let Some(bytes) = report.peak_resident_bytes {
+        let _ = write!(text, " The process held {:.0} MiB at most.", bytes as f64 / f64::from(1 << 20));
+    }
     if env.is_busy() {
         text.push_str(
             " The machine was busy in the minute before: if others go on computing, times are too long, those of \
