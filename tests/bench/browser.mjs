@@ -2,7 +2,7 @@
 //                           --cold N --out DIR --keep --json FILE --quick --full --plant ours|peer]
 //
 // Times Heatseek and transformers.js in Chromium, interleaved: every round times each once, in alternating order, and the
-// ratio is taken within the round. Before a case is timed, the answers must be right (`judge` in sides.mjs); of the
+// ratio is taken within the round. Before a case is timed, the answers must be right (judge.mjs); of the
 // peer's graphs (export_onnx.py makes a plain and a fused one) and onnxruntime-web builds the quickest that answers right
 // is taken, case by case. A call begins with texts or decoded pixels and ends with vectors in the page's memory:
 // tokenizing, cutting and normalising are inside on both sides, decoding is not.
@@ -16,49 +16,26 @@
 // means that some case was.
 import { parseArgs } from 'node:util';
 import { launch } from '../browser/chromium.mjs';
+import { OPTIONS, asked } from './asked.mjs';
 import { codeBytes, visit } from './fresh.mjs';
+import { judge } from './judge.mjs';
 import { LOOKS } from './looks.mjs';
 import { CASES as PICTURES } from './pictures.mjs';
 import { Report, environment, figures, number, spread } from './report.mjs';
 import { quickest, rounds, summary } from './rounds.mjs';
-import { judge, nameOf, ourSide, peerSides, smallest, start } from './sides.mjs';
+import { nameOf, ourSide, peerSides, smallest, start } from './sides.mjs';
 import { INPUTS, checkSite, openSite } from './site.mjs';
-import { CASES as TEXTS } from './texts.mjs';
 
-const { values: given } = parseArgs({
-  options: {
-    model: { type: 'string', default: Object.keys(INPUTS).join(',') },
-    device: { type: 'string', default: 'webgpu,wasm' },
-    dtype: { type: 'string', default: 'f32,int8' },
-    threads: { type: 'string', default: '1,2' },
-    cases: { type: 'string' },
-    rounds: { type: 'string' },
-    cold: { type: 'string' },
-    quick: { type: 'boolean', default: false }, // f32, one thread, the first case of each model, few rounds
-    full: { type: 'boolean', default: false }, // the larger cases on WebGPU, for machines with a GPU
-    out: { type: 'string' },
-    keep: { type: 'boolean', default: false },
-    json: { type: 'string' },
-    plant: { type: 'string' },
-  },
-});
-const listed = (text) => text.split(',').filter(Boolean);
-const count = { rounds: Number(given.rounds ?? (given.quick ? 3 : 7)), cold: Number(given.cold ?? (given.quick ? 1 : 3)) };
-
-function settings() {
-  const [dtypes, threads] = given.quick ? [['f32'], [1]] : [listed(given.dtype), listed(given.threads).map(Number)];
-  return listed(given.model).flatMap((model) => listed(given.device).flatMap((device) => dtypes.flatMap((dtype) =>
-    // A GPU has no threads of ours.
-    (device === 'webgpu' ? [1] : threads).map((n) => ({ model, device, dtype, threads: n })))));
+const { values: given } = parseArgs({ options: OPTIONS });
+let asking;
+try {
+  asking = asked(given);
+  checkSite(asking.models);
+} catch (error) {
+  console.error(error.message);
+  process.exit(1);
 }
-
-function casesOf({ model, device }) {
-  const all = INPUTS[model] === 'text' ? TEXTS : PICTURES;
-  const chosen = Object.entries(device === 'webgpu' && !given.full ? all.software : all.full);
-  const wanted = chosen.filter(([name]) => !given.cases || listed(given.cases).includes(name));
-  return given.quick ? wanted.slice(0, 1) : wanted;
-}
-const wanted = (name) => !given.cases || listed(given.cases).includes(name);
+const { settings, casesOf, wanted } = asking;
 
 let report;
 const began = performance.now();
@@ -142,7 +119,7 @@ async function warm(browser, site, setting) {
       }
       const best = await quickest(verdict.right.map(({ peer }) => peer), inputs);
       first ??= best.side;
-      const { times, calls } = await rounds({ ours, peer: best }, inputs, count.rounds);
+      const { times, calls } = await rounds({ ours, peer: best }, inputs, asking.rounds);
       const peer_cosine = verdict.right.find(({ peer }) => peer === best).cosine;
       tell({ ...row, ...summary([['peer', times.peer], ['ours', times.ours]]), calls, peer_cosine, peer_side: nameOf(best.side) });
     }
@@ -154,12 +131,12 @@ async function warm(browser, site, setting) {
 
 /** Cold starts, peak memory and bytes, beside the graph that won the first case, on the smallest build. */
 async function fresh(site, setting, best) {
-  if (!count.cold) return;
+  if (!asking.cold) return;
   const peer = smallest(best);
   const chosen = casesOf(setting).map(([, inputs]) => inputs);
   const [sides, first] = [{ ours: ourSide(setting), peer }, chosen[0].slice(0, 1)];
   const found = { ours: [], peer: [] };
-  for (let round = 0; round < count.cold; round++) {
+  for (let round = 0; round < asking.cold; round++) {
     for (const who of round % 2 ? ['peer', 'ours'] : ['ours', 'peer']) found[who].push(await visit(site, sides[who], first));
   }
   const peer_side = nameOf(peer);
@@ -192,7 +169,7 @@ async function attention(browser, site, setting) {
   await page.call('checkLooks', inputs);
   const names = ['forward', ...Object.keys(LOOKS)];
   const times = Object.fromEntries(names.map((name) => [name, []]));
-  for (let round = 0; round < count.rounds; round++) {
+  for (let round = 0; round < asking.rounds; round++) {
     for (let turn = 0; turn < names.length; turn++) {
       const name = names[(round + turn) % names.length];
       times[name].push(await page.call('timeLook', name, inputs));
@@ -202,16 +179,10 @@ async function attention(browser, site, setting) {
   await page.close();
 }
 
-try {
-  checkSite(listed(given.model));
-} catch (error) {
-  console.error(error.message);
-  process.exit(1);
-}
 // The browser is closed then: what is told of it afterwards would be no finding.
 for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => process.exit(130));
 const site = await openSite();
-for (const setting of settings()) {
+for (const setting of settings) {
   // A browser for each, so that none inherits what another has compiled or kept.
   const browser = await launch();
   try {

@@ -116,7 +116,8 @@ export function markdown(about, rows) {
   ].join('\n')}\n`;
 }
 
-const FRESH = ['cold start', 'peak memory', 'runtime bytes'];
+/** What a first visit costs. */
+export const FRESH = ['cold start', 'peak memory', 'runtime bytes'];
 
 /** One line for each model and setting: how the ratios of its calls spread over the cases, and what a first visit costs. */
 export function summarised(about, rows) {

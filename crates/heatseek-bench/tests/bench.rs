@@ -11,13 +11,19 @@ use serde_json::Value;
 
 /// Runs it quickly on the CPU; the report.
 fn bench(out: &Path, more: &[&str]) -> Value {
+    bench_on("cpu", out, more).0
+}
+
+/// Runs it quickly; the report, and what is printed.
+fn bench_on(devices: &str, out: &Path, more: &[&str]) -> (Value, String) {
     let out = out.display().to_string();
     let mut args =
-        vec!["bench", "--quick", "--devices", "cpu", "--rounds", "2", "--threads", "2", "--out", &out];
+        vec!["bench", "--quick", "--devices", devices, "--rounds", "2", "--threads", "2", "--out", &out];
     args.extend(more);
     let output = heatseek(&args, b"");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    serde_json::from_str(&fs::read_to_string(Path::new(&out).join("report.json")).unwrap()).unwrap()
+    let report = fs::read_to_string(Path::new(&out).join("report.json")).unwrap();
+    (serde_json::from_str(&report).unwrap(), String::from_utf8(output.stdout).unwrap())
 }
 
 #[test]
@@ -38,6 +44,7 @@ fn texts_are_measured_checked_and_reported() {
         assert_eq!((number("n"), &row["dtype"], &row["device"]), (2.0, &"f32".into(), &"cpu".into()));
         assert_eq!(row["checked_against"], "reference");
         assert!(number("bytes") > 0.0 && number("inputs_per_s") > 0.0);
+        assert!(row["device_ms"].is_null(), "the CPU has no clock of its own: {row}");
     }
     // 16 tokens through two layers of width 64: four projections and a feed-forward block of 256, 2 · 2 · 16 · 16 · 64
     // for scores and weighted values of each, and less than a tenth of that beside it.
@@ -46,14 +53,64 @@ fn texts_are_measured_checked_and_reported() {
     assert!((1.0..1.1).contains(&flops), "{flops}");
     assert_eq!(report["model"]["synthetic"], true);
     assert!(report["environment"]["cores"].as_u64().unwrap() >= 1);
+    let held = report["peak_resident_bytes"].as_u64();
+    assert!(
+        held.is_none_or(|bytes| bytes > 1 << 20) && held.is_some() == cfg!(target_os = "linux"),
+        "{held:?}"
+    );
     let device = &report["devices"][0];
     assert!(device["cold_start"]["first_run_ms"].as_f64().unwrap() > 0.0);
     let ops = device["ops"].as_array().unwrap();
     let shares: f64 = ops.iter().map(|op| op["share_of_flops"].as_f64().unwrap()).sum();
     assert!((shares - 1.0).abs() < 1e-9, "{shares}");
-    assert!(fs::read_to_string(out.join("report.md")).unwrap().contains("| cpu | f32 | mixed:5 | forward |"));
+    let text = fs::read_to_string(out.join("report.md")).unwrap();
+    assert!(text.contains("| cpu | f32 | mixed:5 | forward |") && !text.contains("device ms"), "{text}");
+    assert_eq!(text.contains("MiB at most"), held.is_some(), "{text}");
     let chart = fs::read_to_string(out.join("throughput.svg")).unwrap();
     assert!(chart.contains("cpu f32") && chart.ends_with("</svg>\n"));
+}
+
+#[test]
+fn a_gpu_is_measured_beside_the_cpu() {
+    let out = scratch("bench-gpu");
+    let (report, table) = bench_on("cpu,gpu", &out, &["--synthetic", "tiny", "--cases", "1x16,4x32"]);
+    let devices = report["devices"].as_array().unwrap();
+    let Some(gpu) = devices.iter().find(|run| run["device"] == "gpu") else {
+        assert!(std::env::var_os("CI").is_none(), "CI expects a Vulkan adapter: {}", report["missing"]);
+        eprintln!("no adapter found: nothing was tested");
+        return;
+    };
+    // SwiftShader's clock is none of ours to expect.
+    let has_clock = !gpu["name"].as_str().unwrap().contains("SwiftShader");
+    let rows = report["rows"].as_array().unwrap();
+    let of = |device: &str| rows.iter().filter(|row| row["device"] == device).count();
+    assert_eq!((of("cpu"), of("gpu"), rows.len()), (4, 4, 8));
+    for row in rows {
+        let number = |field: &str| row[field].as_f64().unwrap_or_else(|| panic!("no {field} in {row}"));
+        assert!(number("cosine_to_reference") >= 0.99999, "{row}");
+        match row["device"] == "gpu" && row["task"] == "forward" && has_clock {
+            true => {
+                let (device, call) = (number("device_ms"), number("median_ms"));
+                assert!(device > 0.0 && device <= call, "{row}");
+            }
+            false => assert!(row["device_ms"].is_null(), "{row}"),
+        }
+    }
+    let words = |line: &str| line.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
+    let lines: Vec<_> = table.lines().map(words).collect();
+    for row in [["gpu", "f32", "1x16", "forward"], ["cpu", "f32", "4x32", "end"]] {
+        assert!(lines.iter().any(|line| line.starts_with(&row.map(str::to_owned))), "{table}");
+    }
+    let text = fs::read_to_string(out.join("report.md")).unwrap();
+    assert!(text.contains("| gpu | f32 | 4x32 | forward |"), "{text}");
+    assert_eq!(
+        (table.contains("device ms"), text.contains("| device ms |")),
+        (has_clock, has_clock),
+        "{table}"
+    );
+    assert!(text.contains("![throughput](throughput.svg)"), "{text}");
+    let chart = fs::read_to_string(out.join("throughput.svg")).unwrap();
+    assert!(chart.contains("cpu f32") && chart.contains("gpu f32") && chart.ends_with("</svg>\n"), "{chart}");
 }
 
 #[test]
@@ -94,17 +151,80 @@ fn a_peer_that_is_not_there_is_no_failure() {
 fn a_peer_is_timed_in_the_same_rounds_and_must_be_right() {
     let folder = scratch("bench-fake-peer");
     // The protocol in a few lines of shell: right neither in width nor in values.
-    let script = folder.join("python");
-    let lines = "#!/bin/sh\necho '{\"name\":\"torch\",\"version\":\"0\",\"device\":\"cpu\",\"cuda\":false}'\n\
-                 while read line; do echo '{\"vectors\":[[1.0,2.0]],\"ms\":3.0}'; done\n";
-    fs::write(&script, lines).unwrap();
-    make_executable(&script);
-    let python = script.display().to_string();
+    let lines =
+        format!("echo '{ABOUT}'\nwhile read line; do echo '{{\"vectors\":[[1.0,2.0]],\"ms\":3.0}}'; done\n");
+    let python = script(&folder.join("python"), &lines);
     let args = ["--synthetic", "tiny", "--cases", "1x16", "--against", "torch", "--python", &python];
     let report = bench(&folder.join("out"), &args);
     assert!(report["rows"].as_array().unwrap().iter().all(|row| row.get("peer").is_none()));
     let reason = report["missing"][0]["reason"].as_str().unwrap();
     assert!(reason.contains("cosine"), "{reason}");
+}
+
+/// What a peer says of itself, in its protocol.
+const ABOUT: &str = "{\"name\":\"torch\",\"version\":\"0\",\"device\":\"cpu\",\"cuda\":false}";
+
+/// Writes a shell script in place of Python.
+fn script(path: &Path, lines: &str) -> String {
+    fs::write(path, format!("#!/bin/sh\n{lines}")).unwrap();
+    make_executable(path);
+    path.display().to_string()
+}
+
+#[test]
+fn a_peer_that_is_right_has_its_ratio() {
+    let folder = scratch("bench-right-peer");
+    let at = folder.display();
+    let args = |python| ["--synthetic", "tiny", "--cases", "3x16", "--against", "torch", "--python", python];
+    // One that keeps the model and the question, for us to answer.
+    let listens = format!(
+        "while [ $# -gt 0 ]; do [ \"$1\" = --model ] && cp -r \"$2\" '{at}/model'; shift; done\n\
+         echo '{ABOUT}'\nread line; printf '%s\\n' \"$line\" > '{at}/request.json'\n\
+         echo '{{\"error\":\"it only listens\"}}'\n"
+    );
+    let listens = script(&folder.join("listens"), &listens);
+    let report = bench(&folder.join("asked"), &args(&listens));
+    assert_eq!(report["missing"][0]["reason"], "it only listens");
+    let request: Value =
+        serde_json::from_str(&fs::read_to_string(folder.join("request.json")).unwrap()).unwrap();
+    let texts: Vec<&str> =
+        request["texts"].as_array().unwrap().iter().map(|text| text.as_str().unwrap()).collect();
+    assert_eq!(texts.len(), 3);
+    let model = folder.join("model").display().to_string();
+    let embed = ["embed", "--model", &model, "--device", "reference"];
+    let embedded = binary::rows(&heatseek(&embed, texts.join("\n").as_bytes()));
+    let samples = request["samples"].as_array().unwrap().iter().map(|at| at.as_u64().unwrap() as usize);
+    let vectors: Vec<_> = samples.map(|at| binary::vector(&embedded[at])).collect();
+    let answer = serde_json::json!({ "vectors": vectors }).to_string();
+    fs::write(folder.join("answer.json"), answer + "\n").unwrap();
+    // And one that gives the answer, and then takes 3 ms each time.
+    let answers = format!(
+        "echo '{ABOUT}'\nread line; cat '{at}/answer.json'\nwhile read line; do echo '{{\"ms\":3.0}}'; done\n"
+    );
+    let answers = script(&folder.join("answers"), &answers);
+    let out = folder.join("out");
+    let (report, table) = bench_on("cpu", &out, &args(&answers));
+    assert_eq!((&report["missing"], &report["refused"]), (&serde_json::json!([]), &serde_json::json!([])));
+    assert_eq!(report["peers"][0]["name"], "torch");
+    let rows = report["rows"].as_array().unwrap();
+    let row = rows.iter().find(|row| row["task"] == "forward").unwrap();
+    let number = |field: &str| row[field].as_f64().unwrap_or_else(|| panic!("no {field} in {row}"));
+    assert_eq!((&row["peer"], number("peer_ms"), number("n")), (&"torch".into(), 3.0, 2.0));
+    assert_eq!((number("peer_min_ms"), number("peer_max_ms")), (3.0, 3.0));
+    assert!(number("peer_cosine") >= 0.99999, "{row}");
+    // Of two rounds: the slower one of ours has the lower ratio, and the median is between.
+    let [least, most] = ["max_ms", "min_ms"].map(|field| 3.0 / number(field));
+    for (field, expected) in [("ratio_min", least), ("ratio_max", most), ("ratio", (least + most) / 2.0)] {
+        assert!((number(field) / expected - 1.0).abs() < 1e-9, "{field} is not {expected}: {row}");
+    }
+    // It was timed for what it does.
+    assert!(rows.iter().filter(|row| row["task"] == "end_to_end").all(|row| row.get("peer").is_none()));
+    assert!(table.contains("torch") && table.contains("ratio"), "{table}");
+    assert!(
+        fs::read_to_string(out.join("report.md")).unwrap().contains("| cpu | f32 | 3x16 | forward | torch |")
+    );
+    let chart = fs::read_to_string(out.join("ratios.svg")).unwrap();
+    assert!(chart.contains("cpu f32 3x16 by torch on cpu") && chart.ends_with("</svg>\n"), "{chart}");
 }
 
 #[cfg(unix)]

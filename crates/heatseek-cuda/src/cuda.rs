@@ -236,10 +236,11 @@ impl Driver for Cuda {
         self.check("cuLaunchKernel", code)
     }
 
-    fn new_mark(&self) -> Result<Mark, DriverError> {
+    fn new_mark(&self, timed: bool) -> Result<Mark, DriverError> {
         let mut event: Handle = std::ptr::null_mut();
+        let flags = if timed { 0 } else { UNTIMED };
         // SAFETY: it writes one handle.
-        let code = unsafe { (self.here()?.create_event)(&raw mut event, UNTIMED) };
+        let code = unsafe { (self.here()?.create_event)(&raw mut event, flags) };
         self.check("cuEventCreate", code).map(|()| Mark(event as usize))
     }
 
@@ -252,6 +253,14 @@ impl Driver for Cuda {
     fn wait(&self, mark: Mark) -> Result<(), DriverError> {
         // SAFETY: as above.
         self.check("cuEventSynchronize", unsafe { (self.here()?.wait_for_event)(mark.0 as Handle) })
+    }
+
+    fn seconds_between(&self, from: Mark, to: Mark) -> Result<f64, DriverError> {
+        let mut milliseconds = 0.0;
+        let (from, to) = (from.0 as Handle, to.0 as Handle);
+        // SAFETY: as above; it writes one number.
+        let code = unsafe { (self.here()?.elapsed_time)(&raw mut milliseconds, from, to) };
+        self.check("cuEventElapsedTime", code).map(|()| 1e-3 * f64::from(milliseconds))
     }
 
     fn free_mark(&self, mark: Mark) {

@@ -138,14 +138,17 @@ pub trait Driver {
     /// Launches a kernel.
     fn launch(&self, launch: &Launch<'_>) -> Result<(), DriverError>;
 
-    /// Something to mark places with.
-    fn new_mark(&self) -> Result<Mark, DriverError>;
+    /// Something to mark places with; `timed` ones can be told the time between, which costs the device more.
+    fn new_mark(&self, timed: bool) -> Result<Mark, DriverError>;
 
     /// Puts `mark` here.
     fn mark(&self, mark: Mark) -> Result<(), DriverError>;
 
     /// Waits until the device has come to where `mark` was put last.
     fn wait(&self, mark: Mark) -> Result<(), DriverError>;
+
+    /// Seconds that the device took from `from` to `to`, two timed marks that it has come to.
+    fn seconds_between(&self, from: Mark, to: Mark) -> Result<f64, DriverError>;
 
     /// Forgets it.
     fn free_mark(&self, mark: Mark);

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use heatseek_ops::{
     Batch, Executor, ExecutorError, Gemm, HIDDEN, HostExecutor, OutputId, Plan, PlanOptions, Program,
-    ReferenceExecutor, Rows, Tensor,
+    ReferenceExecutor, Rows, RunControl, Tensor,
 };
 use heatseek_testkit::{Tolerance, compare, values};
 use pollster::block_on;
@@ -77,14 +77,17 @@ impl Driver for Faulty {
     fn launch(&self, launch: &Launch<'_>) -> Result<(), DriverError> {
         self.call("launch").and_then(|()| self.host.launch(launch))
     }
-    fn new_mark(&self) -> Result<Mark, DriverError> {
-        self.call("new_mark").and_then(|()| self.host.new_mark())
+    fn new_mark(&self, timed: bool) -> Result<Mark, DriverError> {
+        self.call("new_mark").and_then(|()| self.host.new_mark(timed))
     }
     fn mark(&self, mark: Mark) -> Result<(), DriverError> {
         self.call("mark").and_then(|()| self.host.mark(mark))
     }
     fn wait(&self, mark: Mark) -> Result<(), DriverError> {
         self.call("wait").and_then(|()| self.host.wait(mark))
+    }
+    fn seconds_between(&self, from: Mark, to: Mark) -> Result<f64, DriverError> {
+        self.call("seconds_between").and_then(|()| self.host.seconds_between(from, to))
     }
     fn free_mark(&self, mark: Mark) {
         self.host.free_mark(mark);
@@ -143,12 +146,31 @@ fn whatever_call_fails_says_what_it_was_for_and_the_next_run_is_right() {
     let device = device(&driver, Cache::none());
     let plan = CudaExecutor::new(device).plan(linear(), PlanOptions::default()).unwrap();
     assert_right(&plan, &batch(5));
-    for (call, rows) in ["upload", "download", "mark", "wait", "launch"].into_iter().zip([9, 9, 9, 9, 25]) {
+    let rows = [9, 9, 9, 9, 25];
+    for (call, rows) in ["upload", "download", "mark", "wait", "launch"].into_iter().zip(rows) {
         driver.plan(call, 1);
-        let error = run(&plan, &batch(rows)).unwrap_err();
-        let said = matches!(&error, ExecutorError::Internal { what, .. } if what.contains("running a batch"));
-        assert!(said && error.to_string().contains(call), "{call}: {error}");
+        assert_says(&run(&plan, &batch(rows)).unwrap_err(), call);
         assert_right(&plan, &batch(rows));
+    }
+    // The first run that is timed makes the marks for it.
+    for call in ["new_mark", "seconds_between"] {
+        driver.plan(call, 1);
+        assert_says(&block_on(plan.run_with(&batch(9), &[OutputId(0)], &Clock)).unwrap_err(), call);
+        assert_right(&plan, &batch(9));
+    }
+}
+
+fn assert_says(error: &ExecutorError, call: &str) {
+    let said = matches!(error, ExecutorError::Internal { what, .. } if what.contains("running a batch"));
+    assert!(said && error.to_string().contains(call), "{call}: {error}");
+}
+
+/// Wants to know how long the device takes.
+struct Clock;
+
+impl RunControl for Clock {
+    fn wants_device_time(&self) -> bool {
+        true
     }
 }
 

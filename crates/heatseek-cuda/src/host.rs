@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 use heatseek_naga_cuda::CudaKernel;
 use heatseek_naga_cuda::host::{HostBuffer, Library};
@@ -72,6 +73,8 @@ pub(crate) struct Host {
     recording: RefCell<Option<Vec<Recorded>>>,
     graphs: RefCell<HashMap<usize, Vec<Recorded>>>,
     given: Cell<usize>,
+    /// The timed marks, each with when it was come to last.
+    timed: RefCell<HashMap<usize, Option<Instant>>>,
 }
 
 impl Default for Host {
@@ -92,6 +95,7 @@ impl Default for Host {
             recording: RefCell::default(),
             graphs: RefCell::default(),
             given: Cell::default(),
+            timed: RefCell::default(),
         }
     }
 }
@@ -213,11 +217,17 @@ impl Driver for Host {
         self.run(launch.function, launch.grid, launch.arguments)
     }
 
-    fn new_mark(&self) -> Result<Mark, DriverError> {
-        Ok(Mark(self.next()))
+    fn new_mark(&self, timed: bool) -> Result<Mark, DriverError> {
+        let mark = self.next();
+        timed.then(|| self.timed.borrow_mut().insert(mark, None));
+        Ok(Mark(mark))
     }
 
-    fn mark(&self, _: Mark) -> Result<(), DriverError> {
+    /// All that was asked for before is done.
+    fn mark(&self, mark: Mark) -> Result<(), DriverError> {
+        if let Some(when) = self.timed.borrow_mut().get_mut(&mark.0) {
+            *when = Some(Instant::now());
+        }
         Ok(())
     }
 
@@ -225,7 +235,19 @@ impl Driver for Host {
         Ok(())
     }
 
-    fn free_mark(&self, _: Mark) {}
+    fn seconds_between(&self, from: Mark, to: Mark) -> Result<f64, DriverError> {
+        let timed = self.timed.borrow();
+        let when = |mark: Mark| timed.get(&mark.0).copied().flatten();
+        let between = when(to).zip(when(from)).map(|(to, from)| to.duration_since(from).as_secs_f64());
+        between.ok_or_else(|| {
+            let meaning = "a mark that is not timed, or was put nowhere".to_owned();
+            DriverError { call: "seconds_between", code: INVALID_VALUE, meaning }
+        })
+    }
+
+    fn free_mark(&self, mark: Mark) {
+        self.timed.borrow_mut().remove(&mark.0);
+    }
 
     fn record(
         &self,

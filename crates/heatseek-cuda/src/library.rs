@@ -90,6 +90,7 @@ functions! {
     create_event = "cuEventCreate" (*mut Handle, c_uint);
     record_event = "cuEventRecord" (Handle, Handle);
     wait_for_event = "cuEventSynchronize" (Handle);
+    elapsed_time = "cuEventElapsedTime" (*mut f32, Handle, Handle);
     destroy_event = "cuEventDestroy_v2" (Handle);
     begin_capture = "cuStreamBeginCapture_v2" (Handle, c_uint);
     end_capture = "cuStreamEndCapture" (Handle, *mut Handle);

@@ -1,6 +1,6 @@
 //! Memory that is given back when it is dropped.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::rc::Rc;
 
@@ -44,19 +44,21 @@ impl fmt::Debug for DeviceBuffer {
     }
 }
 
-/// Host memory through which one run's tables go to the device and its outputs come back, with a mark for the end of
-/// that run.
+/// Host memory through which one run's tables go to the device and its outputs come back, with marks for the end of that
+/// run and, if it is timed, around its kernels.
 pub(crate) struct Staging {
     driver: Rc<dyn Driver>,
     memory: Pinned,
     mark: Mark,
+    /// Around the kernels, once a run was timed.
+    clock: Cell<Option<[Mark; 2]>>,
 }
 
 impl Staging {
     fn new(driver: &Rc<dyn Driver>, bytes: usize) -> Result<Self, DriverError> {
-        let mark = driver.new_mark()?;
+        let mark = driver.new_mark(false)?;
         match driver.allocate_pinned(bytes) {
-            Ok(memory) => Ok(Self { driver: driver.clone(), memory, mark }),
+            Ok(memory) => Ok(Self { driver: driver.clone(), memory, mark, clock: Cell::default() }),
             Err(error) => {
                 driver.free_mark(mark);
                 Err(error)
@@ -92,12 +94,24 @@ impl Staging {
     pub(crate) fn wait(&self) -> Result<(), DriverError> {
         self.driver.wait(self.mark)
     }
+
+    /// Timed marks to put before and behind the kernels: made when they are first asked for, and kept.
+    pub(crate) fn clock(&self) -> Result<[Mark; 2], DriverError> {
+        if let Some(marks) = self.clock.get() {
+            return Ok(marks);
+        }
+        let from = self.driver.new_mark(true)?;
+        let to = self.driver.new_mark(true).inspect_err(|_| self.driver.free_mark(from))?;
+        self.clock.set(Some([from, to]));
+        Ok([from, to])
+    }
 }
 
 impl Drop for Staging {
     fn drop(&mut self) {
         self.driver.free_pinned(&self.memory);
         self.driver.free_mark(self.mark);
+        self.clock.get().into_iter().flatten().for_each(|mark| self.driver.free_mark(mark));
     }
 }
 

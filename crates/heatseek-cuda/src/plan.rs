@@ -5,7 +5,8 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use heatseek_ops::{
-    Batch, Buffer, Capacity, ExecutorError, LocalFuture, OutputId, POOLED, Plan, PlanOptions, Program, Step,
+    Batch, Buffer, Capacity, ExecutorError, LocalFuture, OutputId, POOLED, Plan, PlanOptions, Program,
+    RunControl, Step,
 };
 use heatseek_wgsl::{RowClass, Selection, Storage, Target, select};
 
@@ -163,7 +164,20 @@ impl Plan for CudaPlan {
         batch: &'a Batch,
         outputs: &'a [OutputId],
     ) -> LocalFuture<'a, Result<Vec<Vec<f32>>, ExecutorError>> {
-        Box::pin(crate::run::run(self, batch, outputs))
+        Box::pin(crate::run::run(self, batch, outputs, None))
+    }
+
+    fn run_with<'a>(
+        &'a self,
+        batch: &'a Batch,
+        outputs: &'a [OutputId],
+        control: &'a dyn RunControl,
+    ) -> LocalFuture<'a, Result<Vec<Vec<f32>>, ExecutorError>> {
+        Box::pin(async move {
+            let values = crate::run::run(self, batch, outputs, Some(control)).await?;
+            control.computed();
+            Ok(values)
+        })
     }
 
     fn extended(&self, program: Arc<Program>) -> LocalFuture<'_, Result<Box<dyn Plan>, ExecutorError>> {

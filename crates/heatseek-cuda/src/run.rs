@@ -3,13 +3,13 @@
 use std::rc::Rc;
 use std::task::Poll;
 
-use heatseek_ops::{Batch, ExecutorError, OutputId, Step};
+use heatseek_ops::{Batch, ExecutorError, OutputId, RunControl, Step};
 use heatseek_wgsl::RowClass;
 
 use crate::arena::{Arena, Captures, Span};
 use crate::checked;
 use crate::device::CudaDevice;
-use crate::driver::{DriverError, Launch};
+use crate::driver::{DriverError, Launch, Mark};
 use crate::memory::Staging;
 use crate::plan::{CudaPlan, Stage};
 
@@ -39,11 +39,12 @@ impl Drop for Flight {
     }
 }
 
-/// See [`heatseek_ops::Plan::run`].
+/// See [`heatseek_ops::Plan::run_with`]; `control` is not told of the end.
 pub(crate) async fn run(
     plan: &CudaPlan,
     batch: &Batch,
     outputs: &[OutputId],
+    control: Option<&dyn RunControl>,
 ) -> Result<Vec<Vec<f32>>, ExecutorError> {
     plan.device.faults().check()?;
     plan.program.accepts(batch, outputs)?;
@@ -77,7 +78,14 @@ pub(crate) async fn run(
         return Err(plan.device.faults().internal("a run without staging".into()));
     };
     arena.tables.write(batch, staging).map_err(explain)?;
+    // A checked run waits after each kernel, which is no time of the device's.
+    let timed = control.filter(|control| control.wants_device_time());
+    let timed = timed.filter(|_| !plan.checked && !dispatches.is_empty());
+    let clock = timed.map(|_| staging.clock()).transpose().map_err(explain)?;
+    let mark = |mark: Option<Mark>| mark.map_or(Ok(()), |mark| plan.device.driver().mark(mark));
+    mark(clock.map(|[from, _]| from)).map_err(explain)?;
     launch(plan, &arena, captures, staging, &dispatches)?;
+    mark(clock.map(|[_, to]| to)).map_err(explain)?;
     let mut offset = back;
     for segment in segments.iter().filter(|segment| segment.bytes > 0) {
         staging.download(offset, segment.at, segment.bytes).map_err(explain)?;
@@ -88,6 +96,9 @@ pub(crate) async fn run(
     let_others_begin().await;
     plan.device.faults().check()?;
     staging.wait().map_err(explain)?;
+    if let (Some(control), Some([from, to])) = (timed, clock) {
+        control.device_time(plan.device.driver().seconds_between(from, to).map_err(explain)?);
+    }
     let mut rest = &staging.bytes_mut()[back..];
     let mut values = Vec::with_capacity(segments.len());
     for segment in &segments {

@@ -1,15 +1,17 @@
 //! The executor on the CPU that stands for a GPU, and on the GPU where there is one.
 
+use std::cell::Cell;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::Poll;
+use std::time::Instant;
 
 use heatseek_cuda::{CudaDevice, CudaExecutor, CudaOptions, CudaPlan, HOST};
 use heatseek_ops::cases::{self, Case};
 use heatseek_ops::{
     Attention, AttentionMap, Batch, Buffer, Dtype, Executor, ExecutorError, Gemm, HIDDEN, HeadFusion,
     HostExecutor, OutputId, POOLED, Plan, PlanOptions, Pool, Pooling, Program, ReferenceExecutor, Rows,
-    Table, Tensor,
+    RunControl, Table, Tensor,
 };
 use heatseek_testkit::{Tolerance, compare, run_all, values};
 use heatseek_wgsl::Target;
@@ -103,6 +105,37 @@ fn capacity_grows_and_smaller_batches_stay_right() {
                 assert_right(&plan, &program, &batch(lengths), &both);
                 assert_right(&plan, &program, &batch(lengths), &[OutputId(1)]);
             }
+        }
+    }
+}
+
+/// Keeps what the device says it took.
+#[derive(Default)]
+struct Clock(Cell<Option<f64>>);
+
+impl RunControl for Clock {
+    fn wants_device_time(&self) -> bool {
+        true
+    }
+
+    fn device_time(&self, seconds: f64) {
+        self.0.set(Some(seconds));
+    }
+}
+
+/// Launched one by one, recorded and replayed.
+#[test]
+fn a_timed_run_tells_how_long_the_kernels_took() {
+    let program = small_model();
+    for device in devices() {
+        let plan = plan(&device, &program, UNCHECKED);
+        for lengths in [[40, 30], [40, 30], [40, 30], [1, 0]] {
+            let (batch, clock, began) = (batch(&lengths), Clock::default(), Instant::now());
+            let actual = block_on(plan.run_with(&batch, &[OutputId(1)], &clock)).unwrap();
+            let passed = began.elapsed().as_secs_f64();
+            let seconds = clock.0.get().expect("every run is told of");
+            assert!(seconds > 0.0 && seconds <= passed, "{device:?}: {seconds} of {passed} s");
+            assert_equal(&program, &batch, &[OutputId(1)], &actual);
         }
     }
 }

@@ -1,6 +1,6 @@
 //! An opened GPU: adapter facts, queue, pipelines and the faults it reports.
 
-use std::cell::{Cell, Ref, RefCell};
+use std::cell::{Cell, OnceCell, Ref, RefCell};
 use std::fmt;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -11,6 +11,7 @@ use heatseek_wgsl::{Kernel, Target};
 use crate::adapter::{self, AdapterLimits, AdapterReport, GpuOptions, Offer};
 use crate::faults::Faults;
 use crate::pipeline::Pipelines;
+use crate::stopwatch::Marks;
 use crate::tuned::{Choice, Choices};
 
 /// Rows a run takes on a GPU: enough to fill a large one, few enough that 1536-wide activations stay
@@ -58,6 +59,7 @@ struct Shared {
     halves: bool,
     packed_dot: bool,
     timestamps: bool,
+    marks: OnceCell<Marks>,
     target: Cell<Target>,
     choices: RefCell<Choices>,
     timing: RefCell<Option<TimingTransform>>,
@@ -100,6 +102,7 @@ impl GpuDevice {
                 halves: offer.halves,
                 packed_dot: offer.packed_dot,
                 timestamps: offer.timestamps,
+                marks: OnceCell::new(),
                 choices: RefCell::default(),
                 timing: RefCell::default(),
                 target: Cell::new(Target {
@@ -293,9 +296,9 @@ impl GpuDevice {
         self.shared.uniform_alignment
     }
 
-    /// Whether it tells when passes began and ended.
-    pub(crate) fn has_timestamps(&self) -> bool {
-        self.shared.timestamps
+    /// Where it writes when passes began and ended, if it does; made when it is first wanted.
+    pub(crate) fn marks(&self) -> Option<&Marks> {
+        self.shared.timestamps.then(|| self.shared.marks.get_or_init(|| Marks::new(self.raw())))
     }
 
     pub(crate) fn faults(&self) -> &Arc<Faults> {

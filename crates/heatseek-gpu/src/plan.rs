@@ -232,12 +232,7 @@ impl Plan for GpuPlan {
         outputs: &'a [OutputId],
         control: &'a dyn RunControl,
     ) -> LocalFuture<'a, Result<Vec<Vec<f32>>, ExecutorError>> {
-        Box::pin(crate::run::run(
-            self,
-            batch,
-            outputs,
-            Some(control).filter(|control| control.wants_computed()),
-        ))
+        Box::pin(crate::run::run(self, batch, outputs, Some(control)))
     }
 
     fn extended(&self, program: Arc<Program>) -> LocalFuture<'_, Result<Box<dyn Plan>, ExecutorError>> {

@@ -7,9 +7,11 @@ use heatseek_ops::{Batch, BufferId, ExecutorError, OutputId, RunControl, Step};
 use crate::arena::{Arena, Captures};
 use crate::buffer::DeviceBuffer;
 use crate::checked;
+use crate::device::GpuDevice;
 use crate::faults::Scopes;
 use crate::plan::{GpuPlan, Stage};
 use crate::readback::{self, Segment, map};
+use crate::stopwatch::Marks;
 
 /// A dispatch of a run.
 pub(crate) struct Dispatch<'a> {
@@ -34,7 +36,7 @@ impl Dispatch<'_> {
     }
 }
 
-/// See [`heatseek_ops::Plan::run_with`]; `control` is told when all is computed.
+/// See [`heatseek_ops::Plan::run_with`].
 pub(crate) async fn run(
     plan: &GpuPlan,
     batch: &Batch,
@@ -99,13 +101,20 @@ async fn finish(
         false => Vec::new(),
     };
     let segments = segments(plan, batch, outputs, guards.iter().map(|(_, segment)| *segment));
-    let bytes = segments.iter().map(|s| s.bytes).sum();
+    let marks = control.and_then(|control| marks(device, control)).filter(|_| !dispatches.is_empty());
+    let results: u64 = segments.iter().map(|s| s.bytes).sum();
+    let marks_at = results.next_multiple_of(wgpu::MAP_ALIGNMENT);
+    let bytes = marks.map_or(results, |_| marks_at + Marks::BYTES);
     let readback = plan.readbacks.take(device, bytes);
     arena.write_batch(device.queue(), &plan.program, batch);
-    let commands = encode(plan, (arena, &captures), dispatches, &segments, &readback)?;
-    let submission = device.queue().submit([commands]);
+    let mut encoder = device.raw().create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
+    encode(plan, (arena, &captures), (dispatches, marks), &segments, (&readback, &mut encoder))?;
+    if let Some(marks) = marks {
+        marks.copy(&mut encoder, &readback, marks_at);
+    }
+    let submission = device.queue().submit([encoder.finish()]);
     let caught = scopes.close();
-    if let Some(control) = control {
+    if let Some(control) = control.filter(|control| control.wants_computed()) {
         // The copy into a buffer that can be mapped is part of the submission; reading begins behind it.
         readback::done(device, submission.clone()).await;
         control.computed();
@@ -117,6 +126,13 @@ async fn finish(
     if let Some(mapped) = mapped {
         mapped.await?;
         read(plan, &readback, &segments, &mut values)?;
+        #[cfg(not(target_arch = "wasm32"))]
+        if let Some(control) = control.filter(|_| marks.is_some())
+            && let Ok(copied) = readback.0.get_mapped_range(marks_at..bytes)
+            && let Some(seconds) = Marks::seconds(device, &copied)
+        {
+            control.device_time(seconds);
+        }
         readback.0.unmap();
     }
     plan.readbacks.give(readback);
@@ -126,6 +142,18 @@ async fn finish(
     }
     values.truncate(outputs.len());
     Ok(values)
+}
+
+/// Where the device is to write when this run's pass began and ended, if `control` wants to know and it can.
+#[cfg(not(target_arch = "wasm32"))]
+fn marks<'a>(device: &'a GpuDevice, control: &dyn RunControl) -> Option<&'a Marks> {
+    control.wants_device_time().then(|| device.marks()).flatten()
+}
+
+/// Pages do not ask: it is for measuring natively, and would be downloaded by everyone.
+#[cfg(target_arch = "wasm32")]
+fn marks<'a>(_: &'a GpuDevice, _: &dyn RunControl) -> Option<&'a Marks> {
+    None
 }
 
 /// What is read back: the outputs in order, then the guards.
@@ -148,14 +176,15 @@ fn segments(
 fn encode(
     plan: &GpuPlan,
     (arena, captures): (&Arena, &Captures),
-    dispatches: &[Dispatch<'_>],
+    (dispatches, marks): (&[Dispatch<'_>], Option<&Marks>),
     segments: &[Segment],
-    readback: &DeviceBuffer,
-) -> Result<wgpu::CommandBuffer, ExecutorError> {
+    (readback, encoder): (&DeviceBuffer, &mut wgpu::CommandEncoder),
+) -> Result<(), ExecutorError> {
     let device = &plan.device;
-    let mut encoder = device.raw().create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
     if !dispatches.is_empty() {
-        let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
+        let timestamp_writes = marks.map(Marks::writes);
+        let mut pass =
+            encoder.begin_compute_pass(&wgpu::ComputePassDescriptor { label: None, timestamp_writes });
         for dispatch in dispatches {
             dispatch.encode(plan, (arena, captures), &mut pass)?;
         }
@@ -169,7 +198,7 @@ fn encode(
         encoder.copy_buffer_to_buffer(source, segment.offset, &readback.0, offset, segment.bytes);
         offset += segment.bytes;
     }
-    Ok(encoder.finish())
+    Ok(())
 }
 
 fn read(

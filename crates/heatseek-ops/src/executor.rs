@@ -206,6 +206,16 @@ pub trait RunControl {
     /// Told when all is computed and before results are read back; in host memory there is nothing to read back.
     fn computed(&self) {}
 
+    /// Whether [`device_time`](Self::device_time) is wanted, which costs a device some microseconds.
+    fn wants_device_time(&self) -> bool {
+        false
+    }
+
+    /// Told how long the device was at the run's kernels, in seconds of its own clock: from the first one's start to the
+    /// last one's end, without copies and without waiting for either. A device that has no such clock, or cannot tell of
+    /// this run, does not tell; in host memory the caller's clock is all there is.
+    fn device_time(&self, _seconds: f64) {}
+
     /// Asked before each step by plans that compute in the caller's own thread, which can do nothing else meanwhile: what
     /// to await before it, or `None` to go on at once. Other runs of the plan may take place there. An error, such as
     /// [`ExecutorError::Stopped`], ends this one.

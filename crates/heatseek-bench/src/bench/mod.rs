@@ -129,6 +129,7 @@ fn measure(args: &BenchArgs, threads: usize) -> Result<Report, Failure> {
         devices: Vec::new(),
         peers: Vec::new(),
         rows: Vec::new(),
+        peak_resident_bytes: None,
         refused: Vec::new(),
         missing: Vec::new(),
     };
@@ -151,6 +152,7 @@ fn measure(args: &BenchArgs, threads: usize) -> Result<Report, Failure> {
     }
     bench.bar.clear();
     bench.report.peers = bench.pool.about();
+    bench.report.peak_resident_bytes = environment::peak_resident_bytes();
     Ok(bench.report)
 }
 

@@ -78,7 +78,7 @@ impl OneCase<'_> {
             }
         }
         let peers = self.peers(pool, report, bar, &what);
-        let measured = self.timed(&parts, &batches, cosines[1].is_some(), &peers)?;
+        let (measured, on_device) = self.timed(&parts, &batches, cosines[1].is_some(), &peers)?;
         let cost = cost::total(&parts.program, &batches, self.dtype.bytes())?;
         let tokens: usize = batches.iter().map(Batch::rows).sum();
         let tasks = [(Task::Forward, 0), (Task::EndToEnd, 1)];
@@ -96,6 +96,7 @@ impl OneCase<'_> {
                 dtype: self.dtype,
                 task,
                 times,
+                device_ms: on_device.filter(|_| task == Task::Forward),
                 tokenise_ms: (task == Task::EndToEnd).then(|| median(&measured[2])),
                 inputs_per_s: self.work.len() as f64 / seconds,
                 tokens_per_s: tokens as f64 / seconds,
@@ -131,7 +132,7 @@ impl OneCase<'_> {
     /// The cosines of both tasks, if the second one is there, or why an answer is wrong.
     fn checked(&self, parts: &Parts, batches: &[Batch]) -> Result<Result<[Option<f64>; 2], String>, Error> {
         let (inputs, least) = (self.work.len(), self.dtype.least_cosine());
-        let forward = match self.truth.check(&forward(parts, batches)?, inputs, least) {
+        let forward = match self.truth.check(&forward(parts, batches)?.vectors, inputs, least) {
             Ok(cosine) => cosine,
             Err(reason) => return Ok(Err(reason)),
         };
@@ -180,15 +181,19 @@ impl OneCase<'_> {
         all
     }
 
-    /// Times of: the forward, end to end, what comes before the device in that, and each peer.
+    /// Times of: the forward, end to end, what comes before the device in that, and each peer; beside them the median of
+    /// what the device itself took for the forward, in the same rounds.
     fn timed(
         &self,
         parts: &Parts,
         batches: &[Batch],
         end_to_end: bool,
         peers: &[Ready],
-    ) -> Result<Vec<Vec<f64>>, Failure> {
-        let mut timed: Vec<Timed<'_>> = vec![Box::new(|| ms(|| forward(parts, batches).map(drop)))];
+    ) -> Result<(Vec<Vec<f64>>, Option<f64>), Failure> {
+        let on_device = RefCell::new(Vec::new());
+        let mut timed: Vec<Timed<'_>> = vec![Box::new(|| {
+            ms(|| forward(parts, batches).map(|done| on_device.borrow_mut().push(done.device_ms)))
+        })];
         match end_to_end {
             true => {
                 timed.push(Box::new(|| ms(|| self.subject.embed(self.work).map(drop))));
@@ -211,7 +216,11 @@ impl OneCase<'_> {
         for _ in 0..WARM_UP {
             timed[0]()?;
         }
-        interleave(&mut timed, self.rounds)
+        on_device.borrow_mut().clear();
+        let measured = interleave(&mut timed, self.rounds)?;
+        drop(timed);
+        let on_device: Option<Vec<f64>> = on_device.into_inner().into_iter().collect();
+        Ok((measured, on_device.map(|all| median(&all))))
     }
 }
 

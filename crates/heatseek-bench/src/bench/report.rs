@@ -20,6 +20,9 @@ pub struct Report {
     pub devices: Vec<DeviceRun>,
     pub peers: Vec<PeerRun>,
     pub rows: Vec<Row>,
+    /// That this process held in memory at most, for all devices, the reference and ceilings; without peers, which are
+    /// processes of their own. `None` where the system does not say.
+    pub peak_resident_bytes: Option<u64>,
     /// Answers that were wrong, and so not timed.
     pub refused: Vec<Absent>,
     /// What could not be measured here.
@@ -92,6 +95,9 @@ pub struct Row {
     pub task: Task,
     #[serde(flatten)]
     pub times: Times,
+    /// How long the device was at the kernels, by its own clock: the median of the same rounds; of `forward` only, and
+    /// where the device tells.
+    pub device_ms: Option<f64>,
     /// Of which before the device has anything to do; of `end_to_end` only.
     pub tokenise_ms: Option<f64>,
     pub inputs_per_s: f64,

@@ -1,5 +1,6 @@
 //! The model that is timed: as files, and loaded on a device.
 
+use std::cell::Cell;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,7 +9,7 @@ use heatseek::{
     NoControl, Norm, Parts, VisionModel, block_on,
 };
 use heatseek_model::TextModel;
-use heatseek_ops::{Batch, OutputId, POOLED, Program};
+use heatseek_ops::{Batch, OutputId, POOLED, Program, RunControl};
 
 use super::work::Work;
 
@@ -165,15 +166,39 @@ impl Subject {
     }
 }
 
-/// The vectors of each sequence of `batches`, one after another.
-pub fn forward(parts: &Parts, batches: &[Batch]) -> Result<Vec<f32>, Error> {
+/// What the runs of a case gave.
+pub struct Forward {
+    /// The vectors of each sequence, one after another.
+    pub vectors: Vec<f32>,
+    /// How long the device was at the kernels of all runs; `None` if it does not tell.
+    pub device_ms: Option<f64>,
+}
+
+/// Runs `batches`.
+pub fn forward(parts: &Parts, batches: &[Batch]) -> Result<Forward, Error> {
     let output = pooled(&parts.program)?;
-    let mut vectors = Vec::new();
+    let mut forward = Forward { vectors: Vec::new(), device_ms: Some(0.0) };
     for batch in batches {
-        let values = block_on(parts.plan.run(batch, &output))?;
-        vectors.extend(values.into_iter().next().unwrap_or_default());
+        let clock = DeviceClock::default();
+        let values = block_on(parts.plan.run_with(batch, &output, &clock))?;
+        forward.vectors.extend(values.into_iter().next().unwrap_or_default());
+        forward.device_ms = forward.device_ms.zip(clock.0.get()).map(|(ms, seconds)| ms + 1e3 * seconds);
     }
-    Ok(vectors)
+    Ok(forward)
+}
+
+/// Has the device tell how long it was at a run.
+#[derive(Default)]
+struct DeviceClock(Cell<Option<f64>>);
+
+impl RunControl for DeviceClock {
+    fn wants_device_time(&self) -> bool {
+        true
+    }
+
+    fn device_time(&self, seconds: f64) {
+        self.0.set(Some(seconds));
+    }
 }
 
 /// The output that holds vectors.

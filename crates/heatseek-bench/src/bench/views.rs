@@ -65,6 +65,9 @@ fn environment(report: &Report) -> String {
         env.load_average.map(figures).unwrap_or_else(|| "unknown".into()),
         env.date.as_deref().unwrap_or("no date")
     );
+    if let Some(bytes) = report.peak_resident_bytes {
+        let _ = write!(text, " The process held {:.0} MiB at most.", bytes as f64 / f64::from(1 << 20));
+    }
     if env.is_busy() {
         text.push_str(
             " The machine was busy in the minute before: if others go on computing, times are too long, those of \
@@ -110,8 +113,22 @@ fn tables(report: &Report) -> Vec<(String, Table)> {
 
 fn times(report: &Report) -> Table {
     let header = [
-        "device", "dtype", "case", "task", "peer", "ms", "n", "tokenise", "inputs/s", "tokens/s", "GFLOP/s",
-        "peak", "cosine", "peer ms", "ratio",
+        "device",
+        "dtype",
+        "case",
+        "task",
+        "peer",
+        "ms",
+        "device ms",
+        "n",
+        "tokenise",
+        "inputs/s",
+        "tokens/s",
+        "GFLOP/s",
+        "peak",
+        "cosine",
+        "peer ms",
+        "ratio",
     ];
     let mut table = Table::new(5, &header);
     report.rows.iter().for_each(|row| table.push(cells(row)));
@@ -129,6 +146,7 @@ fn cells(row: &Row) -> Vec<String> {
         row.task.name().replace('_', " "),
         peer.map(|peer| peer.peer.clone()).unwrap_or_default(),
         spread(row.times.median_ms, row.times.min_ms, row.times.max_ms),
+        row.device_ms.map(figures).unwrap_or_default(),
         row.times.n.to_string(),
         row.tokenise_ms.map(figures).unwrap_or_default(),
         figures(row.inputs_per_s),

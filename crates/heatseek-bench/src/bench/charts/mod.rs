@@ -1,6 +1,8 @@
 //! The report as charts, SVG written by hand.
 
 mod draw;
+#[cfg(test)]
+mod made;
 mod ratios;
 mod roofline;
 mod series;
