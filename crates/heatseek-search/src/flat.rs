@@ -274,6 +274,12 @@ impl FlatIndex {
         true
     }
 
+    /// Gives each vector the id that `of` says for its own; no two may get the same. Costs a pass over all ids.
+    pub fn renumber(&mut self, of: &dyn Fn(u64) -> u64) {
+        self.ids.iter_mut().for_each(|id| *id = of(*id));
+        self.places = self.ids.iter().copied().zip(0..).collect();
+    }
+
     /// The best `k` for `query [dim]` of those that are allowed, best first, ties by ascending id; fewer if there are
     /// fewer. Costs one pass over all that are allowed, on all threads.
     ///

@@ -5,8 +5,7 @@ use std::collections::HashMap;
 
 use heatseek_pool::Iem;
 use heatseek_search::{
-    Facet, Filter, Fusion, Metric, Scored, SearchOptions, TextIndex, TopK, at_least, diversify, facets, fuse,
-    group,
+    Facet, Filter, Fusion, Metric, Scored, SearchOptions, TopK, at_least, diversify, facets, fuse, group,
 };
 
 use super::on_gpu::Step;
@@ -112,6 +111,13 @@ impl Lent<'_> {
             self.with(|index| (index.options.embed(), matches!(index.vectors, ChunkVectors::One(_))));
         let embeddings = model.embed(&[query], &embed, control).await?;
         let vector = if is_one { embeddings.row(0) } else { &embeddings.data };
+        if options.hybrid.is_some() {
+            while self.with(Index::read_passage) {
+                if control.is_due() {
+                    control.checkpoint().await?;
+                }
+            }
+        }
         let near = self.near(model, vector, options).await;
         self.with(|index| index.hits(query, vector, near, options))
     }
@@ -228,7 +234,7 @@ impl Index {
             let meets = |entry: &Entry| filter.matches(&entry.document.metadata);
             let documents: Vec<bool> =
                 self.documents.iter().map(|entry| entry.as_ref().is_some_and(meets)).collect();
-            self.chunks.iter().map(|(document, _)| documents[*document]).collect()
+            self.chunks.iter().map(|passage| documents[passage.document]).collect()
         })
     }
 
@@ -244,7 +250,7 @@ impl Index {
         let allowed = self.allowed(options);
         let allow = |id: u64| allowed.as_ref().is_none_or(|allowed| allowed.get(id as usize) == Some(&true));
         let document_of =
-            |id: u64| self.chunks.get(id as usize).map_or(usize::MAX, |(document, _)| *document);
+            |id: u64| self.chunks.get(id as usize).map_or(usize::MAX, |passage| passage.document);
         let scan = SearchOptions {
             oversampling: options.oversampling,
             allow: allowed.is_some().then_some(&allow as &dyn Fn(u64) -> bool),
@@ -260,7 +266,9 @@ impl Index {
             let mut hits = match options.hybrid {
                 None => by_meaning,
                 Some(Hybrid { fusion, weight }) => {
-                    let by_words = self.words().search(query, wanted, scan.allow);
+                    // What others added meanwhile.
+                    while self.read_passage() {}
+                    let by_words = self.words.borrow().texts.search(query, wanted, scan.allow);
                     fuse(&[(&by_meaning, 1.0 - weight), (&by_words, weight)], fusion, usize::MAX)?
                 }
             };
@@ -316,17 +324,18 @@ impl Index {
         Ok(chosen.into_iter().map(|hit| Scored { score: scores[&hit.id], ..hit }).collect())
     }
 
-    /// The words of all passages, which are read when they are first asked for.
-    fn words(&self) -> &TextIndex {
-        self.words.get_or_init(|| {
-            let mut words = TextIndex::default();
-            for (id, _) in self.chunks.iter().enumerate() {
-                if let Some((entry, chunk)) = self.chunk(id as u64) {
-                    words.add(id as u64, &entry.document.text[chunk.start..chunk.end]);
-                }
-            }
-            words
-        })
+    /// Reads the words of the next passage; `false` if all have been read.
+    fn read_passage(&self) -> bool {
+        let mut words = self.words.borrow_mut();
+        let id = words.read;
+        if id == self.chunks.len() {
+            return false;
+        }
+        words.read += 1;
+        if let Some((entry, chunk)) = self.chunk(id as u64) {
+            words.texts.add(id as u64, &entry.document.text[chunk.start..chunk.end]);
+        }
+        true
     }
 }
 
