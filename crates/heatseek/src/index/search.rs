@@ -15,7 +15,8 @@ use crate::{Control, Error, Model};
 
 /// How many times as many passages as are wanted a second stage looks at.
 const CANDIDATES: usize = 4;
-/// The least that either list of a hybrid search has, so that ranks mean something when few hits are wanted.
+/// The least that either list of a hybrid search has, so that ranks mean something when few hits are wanted. That lists end
+/// is a part of what fusion means: see [`IndexSearch::hybrid`].
 const FUSED: usize = 100;
 
 /// How to search an index.
@@ -25,14 +26,17 @@ pub struct IndexSearch<'a> {
     pub top_k: usize,
     /// Which documents may be found, by their metadata.
     pub filter: Option<Filter>,
-    /// Whether words count beside meaning. Scores are then what the fusion makes of both.
+    /// Whether words count beside meaning. Scores are then what the fusion makes of both lists: of each the best 100 passages
+    /// that meet the filter, or as many as later stages look at (`top_k`, or `4 · top_k`) if that is more; one that is
+    /// further down counts as if it were not in that list. Where `per_document` leaves fewer hits than these, lists are made
+    /// four times as long until it leaves enough. The words of passages are read by the first search that asks for them.
     pub hybrid: Option<Hybrid>,
     /// A second stage: the best `4 · top_k` are scored again, each as a pair with the query by its symmetric branch, and
     /// hits have that score; it is given vectors as the index compares them, of unit length under the cosine.
     pub rerank: Option<&'a Iem>,
     /// The most hits of one document.
     pub per_document: Option<usize>,
-    /// The least score of a hit.
+    /// The least score of a hit: of the fusion's, or the second stage's, if there is one.
     pub threshold: Option<f32>,
     /// Hits are chosen of the best `4 · top_k` one by one, for their score and for being unlike those before: maximal
     /// marginal relevance, of which this is `1 − λ`, 0 to 1. They come in the order they were chosen. Scores that are no

@@ -83,7 +83,7 @@ impl ChunkVectors {
         };
     }
 
-    /// Gives every passage's the number that `of` says for its own.
+    /// Passages have the numbers now that `of` says for their own.
     pub(super) fn renumber(&mut self, of: &dyn Fn(u64) -> u64) {
         match self {
             Self::One(vectors) => vectors.renumber(of),
