@@ -250,8 +250,9 @@ export interface Hit {
   readonly explanation?: Explanation;
 }
 
-/** How to stop what takes long and is done in one go. */
+/** How to stop what tells no progress. */
 export interface StopOptions {
+  /** Stops it: it rejects with code `aborted`. Each says when. */
   readonly signal?: AbortSignal | undefined;
 }
 
