@@ -332,7 +332,7 @@ impl Index {
     fn read_passage(&self) -> bool {
         let mut words = self.words.borrow_mut();
         let id = words.read;
-        if id == self.chunks.len() {
+        if id >= self.chunks.len() {
             return false;
         }
         words.read += 1;
