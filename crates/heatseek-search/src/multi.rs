@@ -73,8 +73,9 @@ impl MultiIndex {
 
     /// Gives the vectors of each id the id that `of` says for it; no two may get the same.
     pub fn renumber(&mut self, of: &dyn Fn(u64) -> u64) {
-        let entries = std::mem::take(&mut self.entries);
-        self.entries = entries.into_iter().map(|(id, vectors)| (of(id), vectors)).collect();
+        for (id, vectors) in std::mem::take(&mut self.entries) {
+            self.entries.insert(of(id), vectors);
+        }
     }
 
     /// The best `k` for `query [m, dim]` of those that are allowed, best first, ties by ascending id; fewer if there are

@@ -1,49 +1,31 @@
 //! Gaps that removed documents left.
 
-use super::{Index, Passage, Words};
+use std::collections::HashMap;
+
+use super::{Index, Words};
 
 impl Index {
     /// Closes the gaps once they are more than what is there, so that an index that is changed for long does not grow by
     /// that. Passages are numbered anew in their order, which is that of equal scores; what search by words has read, it
-    /// reads again.
+    /// reads again. Costs a pass over all texts.
     pub(super) fn compact(&mut self) {
         if self.documents.len() <= 2 * self.places.len() && self.chunks.len() <= 2 * self.len() {
             return;
         }
-        let mut left = 0;
-        let places: Vec<Option<usize>> = self
-            .documents
-            .iter()
-            .map(|entry| {
-                left += usize::from(entry.is_some());
-                entry.as_ref().map(|_| left - 1)
-            })
-            .collect();
-        // Of each passage its new number; of one that was removed, that of the last twin before it that was not.
-        let mut ids: Vec<Option<usize>> = Vec::with_capacity(self.chunks.len());
-        let mut chunks = Vec::new();
-        for (id, &Passage { document, chunk, older }) in self.chunks.iter().enumerate() {
-            let older = if older < id { ids[older] } else { None };
-            ids.push(places[document].map_or(older, |document| {
-                let id = chunks.len();
-                chunks.push(Passage { document, chunk, older: older.unwrap_or(id) });
-                Some(id)
-            }));
+        let (documents, chunks) = (std::mem::take(&mut self.documents), std::mem::take(&mut self.chunks));
+        let (mut places, mut ids) = (vec![None; documents.len()], vec![0; chunks.len()]);
+        self.twins = HashMap::new();
+        for (entry, place) in documents.into_iter().zip(&mut places) {
+            let Some(entry) = entry else { continue };
+            *place = Some(self.documents.len());
+            let mut passages = Vec::new();
+            for id in entry.chunks {
+                ids[id] = (self.chunks.len() + passages.len()) as u64;
+                passages.push(chunks[id].chunk);
+            }
+            self.push(entry.document, &passages);
         }
-        self.chunks = chunks;
-        self.documents.retain(Option::is_some);
-        self.documents.shrink_to_fit();
-        let mut first = 0;
-        for entry in self.documents.iter_mut().flatten() {
-            let end = first + entry.chunks.len();
-            entry.chunks = first..end;
-            first = end;
-        }
-        // None of these was removed.
-        self.places.values_mut().for_each(|place| *place = places[*place].unwrap_or_default());
-        self.vectors.renumber(&|id| ids[id as usize].unwrap_or_default() as u64);
-        let twins = std::mem::take(&mut self.twins).into_iter();
-        self.twins = twins.filter_map(|(hash, id)| Some((hash, ids[id]?))).collect();
+        self.vectors.renumber(&|id| ids[id as usize]);
         *self.words.get_mut() = Words::default();
         if let Some(changes) = &mut self.changes {
             changes.moved(&places);
@@ -76,7 +58,7 @@ mod tests {
         (0..40).for_each(|id| add(&mut index, id, "Bees fly. They dance."));
         assert_eq!(room(&index), (40, 80, 2));
         for round in 0..200 {
-            add(&mut index, round % 40, &format!("Bees fly. {round} dance."));
+            add(&mut index, round % 40, &format!("Bees fly. Dance {round}."));
             let (documents, chunks, twins) = room(&index);
             assert!(documents <= 81 && chunks <= 162 && twins <= 162, "{:?} in round {round}", room(&index));
         }
