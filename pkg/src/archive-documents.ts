@@ -1,6 +1,7 @@
 /** The documents of an archive, each with its chunks and their vectors. */
 import type { Segment } from './archive-manifest.js';
 import { describe } from './coerce.js';
+import type { Control } from './control.js';
 import { damaged, decoded, parsed, string } from './damaged.js';
 import { isWellFormed } from './json.js';
 
@@ -24,10 +25,13 @@ const FIELDS = ['id', 'text', 'metadata'];
 export type ChunksByDocument = ReadonlyMap<number, readonly Chunk[]>;
 
 /** The chunks in the tensor of a file; one of anything but the `documents` and `rows` that there are is refused. */
-export function readChunks(file: string, bytes: Uint8Array, { documents, rows: all }: Segment['counts']): ChunksByDocument {
+export async function readChunks(
+  file: string, bytes: Uint8Array, { documents, rows: all }: Segment['counts'], control: Control,
+): Promise<ChunksByDocument> {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const chunks = new Map<number, Chunk[]>();
   for (let at = 0; at < bytes.byteLength; at += CHUNK_FIELDS * 4) {
+    if (control.due()) await control.look();
     const field = (place: number): number => view.getUint32(at + place * 4, true);
     const [document, start, end, row, rows] = [field(0), field(1), field(2), field(3), field(4)];
     const where = `${file}, chunk ${at / (CHUNK_FIELDS * 4)}`;
@@ -45,10 +49,13 @@ export function readChunks(file: string, bytes: Uint8Array, { documents, rows: a
  * round some numbers.
  * @param count how many there are
  */
-export function withChunks(file: string, lines: Uint8Array, count: number, chunks: ChunksByDocument): string[] {
+export async function withChunks(
+  file: string, lines: Uint8Array, count: number, chunks: ChunksByDocument, control: Control,
+): Promise<string[]> {
   const written: string[] = [];
   const ids = new Set<string>();
   for (let start = 0; start < lines.byteLength;) {
+    if (control.due()) await control.look();
     const where = `${file}, line ${written.length + 1}`;
     const end = lines.indexOf(LINE_END, start);
     if (end < 0) throw damaged(where, 'a line end', 'none');

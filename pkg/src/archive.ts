@@ -1,13 +1,17 @@
 /** `heatseek/archive`: for other programs, what `Index.export` gave. It is no part of what every page downloads. */
+import { abortedError } from './aborted.js';
 import { CHUNK_FIELDS, readChunks, withChunks } from './archive-documents.js';
 import { MANIFEST, readManifest, sha256, type ArchiveIdentity, type FileEntry, type Segment } from './archive-manifest.js';
 import { blob, contents } from './blobs.js';
+import { options as checkedOptions, signal as checkedSignal } from './coerce.js';
+import { Control } from './control.js';
 import { damaged } from './damaged.js';
 import { HeatseekError } from './errors.js';
+import type { StopOptions } from './index-types.js';
 import { npy } from './npy.js';
 import { Tensors } from './safetensors.js';
 
-export type { ArchiveIdentity };
+export type { ArchiveIdentity, StopOptions };
 
 /** What is in an archive, as files for other programs. */
 export interface UnpackedArchive {
@@ -35,6 +39,8 @@ export interface UnpackedArchive {
  * vectors that come out are a part of the archive, not a copy.
  *
  * @param archive the file; or its bytes, which are copied once
+ * @param options `signal`: an abort is answered at once, and the work ends with the document or table it is at. Other events
+ *   have their turn meanwhile, too
  * @returns its vectors and documents; of an empty index no rows and no lines
  * @throws `index_invalid` if any of it is damaged or no file of an index, saying which and where; `unsupported` of a newer
  *   format, of an index in several segments (`export` gives one, a native store may have more), and where there is no
@@ -47,7 +53,18 @@ export interface UnpackedArchive {
  * const [first] = (await documents.text()).trimEnd().split('\n').map((line) => JSON.parse(line));
  * first.chunks; // [{ start: 0, end: 214, row: 0, rows: 1 }, …]
  */
-export async function unpackArchive(archive: Blob | ArrayBuffer | Uint8Array): Promise<UnpackedArchive> {
+export async function unpackArchive(archive: Blob | ArrayBuffer | Uint8Array, options?: StopOptions): Promise<UnpackedArchive> {
+  const given = checkedSignal('signal', checkedOptions('unpackArchive', options, ['signal']).signal);
+  const { signal } = given ? { signal: given } : new AbortController();
+  if (signal.aborted) throw abortedError(signal.reason);
+  return new Promise((resolve, reject) => {
+    const abort = () => reject(abortedError(signal.reason));
+    signal.addEventListener('abort', abort);
+    unpack(archive, new Control(signal, () => {})).then(resolve, reject).finally(() => signal.removeEventListener('abort', abort));
+  });
+}
+
+async function unpack(archive: Blob | ArrayBuffer | Uint8Array, control: Control): Promise<UnpackedArchive> {
   const files = await Tensors.read('archive', blob('archive', archive));
   const manifest = files.take(MANIFEST, 'U8', [files.size(MANIFEST)]);
   const { identity, segments } = await readManifest(await contents('archive', manifest));
@@ -57,7 +74,7 @@ export async function unpackArchive(archive: Blob | ArrayBuffer | Uint8Array): P
     throw new HeatseekError('unsupported', `${what}: open it with createIndex and export it anew`);
   }
   files.only([MANIFEST, segment?.vectors.name, segment?.documents?.name]);
-  const { rows, vectors, scales, lines } = await partsOf(files, identity, segment);
+  const { rows, vectors, scales, lines } = await partsOf(files, identity, segment, control);
   return {
     identity,
     vectors: npy(DESCR[identity.dtype], [rows, columnsOf(identity)], vectors),
@@ -73,7 +90,7 @@ const DTYPE = { f32: 'F32', f16: 'F16', i8: 'I8', bits: 'U8' } as const;
 const columnsOf = ({ dtype, width }: ArchiveIdentity): number => (dtype === 'bits' ? Math.ceil(width / 8) : width);
 
 /** What is in a segment, which an empty index has not. */
-async function partsOf(files: Tensors, identity: ArchiveIdentity, segment: Segment | undefined) {
+async function partsOf(files: Tensors, identity: ArchiveIdentity, segment: Segment | undefined, control: Control) {
   const isScaled = identity.dtype === 'i8';
   if (!segment) return { rows: 0, vectors: new Blob(), scales: isScaled ? new Blob() : undefined, lines: [] };
   const { counts, vectors: { name }, documents } = segment;
@@ -83,12 +100,12 @@ async function partsOf(files: Tensors, identity: ArchiveIdentity, segment: Segme
   tensors.take('removed', 'U32', [counts.removed, 2]);
   const vectors = tensors.take('vectors', DTYPE[identity.dtype], [counts.rows, columnsOf(identity)]);
   const scales = isScaled ? tensors.take('scales', 'F32', [counts.rows]) : undefined;
-  if (scales) checkScales(name, await contents('archive', scales));
+  if (scales) await checkScales(name, await contents('archive', scales), control);
   const table = tensors.take('chunks', 'U32', [counts.chunks, CHUNK_FIELDS]);
-  const chunks = readChunks(name, await contents('archive', table), counts);
+  const chunks = await readChunks(name, await contents('archive', table), counts, control);
   if (!documents) return { rows: counts.rows, vectors, scales, lines: [] };
   const { bytes } = await checked(files, documents);
-  return { rows: counts.rows, vectors, scales, lines: withChunks(documents.name, bytes, counts.documents, chunks) };
+  return { rows: counts.rows, vectors, scales, lines: await withChunks(documents.name, bytes, counts.documents, chunks, control) };
 }
 
 /** A file that the manifest names, if it is the one that was written. */
@@ -100,9 +117,10 @@ async function checked(files: Tensors, { name, bytes: size, sha256: sum }: FileE
   return { file, bytes };
 }
 
-function checkScales(file: string, { buffer, byteLength }: Uint8Array<ArrayBuffer>): void {
+async function checkScales(file: string, { buffer, byteLength }: Uint8Array<ArrayBuffer>, control: Control): Promise<void> {
   const view = new DataView(buffer);
   for (let at = 0; at < byteLength; at += 4) {
+    if (control.due()) await control.look();
     const scale = view.getFloat32(at, true);
     if (!Number.isFinite(scale)) throw damaged(`${file}, scale ${at / 4}`, 'a finite number', scale);
   }

@@ -1,5 +1,6 @@
 /** The page's end of the protocol: one promise per call, whatever happens to the engine. */
-import { HeatseekError, abortedError, errorFromData } from './errors.js';
+import { abortedError } from './aborted.js';
+import { HeatseekError, errorFromData } from './errors.js';
 import type { ProgressCallback } from './progress.js';
 import type { CallName, Calls, FromEngine, ToEngine } from './protocol.js';
 import type { DeviceInfo, Priority } from './types.js';

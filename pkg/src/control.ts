@@ -1,4 +1,5 @@
 /** How the engine reports and is stopped, on its own side of the boundary. */
+import { abortedError } from './aborted.js';
 import type { Progress } from './progress.js';
 import { Stopwatch } from './timing.js';
 
@@ -59,6 +60,11 @@ export class Control {
     await this.#giveWay?.();
     return this.signal.aborted;
   };
+
+  /** A {@link checkpoint} of work on this side: rejects if it is to stop. */
+  async look(): Promise<void> {
+    if (await this.checkpoint()) throw abortedError(this.signal.reason);
+  }
 }
 
 /** Lets every event that has arrived be handled. A timer would be clamped to 4 ms; a message is not. */

@@ -1,10 +1,10 @@
 import { blob } from './blobs.js';
-import { bytes, choice, count, flag, invalid, options as checked, signal } from './coerce.js';
+import { bytes, choice, count, flag, invalid, options as checked } from './coerce.js';
 import { revived } from './documents.js';
 import { Index } from './search-index.js';
 import { Model } from './model.js';
 import { pooling } from './pooling.js';
-import { defined } from './settings.js';
+import { defined, follow } from './settings.js';
 import { indexName } from './stored-indexes.js';
 import type { IndexOptions, Metric, ScanOn, VectorStorage } from './types.js';
 
@@ -27,7 +27,7 @@ const SCANS: readonly ScanOn[] = ['auto', 'gpu', 'cpu'];
  */
 export async function createIndex(options: IndexOptions & { readonly model: Model }): Promise<Index> {
   const given = checked('createIndex', options, [
-    'model', 'name', 'from', 'storage', 'metric', 'scan', 'pooling', 'poolingWeights', 'includePrompt', 'truncateDim', 'late', 'recover', 'verify', 'signal',
+    'model', 'name', 'from', 'storage', 'metric', 'scan', 'pooling', 'poolingWeights', 'includePrompt', 'truncateDim', 'late', 'recover', 'verify', 'signal', 'onProgress',
   ]);
   const { model } = given;
   if (!(model instanceof Model)) throw invalid('model', model, 'a model made by load()');
@@ -47,7 +47,7 @@ export async function createIndex(options: IndexOptions & { readonly model: Mode
     name: given.name === undefined ? undefined : indexName('name', given.name),
     from: given.from === undefined ? undefined : blob('from', given.from),
   });
-  const following = { signal: signal('signal', given.signal), settled: true };
+  const following = { ...follow(given), settled: true };
   const recover = flag('recover', given.recover, false);
   const verify = flag('verify', given.verify, false);
   const { index, documents, keeping, lost, warning } = await model.client.call('index-create', { settings, ...where, recover, verify }, following);

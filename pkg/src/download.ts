@@ -2,9 +2,10 @@
  * Fetching the files of a model: complete or not at all, stopped at any moment, kept for next time. What breaks off goes on
  * where it was.
  */
+import { abortedError } from './aborted.js';
 import type { FileCache, Kept, Writer } from './cache.js';
 import { chunksOf } from './chunks.js';
-import { HeatseekError, abortedError } from './errors.js';
+import { HeatseekError } from './errors.js';
 import { type FileSource, type Sink, partsOf, pause, pour, stopIfAborted, verify } from './files.js';
 import { UNANSWERED, continues, isBusy, isMissing, isRefused, lengthOf, parseValidator, sumOf, validatorOf, versionOf } from './http.js';
 import { Listing } from './listing.js';

@@ -1,4 +1,5 @@
 /** The engine: a model in WebAssembly, and everything that is done with it. Runs in the worker. */
+import { abortedError } from './aborted.js';
 import type { Analysis } from './analysis.js';
 import { Control, macrotask } from './control.js';
 import { borrow } from './borrow.js';
@@ -10,7 +11,7 @@ import type { FileSource, Sink } from './files.js';
 import { host } from './host.js';
 import { LocalFiles } from './local-files.js';
 import { Totals } from './totals.js';
-import { HeatseekError, abortedError } from './errors.js';
+import { HeatseekError } from './errors.js';
 import { Indexes } from './indexes.js';
 import { rawPicture } from './pictures.js';
 import type { PoolerInfo } from './pooling.js';

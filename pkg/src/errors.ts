@@ -77,11 +77,6 @@ export function errorFromData(data: ErrorData): HeatseekError {
   );
 }
 
-/** The error of a call whose signal was aborted. */
-export function abortedError(reason: unknown): HeatseekError {
-  return new HeatseekError('aborted', 'aborted by the caller', { cause: reason });
-}
-
 const CODES: readonly string[] = [
   'invalid_input', 'unsupported', 'model_invalid', 'not_found', 'network', 'quota', 'locked', 'index_invalid',
   'device_lost', 'out_of_memory', 'aborted', 'disposed', 'internal',

@@ -1,5 +1,6 @@
 /** Where the files of a model come from, and where they go. */
-import { HeatseekError, abortedError } from './errors.js';
+import { abortedError } from './aborted.js';
+import { HeatseekError } from './errors.js';
 
 /** Where the bytes of one file go as they arrive. */
 export interface Sink {

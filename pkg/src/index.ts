@@ -69,6 +69,7 @@ export type {
   ScanOn,
   SearchOptions,
   SideOptions,
+  StopOptions,
   StoredIndex,
   Token,
   Tune,

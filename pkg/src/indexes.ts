@@ -1,7 +1,7 @@
 /** The indexes of one model, in the worker. */
 import { contents } from './blobs.js';
 import type { Control } from './control.js';
-import { HeatseekError, abortedError } from './errors.js';
+import { HeatseekError } from './errors.js';
 import { KeptIndex, filled, placesHere } from './kept-index.js';
 import type { Calls } from './protocol.js';
 import { guard } from './runtime.js';
@@ -15,14 +15,13 @@ export class Indexes {
   readonly #indexes = new Map<number, KeptIndex>();
   #next = 1;
 
-  async create({ name, from }: Args<'index-create'>, maker: IndexMaker, { signal }: Control): Answer<'index-create'> {
+  async create({ name, from }: Args<'index-create'>, maker: IndexMaker, control: Control): Answer<'index-create'> {
     const bytes = from && (await contents('from', from));
     const kept =
       name === undefined
-        ? new KeptIndex(filled(maker.fresh(), bytes))
-        : await KeptIndex.open(name, maker, bytes, await placesHere());
+        ? new KeptIndex(await filled(maker.fresh(), bytes, control))
+        : await KeptIndex.open(name, maker, bytes, await placesHere(), control);
     try {
-      if (signal.aborted) throw abortedError(signal.reason);
       const index = this.#next++;
       const answer = { index, documents: kept.index.documents(), keeping: kept.keeping, lost: kept.index.skipped(), warning: kept.index.warning() };
       this.#indexes.set(index, kept);

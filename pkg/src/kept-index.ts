@@ -1,4 +1,5 @@
 /** An index and where it is kept: changes are on the disk before anybody hears of them. */
+import type { Control } from './control.js';
 import { HeatseekError } from './errors.js';
 import { host } from './host.js';
 import { IndexedDb } from './indexed-db-files.js';
@@ -45,12 +46,15 @@ export class KeptIndex {
 
   /**
    * Opens the index of this name, or makes it if there is none; of `from`, which was exported, if that is given. Where
-   * the browser lets nothing be kept it is an index in memory that says so.
+   * the browser lets nothing be kept it is an index in memory that says so. If it is to stop, nothing has been made, and what
+   * there is stays as it was.
    *
    * @throws `locked` if it is open already; what its files say if they are not such an index, which stay as they are;
    *   `invalid_input` if there is one already and another is to be imported
    */
-  static async open(name: string, maker: IndexMaker, from: Uint8Array | undefined, { places, lock }: KeepingPlaces): Promise<KeptIndex> {
+  static async open(
+    name: string, maker: IndexMaker, from: Uint8Array | undefined, { places, lock }: KeepingPlaces, control: Control,
+  ): Promise<KeptIndex> {
     const refused = new Map<string, string>();
     const refuse = (what: string, error: unknown): void => {
       if (error instanceof HeatseekError) throw error;
@@ -66,7 +70,7 @@ export class KeptIndex {
         if (!files) continue;
         try {
           if (from) throw new HeatseekError('invalid_input', `there is an index '${name}' already; delete it first, or import under another name`);
-          const kept = new KeptIndex(await readAll(maker, files), name);
+          const kept = new KeptIndex(await readAll(maker, files, control), name);
           kept.#kept = { kind: place.kind, files };
           kept.#release = release ?? kept.#release;
           await kept.commit();
@@ -78,8 +82,8 @@ export class KeptIndex {
       }
       for (const place of usable) {
         // Another place begins anew.
-        const kept = new KeptIndex(filled(maker.opening([]).finish(), from), name);
-        const why = await kept.#begin(place, name, from !== undefined);
+        const kept = new KeptIndex(await filled(maker.opening([]).finish(), from, control), name);
+        const why = await kept.#begin(place, name, from !== undefined, control);
         if (why === undefined) {
           kept.#release = release ?? kept.#release;
           return kept;
@@ -87,7 +91,7 @@ export class KeptIndex {
         kept.close();
         refuse(place.kind, why);
       }
-      const kept = new KeptIndex(filled(maker.fresh(), from), name);
+      const kept = new KeptIndex(await filled(maker.fresh(), from, control), name);
       kept.#failure = [...refused.values()].join('; ');
       release?.();
       return kept;
@@ -130,7 +134,7 @@ export class KeptIndex {
   }
 
   /** Makes its files in a place; says what went wrong, and leaves nothing there then. */
-  async #begin(place: IndexPlace, name: string, imported: boolean): Promise<unknown> {
+  async #begin(place: IndexPlace, name: string, imported: boolean, control: Control): Promise<unknown> {
     let files: IndexFiles | undefined;
     try {
       files = await place.open(name, true);
@@ -140,6 +144,7 @@ export class KeptIndex {
       const why = await this.#store(files);
       if (why !== undefined) throw why;
       if (imported) await files.remove([UNFINISHED]);
+      await control.look();
     } catch (error) {
       files?.close();
       await place.delete(name).catch(() => {});
@@ -184,10 +189,14 @@ export class KeptIndex {
   }
 }
 
-/** An index, and in it what was exported, if that is given. */
-export function filled(index: WasmIndex, from: Uint8Array | undefined): WasmIndex {
+/** An index, and in it what was exported, if that is given; none if it is to stop. */
+export async function filled(index: WasmIndex, from: Uint8Array | undefined, control: Control): Promise<WasmIndex> {
   try {
-    if (from) index.import(from);
+    if (from) {
+      await control.look();
+      index.import(from);
+    }
+    await control.look();
     return index;
   } catch (error) {
     index.free();
@@ -207,16 +216,21 @@ async function carryOut(files: IndexFiles, { files: written, manifest, remove }:
 }
 
 /** The index that these files are. */
-async function readAll(maker: IndexMaker, files: IndexFiles): Promise<WasmIndex> {
+async function readAll(maker: IndexMaker, files: IndexFiles, control: Control): Promise<WasmIndex> {
   const opening = maker.opening(await files.list());
   try {
     // One at a time: a file that cannot be used makes the rest unwanted.
-    for (let name = opening.wanted()[0]; name !== undefined; name = opening.wanted()[0]) {
+    for (let read = 0; ; read++) {
+      const wanted = opening.wanted();
+      control.report('read', read, read + wanted.length);
+      const [name] = wanted;
+      if (name === undefined) break;
+      await control.look();
       opening.give(name, await files.read(name));
     }
   } catch (error) {
     opening.free();
     throw error;
   }
-  return opening.finish();
+  return filled(opening.finish(), undefined, control);
 }

@@ -1,6 +1,7 @@
+import { abortedError } from './aborted.js';
 import type { Client, Following } from './client.js';
 import { choice, callback, count, flag, invalid, options as checked, signal as checkedSignal, text } from './coerce.js';
-import { HeatseekError, abortedError } from './errors.js';
+import { HeatseekError } from './errors.js';
 import { Fleet } from './fleet.js';
 import { host, workerHere } from './host.js';
 import { lend, plainHeaders } from './lend.js';

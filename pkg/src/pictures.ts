@@ -1,5 +1,6 @@
 /** Pictures as they were posted, made into what the engine's core decodes. */
-import { HeatseekError, abortedError } from './errors.js';
+import { abortedError } from './aborted.js';
+import { HeatseekError } from './errors.js';
 import { fetchHere } from './host.js';
 import type { PostedImage, RawPicture } from './protocol.js';
 

@@ -2,7 +2,7 @@
  * What is going on:
  * - `download`: files of the model are arriving; counts bytes, over all files together.
  * - `cache-full`: a warning: the browser refused to store `file` for next time. Loading goes on.
- * - `read`: configuration, tokenizer and weights are being read and checked; counts steps.
+ * - `read`: configuration, tokenizer and weights are being read and checked; counts steps. Of an index, its files.
  * - `prepare`: weights are being laid out and GPU pipelines compiled; counts steps.
  * - `self-check`: the GPU is being compared with the CPU; counts steps.
  * - `embed`: texts are being embedded; counts texts.

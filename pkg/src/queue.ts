@@ -1,6 +1,7 @@
 /**
  * Whose turn it is. Calls wait in two lanes, each of which does one after the other; bulk work gives way to interactive
- * calls, between its calls and at the checkpoints of each. Small calls that wait for the same are done as one.
+ * calls, between its calls and at the checkpoints of each. Small calls that wait for the same are done as one, in the order
+ * they came: rows are packed without padding, so that sorting texts by length would spare nothing.
  */
 import { mergeKey, mergedSize } from './merge.js';
 import type { Request } from './protocol.js';

@@ -1,6 +1,7 @@
 /** Starting WebAssembly, and what to do when it breaks. One instance per thread. */
+import { abortedError } from './aborted.js';
 import { useMemory } from './atomics.js';
-import { HeatseekError, abortedError } from './errors.js';
+import { HeatseekError } from './errors.js';
 import type { WasmSource, WasmSources } from './protocol.js';
 import { defaultThreads, obstacle, startThreads } from './threads.js';
 import { choose, compile } from './variant.js';

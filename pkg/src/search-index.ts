@@ -7,11 +7,13 @@ import type { IndexSettings, RawHit } from './protocol.js';
 import { filter as coerceFilter, searchSettings } from './search-settings.js';
 import { defined, follow } from './settings.js';
 import type {
-  AddOptions, Document, DocumentInput, Explanation, Facet, FacetOptions, Hit, Persisted, SearchOptions,
+  AddOptions, Document, DocumentInput, Explanation, Facet, FacetOptions, Hit, Persisted, SearchOptions, StopOptions,
 } from './types.js';
 
 /** As many values of a field as people look at. */
 const FACET_VALUES = 100;
+
+const stopping = (what: string, options: StopOptions | undefined) => signal('signal', checked(what, options, ['signal']).signal);
 
 /** Documents found by meaning. Made by `createIndex`. */
 export class Index {
@@ -186,21 +188,28 @@ export class Index {
    * Takes documents out. Of an index with a name, that is on the disk then.
    *
    * @param ids one id or several; those the index does not have are ignored
+   * @param options `signal`: an abort takes them back out of the queue; once their turn has come it is too late, and not heard
    * @returns how many there were
    */
-  async remove(ids: string | readonly string[]): Promise<number> {
+  async remove(ids: string | readonly string[], options?: StopOptions): Promise<number> {
     const list = texts('ids', ids);
+    const following = { signal: stopping('remove', options), settled: true };
     this.#check();
-    const { count, keeping } = await this.#model.client.call('index-remove', { index: this.#index, ids: list });
+    const { count, keeping } = await this.#model.client.call('index-remove', { index: this.#index, ids: list }, following);
     this.#keep(keeping);
     for (const id of list) this.#documents.delete(id);
     return count;
   }
 
-  /** All of it as one file, for `createIndex({ model, from })` here or elsewhere, and for the native `heatseek`. */
-  async export(): Promise<Blob> {
+  /**
+   * All of it as one file, for `createIndex({ model, from })` here or elsewhere, and for the native `heatseek`.
+   *
+   * @param options `signal`: an abort is answered at once; a file that is being made is made to its end, and dropped
+   */
+  async export(options?: StopOptions): Promise<Blob> {
+    const following = { signal: stopping('export', options) };
     this.#check();
-    return new Blob([await this.#model.client.call('index-export', { index: this.#index })]);
+    return new Blob([await this.#model.client.call('index-export', { index: this.#index }, following)]);
   }
 
   /**

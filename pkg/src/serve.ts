@@ -1,7 +1,8 @@
 /** The engine's end of the protocol. Whose turn it is, the queue says. */
+import { abortedError } from './aborted.js';
 import { Engine } from './engine.js';
 import { Control, eventHandled } from './control.js';
-import { HeatseekError, abortedError, errorToData } from './errors.js';
+import { HeatseekError, errorToData } from './errors.js';
 import { merge, unmerge } from './merge.js';
 import type { Progress } from './progress.js';
 import { Queue, type Job } from './queue.js';

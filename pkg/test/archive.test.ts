@@ -248,3 +248,37 @@ test('whatever byte is another, and wherever it ends, it is refused', async () =
   await take(joined(archive, Uint8Array.of(0)), 'one byte more');
   expect(missed).toEqual([]);
 });
+
+test('an abort is answered at once, and nothing more is read than the document it is at', async () => {
+  const lines = Array.from({ length: 400 }, (_, at) => `{"id":"${at}","text":"x"}`);
+  const chunks = lines.map((_, at) => [at, 0, 1, 0, 1]);
+  const archive = makeArchive({ lines, chunks });
+  // So much time goes by that other events are due their turn before every step.
+  let now = 0;
+  vi.spyOn(performance, 'now').mockImplementation(() => (now += 1000));
+  const parse = vi.spyOn(JSON, 'parse');
+  const numbers = vi.spyOn(DataView.prototype, 'getUint32');
+  const steps = () => numbers.mock.calls.length / 5 + parse.mock.calls.filter(([text]) => text.startsWith('{"id"')).length;
+  try {
+    await unpackArchive(archive, {});
+    const whole = steps();
+    expect(whole).toBe(800);
+    for (const last of [1, 399, 401, 799]) {
+      const abort = new AbortController();
+      const [before, reason] = [steps(), new Error('enough')];
+      // Between any two steps there is an event.
+      const watch = () => {
+        if (steps() - before >= last) abort.abort(reason);
+        else setImmediate(watch);
+      };
+      setImmediate(watch);
+      await expect(unpackArchive(archive, { signal: abort.signal })).rejects.toMatchObject({ code: 'aborted', cause: reason });
+      await new Promise((resolve) => setTimeout(resolve, 20));
+      expect(steps() - before, `aborted after ${last}`).toBeLessThanOrEqual(last + 3);
+    }
+    await expect(unpackArchive(archive, { signal: AbortSignal.abort() })).rejects.toMatchObject({ code: 'aborted' });
+    await expect(unpackArchive(archive, { onProgress: 1 } as object)).rejects.toMatchObject({ code: 'invalid_input' });
+  } finally {
+    vi.restoreAllMocks();
+  }
+});

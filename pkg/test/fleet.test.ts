@@ -1,6 +1,7 @@
 import { expect, test, vi } from 'vitest';
+import { abortedError } from '../src/aborted.js';
 import type { Client, Following } from '../src/client.js';
-import { HeatseekError, abortedError } from '../src/errors.js';
+import { HeatseekError } from '../src/errors.js';
 import { Fleet } from '../src/fleet.js';
 import type { Calls } from '../src/protocol.js';
 

@@ -281,3 +281,19 @@ test('an index refuses other queries than strings, and everything once disposed 
   }
   await expect(createIndex({ model: {} as Model })).rejects.toEqual(bad('invalid_input', /made by load\(\)/));
 });
+
+test('what takes long can be stopped: a change that has begun is waited for', async () => {
+  const { model, call, answers } = setUp({ 'index-export': new Uint8Array(3) });
+  const { signal } = new AbortController();
+  const onProgress = () => {};
+  const index = await createIndex({ model, signal, onProgress });
+  expect(call.mock.lastCall?.[2]).toMatchObject({ signal, onProgress, settled: true });
+  answers['index-remove'] = { count: 1, keeping: { persisted: 'memory' } };
+  expect(await index.remove('a', { signal })).toBe(1);
+  expect(call).toHaveBeenLastCalledWith('index-remove', { index: 1, ids: ['a'] }, { signal, settled: true });
+  expect((await index.export({ signal })).size).toBe(3);
+  expect(call).toHaveBeenLastCalledWith('index-export', { index: 1 }, { signal });
+  await expect(index.export({ onProgress } as object)).rejects.toEqual(bad('invalid_input', /export has no option 'onProgress'/));
+  await expect(index.remove('a', { signal: 1 } as object)).rejects.toEqual(bad('invalid_input', /signal is 1/));
+  expect(call.mock.calls.filter(([name]) => name === 'index-remove')).toHaveLength(1);
+});

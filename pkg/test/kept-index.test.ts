@@ -1,16 +1,27 @@
-import { beforeEach, describe, expect, test, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { Control } from '../src/control.js';
 import { UNFINISHED, type IndexFiles, type IndexPlace } from '../src/index-files.js';
 import { KeptIndex, type KeepingPlaces } from '../src/kept-index.js';
 import { Opfs } from '../src/opfs-files.js';
 import { FakeFile, FakeFolder, Faults } from './fake-opfs.js';
-import { fakeMaker } from './fake-index.js';
+import { FakeIndex, fakeMaker } from './fake-index.js';
 
 beforeEach(() => vi.stubGlobal('FileSystemFileHandle', FakeFile));
+afterEach(() => vi.restoreAllMocks());
 
 const document = (id: string) => ({ id, text: `text of ${id}` });
 const opfsOf = (root: FakeFolder) => new Opfs(async () => root as unknown as FileSystemDirectoryHandle);
 const unlocked = async () => () => {};
 const placesOf = (...places: IndexPlace[]): KeepingPlaces => ({ places, lock: unlocked });
+/** Nobody stops it; or somebody does, at the look after so many. */
+function control(looks = Infinity, progress: ConstructorParameters<typeof Control>[1] = () => {}): Control {
+  const abort = new AbortController();
+  return new Control(abort.signal, progress, {
+    giveWay: async () => {
+      if (looks-- === 0) abort.abort('enough');
+    },
+  });
+}
 const ids = ({ index }: KeptIndex) => index.documents().map(({ id }) => id).sort();
 
 async function add(kept: KeptIndex, ...names: string[]): Promise<void> {
@@ -27,7 +38,7 @@ describe('in files', () => {
     root = new FakeFolder(faults);
     places = placesOf(opfsOf(root));
   });
-  const open = (name = 'notes', from?: Uint8Array) => KeptIndex.open(name, fakeMaker, from, places);
+  const open = (name = 'notes', from?: Uint8Array, looking = control()) => KeptIndex.open(name, fakeMaker, from, places, looking);
   const folder = (name = 'notes') =>
     ((root.entriesByName.get('heatseek') as FakeFolder).entriesByName.get('indexes') as FakeFolder).entriesByName.get(name) as FakeFolder;
 
@@ -121,6 +132,46 @@ describe('in files', () => {
     expect(ids(await open())).toEqual(['a', 'b']);
   });
 
+  test('opening it can be stopped before each file and at the end, which leaves it as it was', async () => {
+    const kept = await open();
+    for (const name of 'abcd') await add(kept, name);
+    kept.close();
+    const release = vi.fn();
+    places = { ...places, lock: async () => release };
+    const read = vi.spyOn(FakeFile.prototype, 'getFile');
+    const freed = vi.spyOn(FakeIndex.prototype, 'free');
+    const files = folder().entriesByName.size;
+    const before = [...faults.log];
+    for (let looks = 0; looks <= files; looks++) {
+      read.mockClear();
+      await expect(open('notes', undefined, control(looks))).rejects.toMatchObject({ code: 'aborted', cause: 'enough' });
+      expect(read, `stopped at look ${looks}`).toHaveBeenCalledTimes(looks);
+      expect(release).toHaveBeenCalledTimes(looks + 1);
+    }
+    expect(freed).toHaveBeenCalledTimes(1);
+    expect(faults.log).toEqual(before);
+    const told: number[][] = [];
+    expect(ids(await open('notes', undefined, control(files + 1, ({ loaded, total }) => told.push([loaded, total]))))).toEqual([...'abcd']);
+    expect(told).toEqual(Array.from({ length: files + 1 }, (_, at) => [at, files]));
+  });
+
+  test('making it can be stopped until it is stored, and nothing is left of it', async () => {
+    const archive = new TextEncoder().encode(JSON.stringify([document('a'), document('b')]));
+    const imported = vi.spyOn(FakeIndex.prototype, 'import');
+    const freed = vi.spyOn(FakeIndex.prototype, 'free');
+    let looks = 0;
+    for (; ; looks++) {
+      const opened = await open('notes', archive, control(looks)).catch((error: unknown) => error);
+      if (opened instanceof KeptIndex) break;
+      expect(opened).toMatchObject({ code: 'aborted' });
+      expect(await opfsOf(root).names(), `stopped at look ${looks}`).toEqual([]);
+      expect(freed).toHaveBeenCalledTimes(looks + 1);
+    }
+    // Before the import, after it, and after it was stored.
+    expect([looks, imported.mock.calls.length]).toEqual([3, 3]);
+    expect(ids(await open())).toEqual(['a', 'b']);
+  });
+
   test('a deletion cut off after every step leaves all of it or nothing', async () => {
     const kept = await open();
     await add(kept, 'a');
@@ -156,7 +207,7 @@ describe('in files', () => {
     expect(ids(kept)).toEqual(['a', 'b']);
     // Whatever was written of it is gone, and what was there is there.
     expect([...folder().entriesByName.keys()].sort()).toEqual(['manifest-a', 'manifest-b', 'segment-2']);
-    const visit = () => KeptIndex.open('notes', fakeMaker, undefined, placesOf(opfsOf(root.copy(new Faults()))));
+    const visit = () => KeptIndex.open('notes', fakeMaker, undefined, placesOf(opfsOf(root.copy(new Faults()))), control());
     expect(ids(await visit())).toEqual(['a']);
     faults.room = Infinity;
     await add(kept, 'c');
@@ -214,7 +265,7 @@ describe('where', () => {
   const full = async (): Promise<never> => {
     throw new DOMException('full', 'QuotaExceededError');
   };
-  const open = (...places: IndexPlace[]) => KeptIndex.open('notes', fakeMaker, undefined, placesOf(...places));
+  const open = (...places: IndexPlace[]) => KeptIndex.open('notes', fakeMaker, undefined, placesOf(...places), control());
 
   test('the first place that works is taken, and the others are left as they were', async () => {
     expect((await open(place('opfs', {}), place('indexeddb', {}))).keeping.persisted).toBe('opfs');
@@ -244,14 +295,14 @@ describe('where', () => {
       throw new Error('no locks');
     };
     const write = vi.fn(async () => {});
-    const kept = await KeptIndex.open('notes', fakeMaker, undefined, { places: [place('opfs', { write })], lock });
+    const kept = await KeptIndex.open('notes', fakeMaker, undefined, { places: [place('opfs', { write })], lock }, control());
     expect(kept.keeping).toEqual({ persisted: 'memory', warning: expect.stringMatching(/Web Locks: Error: no locks/) });
     expect(write).not.toHaveBeenCalled();
   });
 
   test('closing lets go of the lock and of the engine', async () => {
     const release = vi.fn();
-    const kept = await KeptIndex.open('notes', fakeMaker, undefined, { places: [place('opfs', {})], lock: async () => release });
+    const kept = await KeptIndex.open('notes', fakeMaker, undefined, { places: [place('opfs', {})], lock: async () => release }, control());
     expect(release).not.toHaveBeenCalled();
     kept.close();
     expect(release).toHaveBeenCalledTimes(1);
@@ -265,7 +316,7 @@ describe('where', () => {
       throw new HeatseekError('locked', 'open already');
     };
     const places = [{ ...place('opfs', {}), open }];
-    await expect(KeptIndex.open('notes', fakeMaker, undefined, { places, lock })).rejects.toMatchObject({ code: 'locked' });
+    await expect(KeptIndex.open('notes', fakeMaker, undefined, { places, lock }, control())).rejects.toMatchObject({ code: 'locked' });
     expect(open).not.toHaveBeenCalled();
   });
 

@@ -132,7 +132,7 @@ impl FlatIndex {
         let count = u32::try_from(ids.len()).map_err(|_| SearchError::Full)?;
         let rows = Rows::from_vectors(vectors, (ids.len(), dim), (metric, storage))?;
         let mut index = Self::of(dim, metric, storage, rows);
-        index.places = ids.iter().copied().zip(0..count).collect();
+        index.places = places_of(&ids);
         if index.places.len() < ids.len() {
             let twice = ids.iter().zip(0..).find(|(id, place)| index.places[id] != *place);
             return Err(SearchError::Parts {
@@ -295,6 +295,12 @@ impl FlatIndex {
         true
     }
 
+    /// Gives each vector the id that `of` says for its own; no two may get the same. Costs a pass over all ids.
+    pub fn renumber(&mut self, of: &dyn Fn(u64) -> u64) {
+        self.ids.iter_mut().for_each(|id| *id = of(*id));
+        self.places = places_of(&self.ids);
+    }
+
     /// The best `k` for `query [dim]` of those that are allowed, best first, ties by ascending id; fewer if there are
     /// fewer. Costs one pass over all that are allowed, on all threads.
     ///
@@ -399,6 +405,11 @@ impl FlatIndex {
         }
         check_finite(what, vector)
     }
+}
+
+/// Where each id is; of one that is there twice, the last.
+fn places_of(ids: &[u64]) -> HashMap<u64, u32> {
+    ids.iter().copied().zip(0..).collect()
 }
 
 /// Scales a finite vector to unit length; a zero vector stays. Summed in f64, so that lengths whose squares

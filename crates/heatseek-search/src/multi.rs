@@ -71,6 +71,13 @@ impl MultiIndex {
         self.entries.remove(&id).is_some()
     }
 
+    /// Gives the vectors of each id the id that `of` says for it; no two may get the same.
+    pub fn renumber(&mut self, of: &dyn Fn(u64) -> u64) {
+        for (id, vectors) in std::mem::take(&mut self.entries) {
+            self.entries.insert(of(id), vectors);
+        }
+    }
+
     /// The best `k` for `query [m, dim]` of those that are allowed, best first, ties by ascending id; fewer if there are
     /// fewer. Costs one pass over all vectors for each of the query. There is nothing to sample: `oversampling` is ignored.
     ///

@@ -204,44 +204,6 @@ fn what_is_stored_is_found_again_with_the_same_scores() {
     std::fs::remove_dir_all(folder).unwrap();
 }
 
-#[test]
-fn a_text_is_embedded_once() {
-    let model = model("bert-no-st");
-    let embedded = std::cell::Cell::new(0);
-    struct Count<'a>(&'a std::cell::Cell<usize>);
-    impl heatseek::Control for Count<'_> {
-        fn progress(&self, _: heatseek::Progress) {}
-        fn checkpoint(&self) -> heatseek::LocalFuture<'_, Result<(), heatseek::Cancelled>> {
-            Box::pin(async { Ok(()) })
-        }
-        fn mark(&self, _: heatseek::Mark) {
-            self.0.set(self.0.get() + 1);
-        }
-        fn wants_marks(&self) -> bool {
-            true
-        }
-    }
-    let mut index = made(&model, IndexOptions::default());
-    let count = Count(&embedded);
-    let twin = document("twin", "The bees find the honey.", Value::Null);
-    block_on(index.add(&model, vec![twin], None, &count)).unwrap();
-    assert_eq!(embedded.get(), 0);
-    let hits = search(&index, &model, "The bees find the honey.", &IndexSearch { top_k: 3, ..all() });
-    assert_eq!(ids(&hits), ["honey", "again", "twin"]);
-    assert_eq!(hits[0].score, hits[2].score);
-    let other = document("other", "The bees find a xylophone.", Value::Null);
-    block_on(index.add(&model, vec![other], None, &count)).unwrap();
-    assert!(embedded.get() > 0);
-    // Nobody's twin is a document that was removed.
-    for id in ["honey", "again", "twin"] {
-        index.remove(id);
-    }
-    embedded.set(0);
-    block_on(index.add(&model, vec![document("new", "The bees find the honey.", Value::Null)], None, &count))
-        .unwrap();
-    assert!(embedded.get() > 0);
-}
-
 /// Cancels at the checkpoint after so many.
 struct After(std::cell::Cell<usize>);
 

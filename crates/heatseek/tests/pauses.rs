@@ -4,8 +4,8 @@ use std::cell::{Cell, RefCell};
 use std::path::Path;
 
 use heatseek::{
-    Cancelled, ChunkOptions, Control, DeviceChoice, Document, EmbedOptions, Index, IndexOptions, IndexSearch,
-    LoadOptions, LocalFuture, Mark, Model, ModelFiles, NoControl, Progress, block_on,
+    Cancelled, ChunkOptions, Control, DeviceChoice, Document, EmbedOptions, Hybrid, Index, IndexOptions,
+    IndexSearch, LoadOptions, LocalFuture, Mark, Model, ModelFiles, NoControl, Progress, block_on,
 };
 
 fn model() -> Model {
@@ -136,4 +136,64 @@ fn an_index_is_searched_and_changed_while_documents_are_added() {
     assert_eq!(block_on(Index::add_shared(&index, &model, new, None, &pausing)).unwrap(), 3);
     assert!(searches.get() > 5);
     assert_eq!(found(), ["gone", "new", "newer", "old"]);
+}
+
+/// By words alone, whose ranking is that of these.
+fn by_words() -> IndexSearch<'static> {
+    let hybrid = Some(Hybrid { weight: 1.0, ..Hybrid::default() });
+    IndexSearch { top_k: 3, hybrid, ..IndexSearch::default() }
+}
+
+#[test]
+fn a_search_by_words_can_be_stopped_after_each_passage_that_it_reads() {
+    const PASSAGES: usize = 150;
+    let model = model();
+    let mut index = Index::new(&model, IndexOptions::default()).unwrap();
+    let document =
+        |id: usize| Document { id: id.to_string(), text: format!("{id} bees"), ..Document::default() };
+    block_on(index.add(&model, (0..PASSAGES).map(document).collect(), None, &NoControl)).unwrap();
+    // So many pauses there are before any is read.
+    let plain = Pausing::new(&|_| Ok(()));
+    block_on(index.search(&model, "77", &IndexSearch::default(), &plain)).unwrap();
+    let embedding = plain.pauses.get();
+    let mut stopped = 0;
+    let found = loop {
+        let meanwhile = |pause: usize| if pause <= embedding { Ok(()) } else { Err(Cancelled) };
+        let pausing = Pausing::new(&meanwhile);
+        match block_on(index.search(&model, "77", &by_words(), &pausing)) {
+            Ok(found) => break found,
+            Err(error) => assert_eq!((error.code(), pausing.pauses.get()), ("aborted", embedding + 1)),
+        }
+        stopped += 1;
+    };
+    assert_eq!(stopped, PASSAGES, "each search goes on where the one before was stopped");
+    assert_eq!(found[0].id, "77");
+}
+
+#[test]
+fn words_are_read_while_an_index_is_changed() {
+    let model = model();
+    let document =
+        |id: usize| Document { id: id.to_string(), text: format!("{id} bees"), ..Document::default() };
+    let mut index = Index::new(&model, IndexOptions::default()).unwrap();
+    block_on(index.add(&model, (0..150).map(document).collect(), None, &NoControl)).unwrap();
+    let index = RefCell::new(index);
+    // More than half of it goes, so that it is numbered anew in the midst of that; and some comes.
+    let meanwhile = |pause: usize| {
+        index.borrow_mut().remove(&(pause * 7 % 150).to_string());
+        if pause.is_multiple_of(20) {
+            let new = vec![document(1000 + pause)];
+            block_on(Index::add_shared(&index, &model, new, None, &NoControl)).unwrap();
+        }
+        Ok(())
+    };
+    let pausing = Pausing::new(&meanwhile);
+    let found = block_on(Index::search_shared(&index, &model, "1040 bees", &by_words(), &pausing)).unwrap();
+    let index = index.into_inner();
+    assert!(index.documents() < 70 && index.get("1040").is_some(), "{} documents", index.documents());
+    let left = index.iter().cloned().collect();
+    let mut fresh = Index::new(&model, IndexOptions::default()).unwrap();
+    block_on(fresh.add(&model, left, None, &NoControl)).unwrap();
+    let expected = block_on(fresh.search(&model, "1040 bees", &by_words(), &NoControl)).unwrap();
+    assert_eq!((&found, &found[0].id[..]), (&expected, "1040"));
 }

@@ -1,13 +1,14 @@
 //! Documents found by meaning.
 
 mod adding;
+mod compaction;
 mod fingerprint;
 mod on_gpu;
 mod search;
 mod stored;
 mod vectors;
 
-use std::cell::{OnceCell, RefCell};
+use std::cell::RefCell;
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::ops::Range;
@@ -109,11 +110,11 @@ pub struct Index {
     documents: Vec<Option<Entry>>,
     /// Where among them each id is.
     places: HashMap<String, usize>,
-    /// Which document a passage is of, and where; its number here is its id among the vectors.
-    chunks: Vec<(usize, Chunk)>,
-    words: OnceCell<TextIndex>,
+    /// Their number here is their id among the vectors.
+    chunks: Vec<Passage>,
+    words: RefCell<Words>,
     /// A passage by the hash of its text: the last of those that have it, which may have been removed.
-    twins: HashMap<u64, u64>,
+    twins: HashMap<u64, usize>,
     /// What is not stored yet, if it is kept anywhere.
     changes: Option<Changes>,
     on_gpu: OnGpu,
@@ -124,6 +125,24 @@ pub struct Index {
 struct Entry {
     document: Document,
     chunks: Range<usize>,
+}
+
+/// Which document a passage is of, and where.
+#[derive(Clone, Copy, Debug)]
+struct Passage {
+    /// Its place among the documents.
+    document: usize,
+    chunk: Chunk,
+    /// The last before it whose text has the same hash, which may have been removed; itself if there is none.
+    older: usize,
+}
+
+/// What search by words looks at: it is read when it is first asked for, and again when there is more.
+#[derive(Debug, Default)]
+struct Words {
+    texts: TextIndex,
+    /// Passages before this one have been read.
+    read: usize,
 }
 
 /// The vector or vectors of a passage.
@@ -156,7 +175,7 @@ impl Index {
             documents: Vec::new(),
             places: HashMap::new(),
             chunks: Vec::new(),
-            words: OnceCell::new(),
+            words: RefCell::default(),
             twins: HashMap::new(),
             changes: None,
             on_gpu: OnGpu::default(),
@@ -250,20 +269,19 @@ impl Index {
         if let Some(Entry { chunks, .. }) = self.documents[place].take() {
             for chunk in chunks {
                 self.vectors.remove(chunk as u64);
-                if let Some(words) = self.words.get_mut() {
-                    words.remove(chunk as u64);
-                }
+                self.words.get_mut().texts.remove(chunk as u64);
             }
         }
         if let Some(changes) = &mut self.changes {
             changes.removed(place, id);
         }
+        self.compact();
         true
     }
 
     /// A passage and its document, if they are still there.
     fn chunk(&self, id: u64) -> Option<(&Entry, Chunk)> {
-        let (document, chunk) = *self.chunks.get(id as usize)?;
+        let Passage { document, chunk, .. } = *self.chunks.get(id as usize)?;
         Some((self.documents[document].as_ref()?, chunk))
     }
 
@@ -274,9 +292,17 @@ impl Index {
 
     /// A passage of this text, if one is there.
     fn twin(&self, text: &str) -> Option<u64> {
-        let id = *self.twins.get(&hash(text))?;
-        let (entry, chunk) = self.chunk(id)?;
-        (entry.document.text[chunk.start..chunk.end] == *text).then_some(id)
+        let mut next = *self.twins.get(&hash(text))?;
+        loop {
+            let id = next as u64;
+            match self.chunk(id) {
+                Some((entry, chunk)) if entry.document.text[chunk.start..chunk.end] == *text => {
+                    return Some(id);
+                }
+                _ if self.chunks[next].older == next => return None,
+                _ => next = self.chunks[next].older,
+            }
+        }
     }
 
     fn insert_all(&mut self, ready: Ready) -> Result<usize, Error> {
@@ -299,29 +325,33 @@ impl Index {
     fn insert(&mut self, document: Document, chunks: &[Chunk], vectors: Vec<Made>) -> Result<(), Error> {
         self.remove(&document.id);
         self.on_gpu.change();
-        let (place, first) = (self.documents.len(), self.chunks.len());
-        for (chunk, vectors) in chunks.iter().zip(vectors) {
-            let id = self.chunks.len() as u64;
+        for (vectors, id) in vectors.into_iter().zip(self.chunks.len() as u64..) {
             match vectors {
                 Made::Fresh(vectors) => self.vectors.add(id, &vectors)?,
                 Made::Stored(vectors) => self.vectors.add_stored(id, vectors)?,
             }
-            let text = &document.text[chunk.start..chunk.end];
-            if let Some(words) = self.words.get_mut() {
-                words.add(id, text);
-            }
-            // The vector of a passage that was read in its text is that of no other.
-            if !self.options.late {
-                self.twins.insert(hash(text), id);
-            }
-            self.chunks.push((place, *chunk));
         }
         if let Some(changes) = &mut self.changes {
-            changes.added(place);
+            changes.added(self.documents.len());
+        }
+        self.push(document, chunks);
+        Ok(())
+    }
+
+    /// Puts a document behind all others; its id is new, and the vectors of its passages are there or will be.
+    fn push(&mut self, document: Document, chunks: &[Chunk]) {
+        let (place, first) = (self.documents.len(), self.chunks.len());
+        for chunk in chunks {
+            let id = self.chunks.len();
+            let mut older = None;
+            // The vector of a passage that was read in its text is that of no other.
+            if !self.options.late {
+                older = self.twins.insert(hash(&document.text[chunk.start..chunk.end]), id);
+            }
+            self.chunks.push(Passage { document: place, chunk: *chunk, older: older.unwrap_or(id) });
         }
         self.places.insert(document.id.clone(), place);
         self.documents.push(Some(Entry { document, chunks: first..self.chunks.len() }));
-        Ok(())
     }
 }
 

@@ -5,8 +5,7 @@ use std::collections::HashMap;
 
 use heatseek_pool::Iem;
 use heatseek_search::{
-    Facet, Filter, Fusion, Metric, Scored, SearchOptions, TextIndex, TopK, at_least, diversify, facets, fuse,
-    group,
+    Facet, Filter, Fusion, Metric, Scored, SearchOptions, TopK, at_least, diversify, facets, fuse, group,
 };
 
 use super::on_gpu::Step;
@@ -16,7 +15,8 @@ use crate::{Control, Error, Model};
 
 /// How many times as many passages as are wanted a second stage looks at.
 const CANDIDATES: usize = 4;
-/// The least that either list of a hybrid search has, so that ranks mean something when few hits are wanted.
+/// The least that either list of a hybrid search has, so that ranks mean something when few hits are wanted. That lists end
+/// is a part of what fusion means: see [`IndexSearch::hybrid`].
 const FUSED: usize = 100;
 
 /// How to search an index.
@@ -26,14 +26,17 @@ pub struct IndexSearch<'a> {
     pub top_k: usize,
     /// Which documents may be found, by their metadata.
     pub filter: Option<Filter>,
-    /// Whether words count beside meaning. Scores are then what the fusion makes of both.
+    /// Whether words count beside meaning. Scores are then what the fusion makes of both lists: of each the best 100 passages
+    /// that meet the filter, or as many as later stages look at (`top_k`, or `4 · top_k`) if that is more; one that is
+    /// further down counts as if it were not in that list. Where `per_document` leaves fewer hits than these, lists are made
+    /// four times as long until it leaves enough. The words of passages are read by the first search that asks for them.
     pub hybrid: Option<Hybrid>,
     /// A second stage: the best `4 · top_k` are scored again, each as a pair with the query by its symmetric branch, and
     /// hits have that score; it is given vectors as the index compares them, of unit length under the cosine.
     pub rerank: Option<&'a Iem>,
     /// The most hits of one document.
     pub per_document: Option<usize>,
-    /// The least score of a hit.
+    /// The least score of a hit: of the fusion's, or the second stage's, if there is one.
     pub threshold: Option<f32>,
     /// Hits are chosen of the best `4 · top_k` one by one, for their score and for being unlike those before: maximal
     /// marginal relevance, of which this is `1 − λ`, 0 to 1. They come in the order they were chosen. Scores that are no
@@ -112,6 +115,13 @@ impl Lent<'_> {
             self.with(|index| (index.options.embed(), matches!(index.vectors, ChunkVectors::One(_))));
         let embeddings = model.embed(&[query], &embed, control).await?;
         let vector = if is_one { embeddings.row(0) } else { &embeddings.data };
+        if options.hybrid.is_some() {
+            while self.with(Index::read_passage) {
+                if control.is_due() {
+                    control.checkpoint().await?;
+                }
+            }
+        }
         let near = self.near(model, vector, options).await;
         self.with(|index| index.hits(query, vector, near, options))
     }
@@ -228,7 +238,7 @@ impl Index {
             let meets = |entry: &Entry| filter.matches(&entry.document.metadata);
             let documents: Vec<bool> =
                 self.documents.iter().map(|entry| entry.as_ref().is_some_and(meets)).collect();
-            self.chunks.iter().map(|(document, _)| documents[*document]).collect()
+            self.chunks.iter().map(|passage| documents[passage.document]).collect()
         })
     }
 
@@ -244,7 +254,7 @@ impl Index {
         let allowed = self.allowed(options);
         let allow = |id: u64| allowed.as_ref().is_none_or(|allowed| allowed.get(id as usize) == Some(&true));
         let document_of =
-            |id: u64| self.chunks.get(id as usize).map_or(usize::MAX, |(document, _)| *document);
+            |id: u64| self.chunks.get(id as usize).map_or(usize::MAX, |passage| passage.document);
         let scan = SearchOptions {
             oversampling: options.oversampling,
             allow: allowed.is_some().then_some(&allow as &dyn Fn(u64) -> bool),
@@ -260,7 +270,9 @@ impl Index {
             let mut hits = match options.hybrid {
                 None => by_meaning,
                 Some(Hybrid { fusion, weight }) => {
-                    let by_words = self.words().search(query, wanted, scan.allow);
+                    // What others added meanwhile.
+                    while self.read_passage() {}
+                    let by_words = self.words.borrow().texts.search(query, wanted, scan.allow);
                     fuse(&[(&by_meaning, 1.0 - weight), (&by_words, weight)], fusion, usize::MAX)?
                 }
             };
@@ -316,17 +328,18 @@ impl Index {
         Ok(chosen.into_iter().map(|hit| Scored { score: scores[&hit.id], ..hit }).collect())
     }
 
-    /// The words of all passages, which are read when they are first asked for.
-    fn words(&self) -> &TextIndex {
-        self.words.get_or_init(|| {
-            let mut words = TextIndex::default();
-            for (id, _) in self.chunks.iter().enumerate() {
-                if let Some((entry, chunk)) = self.chunk(id as u64) {
-                    words.add(id as u64, &entry.document.text[chunk.start..chunk.end]);
-                }
-            }
-            words
-        })
+    /// Reads the words of the next passage; `false` if all have been read.
+    fn read_passage(&self) -> bool {
+        let mut words = self.words.borrow_mut();
+        let id = words.read;
+        if id >= self.chunks.len() {
+            return false;
+        }
+        words.read += 1;
+        if let Some((entry, chunk)) = self.chunk(id as u64) {
+            words.texts.add(id as u64, &entry.document.text[chunk.start..chunk.end]);
+        }
+        true
     }
 }
 

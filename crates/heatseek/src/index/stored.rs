@@ -9,7 +9,7 @@ use heatseek_search::store::{
 use heatseek_text::Chunk;
 
 use super::fingerprint::fingerprint_of_weights;
-use super::{Document, Entry, Index, IndexOptions, Made};
+use super::{Document, Entry, Index, IndexOptions, Made, Passage};
 use crate::{Error, Model};
 
 /// What has changed since it was last stored.
@@ -36,6 +36,14 @@ impl Changes {
     pub(super) fn removed(&mut self, place: usize, id: &str) {
         self.since.added.remove(&place);
         self.since.removed.insert(id.to_owned());
+    }
+
+    /// Documents have other places now, but for those that were removed.
+    pub(super) fn moved(&mut self, places: &[Option<usize>]) {
+        for step in self.under_way.iter_mut().chain([&mut self.since]) {
+            let added = std::mem::take(&mut step.added);
+            step.added.extend(added.into_iter().filter_map(|place| places[place]));
+        }
     }
 }
 
@@ -93,7 +101,7 @@ impl Index {
                 of_documents[chunk.document as usize].push(chunk);
             }
             for (document, chunks) in segment.documents.into_iter().zip(of_documents) {
-                let (place, first) = (index.documents.len(), index.chunks.len());
+                let mut passages = Vec::new();
                 for StoredChunk { start, end, first_row, rows, .. } in chunks {
                     let (start, end) = (start as usize, end as usize);
                     let of_rows = first_row as usize..(first_row + rows) as usize;
@@ -104,17 +112,10 @@ impl Index {
                         stored.scales.extend(&segment.vectors.scales[of_rows]);
                     }
                     counts.push(rows);
-                    if !index.options.late {
-                        index
-                            .twins
-                            .insert(super::hash(&document.text[start..end]), index.chunks.len() as u64);
-                    }
-                    index.chunks.push((place, Chunk { start, end }));
+                    passages.push(Chunk { start, end });
                 }
                 let StoredDocument { id, text, metadata } = document;
-                index.places.insert(id.clone(), place);
-                let document = Document { id, text, metadata };
-                index.documents.push(Some(Entry { document, chunks: first..index.chunks.len() }));
+                index.push(Document { id, text, metadata }, &passages);
             }
         }
         index.vectors.restore(stored, &counts)?;
@@ -146,9 +147,9 @@ impl Index {
         let mut segment = Segment { documents: Vec::new(), chunks: Vec::new(), vectors };
         let (mut first_row, mut counts) = (0, counts.into_iter());
         for (entry, document) in entries.zip(0..) {
-            for &(_, Chunk { start, end }) in &self.chunks[entry.chunks.clone()] {
+            for Passage { chunk: Chunk { start, end }, .. } in &self.chunks[entry.chunks.clone()] {
                 let rows = counts.next().unwrap_or_default();
-                let (start, end) = (start as u32, end as u32);
+                let (start, end) = (*start as u32, *end as u32);
                 segment.chunks.push(StoredChunk { document, start, end, first_row, rows });
                 first_row += rows;
             }
@@ -190,7 +191,7 @@ impl Index {
         let count = other.documents();
         for entry in other.documents.iter().flatten() {
             let chunks: Vec<Chunk> =
-                other.chunks[entry.chunks.clone()].iter().map(|(_, chunk)| *chunk).collect();
+                other.chunks[entry.chunks.clone()].iter().map(|passage| passage.chunk).collect();
             let ids = entry.chunks.clone().map(|id| id as u64);
             let vectors = ids.map(|id| Made::Stored(other.vectors.stored(&[id]).0)).collect();
             self.insert(entry.document.clone(), &chunks, vectors)?;

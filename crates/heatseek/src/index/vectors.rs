@@ -83,6 +83,14 @@ impl ChunkVectors {
         };
     }
 
+    /// Passages have the numbers now that `of` says for their own.
+    pub(super) fn renumber(&mut self, of: &dyn Fn(u64) -> u64) {
+        match self {
+            Self::One(vectors) => vectors.renumber(of),
+            Self::Several(vectors) => vectors.renumber(of),
+        }
+    }
+
     /// The vector or vectors of a passage, as floats.
     pub(super) fn of(&self, id: u64) -> Option<Cow<'_, [f32]>> {
         match self {
