@@ -115,19 +115,19 @@ fn what_is_left_is_found_and_stored_as_if_nothing_else_had_been_added() {
                 left.retain(|other| other.id != id);
                 index.remove(&id);
             }
-            if below(4) == 0 {
-                if let Some(batch) = index.batch() {
-                    // Others may change it while that is under way.
-                    if let Some(gone) = (below(2) == 0).then(|| left.pop()).flatten() {
-                        assert!(index.remove(&gone.id));
-                    }
-                    let works = below(3) > 0;
-                    if works {
-                        batch.remove.iter().for_each(|id| drop(stored.remove(id)));
-                        stored.extend(batch.add.documents.into_iter().map(|new| (new.id, new.text)));
-                    }
-                    index.settle(works);
+            if below(4) == 0
+                && let Some(batch) = index.batch()
+            {
+                // Others may change it while that is under way.
+                if let Some(gone) = (below(2) == 0).then(|| left.pop()).flatten() {
+                    assert!(index.remove(&gone.id));
                 }
+                let works = below(3) > 0;
+                if works {
+                    batch.remove.iter().for_each(|id| drop(stored.remove(id)));
+                    stored.extend(batch.add.documents.into_iter().map(|new| (new.id, new.text)));
+                }
+                index.settle(works);
             }
             if step % 20 != 19 {
                 continue;

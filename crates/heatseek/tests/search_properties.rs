@@ -35,6 +35,9 @@ struct Passage {
     words: Vec<String>,
 }
 
+/// What a filter says, of a document's metadata.
+type Meets = fn(&Value) -> bool;
+
 /// A hit: which passage, and its score.
 type Ranked = Vec<(usize, f32)>;
 
@@ -167,7 +170,7 @@ fn fused(meaning: &[(usize, f32)], words: &[(usize, f32)], Hybrid { fusion, weig
 /// What a search is asked for, with the filter as a function too.
 struct Asked<'a> {
     options: IndexSearch<'a>,
-    meets: fn(&Value) -> bool,
+    meets: Meets,
 }
 
 /// What it has to find, of lists of which `first` are fused, or more if too few are left; and how long they were.
@@ -207,7 +210,7 @@ fn expected(
 
 /// Every combination of what a search can be asked for.
 fn questions() -> Vec<Asked<'static>> {
-    let filters: [(Value, fn(&Value) -> bool); 4] = [
+    let filters: [(Value, Meets); 4] = [
         (json!({}), |_| true),
         (json!({"year": {"$gte": 2005}}), |of| of["year"].as_u64() >= Some(2005)),
         (json!({"tag": {"$in": ["bee", "way"]}, "year": {"$lt": 2012}}), |of| {
