@@ -86,6 +86,8 @@ const POOLINGS: [(&str, [u32; 2]); 3] = [("", [0, 0]), ("_two", [1, 0]), ("_lear
 
 /// Widest head of an attention variant, in elements.
 const HEAD_DIMS: [u32; 4] = [16, 32, 64, 128];
+/// Of the variants with a bias, those that there are: no model that has one (T5, MPNet, ALiBi) has narrower heads than 64.
+const BIASED_HEAD_DIMS: [u32; 2] = [64, 128];
 
 /// Every variant shipped for `target_arch`. Matrix units are in no browser in naga's spelling.
 pub fn all(target_arch: &str) -> Vec<Variant> {
@@ -145,20 +147,27 @@ pub fn all(target_arch: &str) -> Vec<Variant> {
     all.extend(SCANS.map(|(name, [half, planes])| {
         variant(format!("topk_scan_{name}"), "topk_scan.wgsl", &[("half", half), ("planes", planes)])
     }));
-    for head_dim in HEAD_DIMS {
-        let queries = (DIRECT_QUERY_ELEMS / head_dim).min(MOST_DIRECT_QUERIES);
-        let parameters = [("max_head_dim", head_dim), ("queries", queries), ("keys", DIRECT_KEYS)];
-        all.push(variant(format!("attention_direct_f32_d{head_dim}"), "attention_direct.wgsl", &parameters));
-    }
+    all.extend(HEAD_DIMS.into_iter().flat_map(|head_dim| attentions(head_dim, 0)));
+    all.extend(BIASED_HEAD_DIMS.into_iter().flat_map(|head_dim| attentions(head_dim, 1)));
+    all
+}
+
+/// The attentions and maps of heads up to a width, `bias` 1 for those with a relative bias.
+fn attentions(head_dim: u32, bias: u32) -> Vec<Variant> {
+    let suffix = if bias == 1 { "_bias" } else { "" };
+    let variant = |kind: &str, template, parameters: &[(&'static str, u32)]| Variant {
+        name: format!("{kind}_d{head_dim}{suffix}"),
+        template,
+        parameters: [&[("max_head_dim", head_dim), ("bias", bias)][..], parameters].concat(),
+    };
+    let queries = (DIRECT_QUERY_ELEMS / head_dim).min(MOST_DIRECT_QUERIES);
+    let direct = [("queries", queries), ("keys", DIRECT_KEYS)];
+    let mut all = vec![variant("attention_direct_f32", "attention_direct.wgsl", &direct)];
     for (dtype, half) in [("f32", 0), ("f16", 1)] {
-        for head_dim in HEAD_DIMS {
-            // Query and output of a head of 128 are 256 numbers, and a thread of CUDA has 255 registers.
-            let parameters = [("max_head_dim", head_dim), ("half", half), ("parts", head_dim.div_ceil(64))];
-            let name = format!("attention_{dtype}_d{head_dim}");
-            all.push(variant(name, "attention.wgsl", &parameters));
-            let name = format!("attention_map_{dtype}_d{head_dim}");
-            all.push(variant(name, "attention_map.wgsl", &parameters));
-        }
+        // Query and output of a head of 128 are 256 numbers, and a thread of CUDA has 255 registers.
+        let parameters = [("half", half), ("parts", head_dim.div_ceil(64))];
+        all.push(variant(&format!("attention_{dtype}"), "attention.wgsl", &parameters));
+        all.push(variant(&format!("attention_map_{dtype}"), "attention_map.wgsl", &parameters));
     }
     all
 }
