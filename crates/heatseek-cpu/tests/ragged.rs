@@ -148,7 +148,7 @@ fn keys_beyond_the_window_of_a_tile_are_not_read() {
         let batch = Batch::of_lengths(&[320]);
         let tiles = batch.attention_tiles().into_flattened();
         let mut qkv = values(1, 320 * 3 * op.width(), 1.0);
-        let mut run = |qkv: &[f32]| {
+        let run = |qkv: &[f32]| {
             let mut y = vec![0.0f32; 320 * op.width()];
             let inputs = [("qkv", Operand::F32(qkv)), ("tiles", Operand::U32(&tiles))];
             let mut operands = Operands::new(inputs, [("y", &mut y[..])]);

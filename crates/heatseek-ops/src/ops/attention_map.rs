@@ -120,7 +120,9 @@ pub(crate) fn cases() -> Vec<crate::cases::Case> {
     let masked = |name: String, op: AttentionMap, rows| {
         Case::new(&name, op, rows, &[3, 0, 170, 1, 16]).with_scale("relative_bias", 2.0)
     };
-    for (name, attention) in [("window", window), ("causal_bias", bias)] {
+    for (name, attention) in
+        [("window", window), ("causal_bias", bias), ("window_bias_3x80", Attention { head_dim: 80, ..both })]
+    {
         let op = AttentionMap { attention, fusion: HeadFusion::Each, mixed: false };
         all.push(masked(name.to_owned(), op, Rows::Tokens));
     }
