@@ -88,8 +88,11 @@ const POOLINGS: [(&str, [u32; 2]); 3] = [("", [0, 0]), ("_two", [1, 0]), ("_lear
 const HEAD_DIMS: [u32; 4] = [16, 32, 64, 128];
 /// Of the variants with a bias, those that there are: no model that has one (T5, MPNet, ALiBi) has narrower heads than 64.
 const BIASED_HEAD_DIMS: [u32; 2] = [64, 128];
+/// What attention may read and write: name, whether it is f16.
+const ATTENTION_DTYPES: [(&str, u32); 2] = [("f32", 0), ("f16", 1)];
 
-/// Every variant shipped for `target_arch`. Matrix units are in no browser in naga's spelling.
+/// Every variant shipped for `target_arch`. Matrix units are in no browser in naga's spelling, and what is beside a bias is
+/// f32 there: no model that is loaded in browsers has one yet, and these bytes everyone downloads.
 pub fn all(target_arch: &str) -> Vec<Variant> {
     let variant = |name: String, template, parameters: &[_]| Variant {
         name,
@@ -147,13 +150,14 @@ pub fn all(target_arch: &str) -> Vec<Variant> {
     all.extend(SCANS.map(|(name, [half, planes])| {
         variant(format!("topk_scan_{name}"), "topk_scan.wgsl", &[("half", half), ("planes", planes)])
     }));
-    all.extend(HEAD_DIMS.into_iter().flat_map(|head_dim| attentions(head_dim, 0)));
-    all.extend(BIASED_HEAD_DIMS.into_iter().flat_map(|head_dim| attentions(head_dim, 1)));
+    all.extend(HEAD_DIMS.into_iter().flat_map(|head_dim| attentions(head_dim, 0, &ATTENTION_DTYPES)));
+    let biased = &ATTENTION_DTYPES[..if target_arch == "wasm32" { 1 } else { 2 }];
+    all.extend(BIASED_HEAD_DIMS.into_iter().flat_map(|head_dim| attentions(head_dim, 1, biased)));
     all
 }
 
 /// The attentions and maps of heads up to a width, `bias` 1 for those with a relative bias.
-fn attentions(head_dim: u32, bias: u32) -> Vec<Variant> {
+fn attentions(head_dim: u32, bias: u32, dtypes: &[(&str, u32)]) -> Vec<Variant> {
     let suffix = if bias == 1 { "_bias" } else { "" };
     let variant = |kind: &str, template, parameters: &[(&'static str, u32)]| Variant {
         name: format!("{kind}_d{head_dim}{suffix}"),
@@ -163,7 +167,7 @@ fn attentions(head_dim: u32, bias: u32) -> Vec<Variant> {
     let queries = (DIRECT_QUERY_ELEMS / head_dim).min(MOST_DIRECT_QUERIES);
     let direct = [("queries", queries), ("keys", DIRECT_KEYS)];
     let mut all = vec![variant("attention_direct_f32", "attention_direct.wgsl", &direct)];
-    for (dtype, half) in [("f32", 0), ("f16", 1)] {
+    for &(dtype, half) in dtypes {
         // Query and output of a head of 128 are 256 numbers, and a thread of CUDA has 255 registers.
         let parameters = [("half", half), ("parts", head_dim.div_ceil(64))];
         all.push(variant(&format!("attention_{dtype}"), "attention.wgsl", &parameters));
