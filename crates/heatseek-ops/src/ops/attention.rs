@@ -76,11 +76,13 @@ impl Attention {
 
     /// The buffers of it, or of its map.
     pub(super) fn bind(&self, qkv: Binding, table: Binding, y: Binding) -> Vec<Binding> {
-        let bias = self.relative_bias.map(|max_distance| {
-            let shape = [self.num_attention_heads, 2 * max_distance + 1].map(Dim::Fixed);
-            Binding::input("relative_bias", &shape)
-        });
-        [qkv, table].into_iter().chain(bias).chain([y]).collect()
+        let mut all = vec![qkv, table];
+        if let Some(max_distance) = self.relative_bias {
+            let shape = [Dim::Fixed(self.num_attention_heads), Dim::Fixed(2 * max_distance + 1)];
+            all.push(Binding::input("relative_bias", &shape));
+        }
+        all.push(y);
+        all
     }
 
     pub(crate) fn flops(&self, _: usize, batch: &Batch) -> u64 {
@@ -95,7 +97,9 @@ impl Attention {
     }
 }
 
-/// Of `rows`, those that are at most so many before and after `middle`.
+/// Of `rows`, those that are at most so many before and after `middle`. Never inlined: kernels ask for it row by row, and
+/// browsers would download it for each of them.
+#[inline(never)]
 fn within(middle: usize, [before, after]: [usize; 2], rows: Range<usize>) -> Range<usize> {
     let end = middle.saturating_add(after).saturating_add(1);
     middle.saturating_sub(before).clamp(rows.start, rows.end)..end.clamp(rows.start, rows.end)
