@@ -88,8 +88,6 @@ const POOLINGS: [(&str, [u32; 2]); 3] = [("", [0, 0]), ("_two", [1, 0]), ("_lear
 const HEAD_DIMS: [u32; 4] = [16, 32, 64, 128];
 /// Of the variants with a bias, those that there are: no model that has one (T5, MPNet, ALiBi) has narrower heads than 64.
 const BIASED_HEAD_DIMS: [u32; 2] = [64, 128];
-/// What attention may read and write: name, whether it is f16.
-const ATTENTION_DTYPES: [(&str, u32); 2] = [("f32", 0), ("f16", 1)];
 
 /// Every variant shipped for `target_arch`. Matrix units are in no browser in naga's spelling, and what is beside a bias is
 /// f32 there: no model that is loaded in browsers has one yet, and these bytes everyone downloads.
@@ -150,28 +148,33 @@ pub fn all(target_arch: &str) -> Vec<Variant> {
     all.extend(SCANS.map(|(name, [half, planes])| {
         variant(format!("topk_scan_{name}"), "topk_scan.wgsl", &[("half", half), ("planes", planes)])
     }));
-    all.extend(HEAD_DIMS.into_iter().flat_map(|head_dim| attentions(head_dim, 0, &ATTENTION_DTYPES)));
-    let biased = &ATTENTION_DTYPES[..if target_arch == "wasm32" { 1 } else { 2 }];
-    all.extend(BIASED_HEAD_DIMS.into_iter().flat_map(|head_dim| attentions(head_dim, 1, biased)));
+    all.extend(attentions(target_arch));
     all
 }
 
-/// The attentions and maps of heads up to a width, `bias` 1 for those with a relative bias.
-fn attentions(head_dim: u32, bias: u32, dtypes: &[(&str, u32)]) -> Vec<Variant> {
-    let suffix = if bias == 1 { "_bias" } else { "" };
-    let variant = |kind: &str, template, parameters: &[(&'static str, u32)]| Variant {
-        name: format!("{kind}_d{head_dim}{suffix}"),
-        template,
-        parameters: [&[("max_head_dim", head_dim), ("bias", bias)][..], parameters].concat(),
+/// The attentions and their maps, those alike beside each other: in another order they take 2 kB more to download.
+fn attentions(target_arch: &str) -> Vec<Variant> {
+    let mut all = Vec::new();
+    let mut add = |kind: &str, [head_dim, bias]: [u32; 2], template, parameters: &[(&'static str, u32)]| {
+        let suffix = if bias == 1 { "_bias" } else { "" };
+        let parameters = [&[("max_head_dim", head_dim), ("bias", bias)][..], parameters].concat();
+        all.push(Variant { name: format!("{kind}_d{head_dim}{suffix}"), template, parameters });
     };
-    let queries = (DIRECT_QUERY_ELEMS / head_dim).min(MOST_DIRECT_QUERIES);
-    let direct = [("queries", queries), ("keys", DIRECT_KEYS)];
-    let mut all = vec![variant("attention_direct_f32", "attention_direct.wgsl", &direct)];
-    for &(dtype, half) in dtypes {
-        // Query and output of a head of 128 are 256 numbers, and a thread of CUDA has 255 registers.
-        let parameters = [("half", half), ("parts", head_dim.div_ceil(64))];
-        all.push(variant(&format!("attention_{dtype}"), "attention.wgsl", &parameters));
-        all.push(variant(&format!("attention_map_{dtype}"), "attention_map.wgsl", &parameters));
+    let heads = HEAD_DIMS.map(|head_dim| [head_dim, 0]).into_iter();
+    let heads = heads.chain(BIASED_HEAD_DIMS.map(|head_dim| [head_dim, 1]));
+    for [head_dim, bias] in heads.clone() {
+        let queries = (DIRECT_QUERY_ELEMS / head_dim).min(MOST_DIRECT_QUERIES);
+        let parameters = [("queries", queries), ("keys", DIRECT_KEYS)];
+        add("attention_direct_f32", [head_dim, bias], "attention_direct.wgsl", &parameters);
+    }
+    for (dtype, half) in [("f32", 0), ("f16", 1)] {
+        let shipped = |[_, bias]: &[u32; 2]| [half, *bias] != [1, 1] || target_arch != "wasm32";
+        for [head_dim, bias] in heads.clone().filter(shipped) {
+            // Query and output of a head of 128 are 256 numbers, and a thread of CUDA has 255 registers.
+            let parameters = [("half", half), ("parts", head_dim.div_ceil(64))];
+            add(&format!("attention_{dtype}"), [head_dim, bias], "attention.wgsl", &parameters);
+            add(&format!("attention_map_{dtype}"), [head_dim, bias], "attention_map.wgsl", &parameters);
+        }
     }
     all
 }
