@@ -20,7 +20,7 @@ pub(crate) fn attention_map(
     operands: &mut Operands<'_>,
 ) -> Result<(), ExecutorError> {
     let residual = operands.residual();
-    let qkv = Qkv::of(&op.attention, operands);
+    let qkv = Qkv::of(&op.attention, operands)?;
     let (spans, y) = (operands.table("spans"), operands.output("y"));
     let of_row = y.len() / rows.max(1);
     if spans.len() != 3 * rows || y.len() != rows * of_row {

@@ -89,8 +89,8 @@ const HEAD_DIMS: [u32; 4] = [16, 32, 64, 128];
 /// Of the variants with a bias, those that there are: no model that has one (T5, MPNet, ALiBi) has narrower heads than 64.
 const BIASED_HEAD_DIMS: [u32; 2] = [64, 128];
 
-/// Every variant shipped for `target_arch`. Matrix units are in no browser in naga's spelling, and what is beside a bias is
-/// f32 there: no model that is loaded in browsers has one yet, and these bytes everyone downloads.
+/// Every variant shipped for `target_arch`. Matrix units are in no browser in naga's spelling, and no model that is loaded
+/// there has a relative bias yet: everyone would download its kernels.
 pub fn all(target_arch: &str) -> Vec<Variant> {
     let variant = |name: String, template, parameters: &[_]| Variant {
         name,
@@ -161,15 +161,15 @@ fn attentions(target_arch: &str) -> Vec<Variant> {
         all.push(Variant { name: format!("{kind}_d{head_dim}{suffix}"), template, parameters });
     };
     let heads = HEAD_DIMS.map(|head_dim| [head_dim, 0]).into_iter();
-    let heads = heads.chain(BIASED_HEAD_DIMS.map(|head_dim| [head_dim, 1]));
+    let biased = if target_arch == "wasm32" { &[][..] } else { &BIASED_HEAD_DIMS };
+    let heads = heads.chain(biased.iter().map(|&head_dim| [head_dim, 1]));
     for [head_dim, bias] in heads.clone() {
         let queries = (DIRECT_QUERY_ELEMS / head_dim).min(MOST_DIRECT_QUERIES);
         let parameters = [("queries", queries), ("keys", DIRECT_KEYS)];
         add("attention_direct_f32", [head_dim, bias], "attention_direct.wgsl", &parameters);
     }
     for (dtype, half) in [("f32", 0), ("f16", 1)] {
-        let shipped = |[_, bias]: &[u32; 2]| [half, *bias] != [1, 1] || target_arch != "wasm32";
-        for [head_dim, bias] in heads.clone().filter(shipped) {
+        for [head_dim, bias] in heads.clone() {
             // Query and output of a head of 128 are 256 numbers, and a thread of CUDA has 255 registers.
             let parameters = [("half", half), ("parts", head_dim.div_ceil(64))];
             add(&format!("attention_{dtype}"), [head_dim, bias], "attention.wgsl", &parameters);

@@ -25,7 +25,7 @@ const MAX_COLUMNS: usize = 64;
 /// See [`Attention`]. Each tile of queries has a share for each head, and a task takes shares that cost about as much as
 /// any other task's.
 pub(crate) fn attention(isa: Isa, op: &Attention, operands: &mut Operands<'_>) -> Result<(), ExecutorError> {
-    let (qkv, y, table) = (Qkv::of(op, operands), operands.output("y"), operands.table("tiles"));
+    let (qkv, y, table) = (Qkv::of(op, operands)?, operands.output("y"), operands.table("tiles"));
     if qkv.len() != 3 * y.len() {
         return Err(internal(format!("attention of {} values writes {}", qkv.len(), y.len())));
     }

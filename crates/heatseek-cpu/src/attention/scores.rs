@@ -3,7 +3,7 @@
 use std::mem::MaybeUninit;
 use std::ops::Range;
 
-use heatseek_ops::{Attention, Operands};
+use heatseek_ops::{Attention, ExecutorError, Operands};
 
 use crate::gemm::transpose;
 use crate::simd::{F32s, Product, tiled};
@@ -89,8 +89,18 @@ pub(crate) struct Qkv<'a> {
 }
 
 impl<'a> Qkv<'a> {
-    pub(crate) fn of(op: &Attention, operands: &Operands<'a>) -> Self {
-        Self { op: *op, rows: operands.input("qkv"), bias: operands.input("relative_bias") }
+    /// # Errors
+    /// [`ExecutorError::Unsupported`] of a bias in browsers: no model that is loaded there has one yet, and everyone would
+    /// download what adds it.
+    pub(crate) fn of(op: &Attention, operands: &Operands<'a>) -> Result<Self, ExecutorError> {
+        if cfg!(target_family = "wasm") && op.relative_bias.is_some() {
+            return Err(ExecutorError::Unsupported {
+                device: "the CPU".into(),
+                what: "attention with a relative bias".into(),
+                why: "the build for browsers lacks it; run it natively".into(),
+            });
+        }
+        Ok(Self { op: *op, rows: operands.input("qkv"), bias: operands.input("relative_bias") })
     }
 
     pub(super) fn len(&self) -> usize {
@@ -155,7 +165,8 @@ impl<'a> Head<'a> {
         scratch: &mut Scratch,
     ) {
         let Qkv { op, bias, .. } = self.qkv;
-        let Some(most) = op.relative_bias else { return };
+        // In browsers there is none, and this takes no place.
+        let Some(most) = op.relative_bias.filter(|_| !cfg!(target_family = "wasm")) else { return };
         let (bias, scale) = (&bias[self.head * (2 * most + 1)..][..2 * most + 1], op.scale());
         // Scores on a diagonal are of one offset, so that each is looked up once, from the last row's first on.
         let mut diagonals = [0.0; MAX_QUERIES + MAX_KEYS];
