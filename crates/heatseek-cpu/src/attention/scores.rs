@@ -82,7 +82,7 @@ pub(crate) struct Keys {
 /// What attention and its maps read.
 #[derive(Clone, Copy)]
 pub(crate) struct Qkv<'a> {
-    op: Attention,
+    op: &'a Attention,
     rows: &'a [f32],
     /// Empty if there is none.
     bias: &'a [f32],
@@ -92,7 +92,7 @@ impl<'a> Qkv<'a> {
     /// # Errors
     /// [`ExecutorError::Unsupported`] of a bias in browsers: no model that is loaded there has one yet, and everyone would
     /// download what adds it.
-    pub(crate) fn of(op: &Attention, operands: &Operands<'a>) -> Result<Self, ExecutorError> {
+    pub(crate) fn of(op: &'a Attention, operands: &Operands<'a>) -> Result<Self, ExecutorError> {
         if cfg!(target_family = "wasm") && op.relative_bias.is_some() {
             return Err(ExecutorError::Unsupported {
                 device: "the CPU".into(),
@@ -100,7 +100,7 @@ impl<'a> Qkv<'a> {
                 why: "the build for browsers lacks it; run it natively".into(),
             });
         }
-        Ok(Self { op: *op, rows: operands.input("qkv"), bias: operands.input("relative_bias") })
+        Ok(Self { op, rows: operands.input("qkv"), bias: operands.input("relative_bias") })
     }
 
     pub(super) fn len(&self) -> usize {
@@ -142,7 +142,7 @@ impl<'a> Head<'a> {
         scratch: &mut Scratch,
         value: f32,
     ) {
-        let op = &self.qkv.op;
+        let op = self.qkv.op;
         if op.reach() == [usize::MAX; 2] {
             return;
         }
