@@ -142,22 +142,43 @@ pub const MUTATIONS: &[Mutation] = &[
     Mutation {
         name: "attention_direct: skipped last keys",
         kernels: "attention_direct_f32",
-        edits: &[
-            ("key < visible_1;", "key + 2u < visible_1;"),
-            ("key < visible_0;", "key + 2u < visible_0;"),
-        ],
+        edits: &[("key < key_end;", "key + 2u < key_end;")],
         at_load: true,
     },
     Mutation {
         name: "attention_direct: mask off by one",
         kernels: "attention_direct_f32",
-        edits: &[("let visible_0 = select(tile.w,", "let visible_0 = select(tile.w + 1u,")],
+        edits: &[("return min(keys, place", "return min(keys + 1u, place")],
         at_load: true,
     },
     Mutation {
         name: "attention_direct: a causal row sees the next one",
         kernels: "attention_direct_f32",
-        edits: &[("query_0 - tile.z + 1u, causal", "query_0 - tile.z + 2u, causal")],
+        edits: &[("place + 1u + ahead", "place + 2u + ahead")],
+        at_load: false,
+    },
+    Mutation {
+        name: "attention_direct: a window begins a row early",
+        kernels: "attention_direct_f32",
+        edits: &[("min(place, behind)", "min(place, behind + 1u)")],
+        at_load: false,
+    },
+    Mutation {
+        name: "attention_direct: keys of the last query's window only",
+        kernels: "attention_direct_f32",
+        edits: &[("var key = first_0;", "var key = key_end - visible_0;")],
+        at_load: false,
+    },
+    Mutation {
+        name: "attention_direct: the bias of the opposite offset",
+        kernels: "attention_direct_f32_d64_bias",
+        edits: &[("max(key + max_distance, place) - place", "max(place + max_distance, key) - key")],
+        at_load: false,
+    },
+    Mutation {
+        name: "attention_direct: the bias taken away",
+        kernels: "attention_direct_f32_d64_bias",
+        edits: &[("s_0_1 += bias_of(", "s_0_1 -= bias_of(")],
         at_load: false,
     },
     Mutation {
@@ -197,13 +218,64 @@ pub const MUTATIONS: &[Mutation] = &[
     Mutation {
         name: "attention: mask off by one",
         kernels: "attention_f32",
-        edits: &[("let visible = select(tile.w,", "let visible = select(tile.w + 1u,")],
+        edits: &[("return min(keys, place", "return min(keys + 1u, place")],
         at_load: true,
     },
     Mutation {
         name: "attention: a causal row sees the next one",
         kernels: "attention_f32",
-        edits: &[("query - tile.z + 1u, causal", "query - tile.z + 2u, causal")],
+        edits: &[("place + 1u + ahead", "place + 2u + ahead")],
+        at_load: false,
+    },
+    Mutation {
+        name: "attention: a window begins a row early",
+        kernels: "attention_f32",
+        edits: &[("min(place, behind)", "min(place, behind + 1u)")],
+        at_load: false,
+    },
+    Mutation {
+        name: "attention: keys of the last query's window only",
+        kernels: "attention_f32",
+        edits: &[("first_seen(tile.x - tile.z); key_0", "first_seen(tile.x + tile.y - 1u - tile.z); key_0")],
+        at_load: false,
+    },
+    Mutation {
+        name: "attention: the bias of the opposite offset",
+        kernels: "attention_f32_d64_bias",
+        edits: &[("max(key + max_distance, place) - place", "max(place + max_distance, key) - key")],
+        at_load: false,
+    },
+    Mutation {
+        name: "attention: the bias taken away",
+        kernels: "attention_f32_d64_bias",
+        edits: &[("scores + biases(", "scores - biases(")],
+        at_load: false,
+    },
+    Mutation {
+        name: "attention: offsets beyond the table have no bias",
+        kernels: "attention_f32_d64_bias",
+        edits: &[(
+            "return relative_bias[head",
+            "return select(1.0, 0.0, offset > 2u * max_distance) * relative_bias[head",
+        )],
+        at_load: false,
+    },
+    Mutation {
+        name: "attention_map: a window begins a row early",
+        kernels: "attention_map_f32",
+        edits: &[("min(place, behind)", "min(place, behind + 1u)")],
+        at_load: false,
+    },
+    Mutation {
+        name: "attention_map: what is before a window is not written",
+        kernels: "attention_map_f32",
+        edits: &[("for (var key = 0u; key < seen; key++)", "for (var key = seen; key < seen; key++)")],
+        at_load: false,
+    },
+    Mutation {
+        name: "attention_map: the bias of the first head",
+        kernels: "attention_map_f32_d64_bias",
+        edits: &[("bias_of(head, place, key)", "bias_of(0u, place, key)")],
         at_load: false,
     },
     Mutation {

@@ -2,7 +2,7 @@ use std::ops::Range;
 
 use heatseek_ops::{AttentionMap, ExecutorError, HeadFusion, Operands};
 
-use crate::attention::{Head, Keys, MAX_QUERIES, Scratch, Tile};
+use crate::attention::{Keys, LOWEST, MAX_QUERIES, Qkv, Scratch, Tile};
 use crate::gemm::internal;
 use crate::math::{exp_row, largest, sum};
 use crate::parallel::Parts;
@@ -20,7 +20,8 @@ pub(crate) fn attention_map(
     operands: &mut Operands<'_>,
 ) -> Result<(), ExecutorError> {
     let residual = operands.residual();
-    let (qkv, spans, y) = (operands.input("qkv"), operands.table("spans"), operands.output("y"));
+    let qkv = Qkv::of(&op.attention, operands)?;
+    let (spans, y) = (operands.table("spans"), operands.output("y"));
     let of_row = y.len() / rows.max(1);
     if spans.len() != 3 * rows || y.len() != rows * of_row {
         return Err(internal(format!("a map of {rows} rows has {} spans, {} values", spans.len(), y.len())));
@@ -37,7 +38,7 @@ pub(crate) fn attention_map(
 
 struct Task<'a> {
     op: &'a AttentionMap,
-    qkv: &'a [f32],
+    qkv: Qkv<'a>,
     spans: &'a [u32],
     rows: Range<usize>,
     residual: f32,
@@ -92,20 +93,24 @@ pub(crate) fn tiles(spans: &[u32]) -> impl Iterator<Item = Tile> {
 fn fill<V: F32s>(
     op: &AttentionMap,
     index: usize,
-    qkv: &[f32],
+    qkv: Qkv<'_>,
     tile: &Tile,
     out: &mut [f32],
     longest: usize,
     scratch: &mut Scratch,
 ) {
-    let (head, scale) = (Head::new(qkv, op.attention, index), op.attention.scale());
-    let (mut highest, mut sums) = ([f32::NEG_INFINITY; MAX_QUERIES], [0.0f32; MAX_QUERIES]);
+    let (head, scale) = (qkv.head(index), op.attention.scale());
+    let (mut highest, mut sums) = ([LOWEST; MAX_QUERIES], [0.0f32; MAX_QUERIES]);
     let (of_row, map) = (op.heads() * longest, if op.fusion == HeadFusion::Each { index } else { 0 });
+    // What no query of the tile sees stays 0.
+    let unseen = tile.k0;
+    let tile = &tile.of_seen(&op.attention);
+    let unseen = tile.k0 - unseen;
     for keys in head.blocks::<V>(tile) {
         head.scores::<V>(tile, &keys, scratch);
         for query in 0..tile.queries {
             let seen = head.seen(tile, &keys, query);
-            let seen = &mut head.row(scratch, &keys, query)[..seen];
+            let seen = &mut head.row(scratch, &keys, query)[seen];
             let before = highest[query];
             let mut grown = [before - before.max(largest::<V>(seen))];
             highest[query] = before.max(largest::<V>(seen));
@@ -119,9 +124,10 @@ fn fill<V: F32s>(
         for query in 0..tile.queries {
             let seen = head.seen(tile, &keys, query);
             let row = head.row(scratch, &keys, query);
-            exp_row::<V>(&mut row[..seen], scale, highest[query]);
-            row[seen..].fill(0.0);
-            let out = &mut out[query * of_row + map * longest..];
+            exp_row::<V>(&mut row[seen.clone()], scale, highest[query]);
+            row[..seen.start].fill(0.0);
+            row[seen.end..].fill(0.0);
+            let out = &mut out[query * of_row + map * longest + unseen..];
             fuse(op, index, &keys, row, 1.0 / sums[query], out);
         }
     }

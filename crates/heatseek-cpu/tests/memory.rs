@@ -41,7 +41,7 @@ fn layers(count: usize) -> (Program, OutputId) {
     let mut x = program.input("x", WIDTH);
     let tiles = program.table(Table::AttentionTiles);
     for layer in 0..count {
-        let attention = Attention { num_attention_heads: 2, head_dim: WIDTH / 2, causal: false };
+        let attention = Attention::new(2, WIDTH / 2);
         let qkv = program.activation(format!("qkv {layer}"), Rows::Tokens, 3 * WIDTH);
         let op = Gemm { norm_in: Some(1e-5), ..Gemm::linear(WIDTH, 3 * WIDTH) };
         let stats = program.activation(format!("stats {layer}"), Rows::Tokens, 2);

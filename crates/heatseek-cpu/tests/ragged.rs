@@ -117,12 +117,18 @@ fn heads_of_every_multiple_of_four() {
     for isa in Isa::available() {
         let kernels = CpuKernels::with_isa(isa).unwrap();
         let widths = (4..=100).step_by(4).chain([128, 160, 256]);
-        for (head_dim, causal) in widths.flat_map(|d| [(d, false), (d, true)]) {
-            let op = Attention { num_attention_heads: 2, head_dim, causal };
+        let masks =
+            [(false, None, None), (true, None, None), (false, Some(30), Some(8)), (true, Some(2), Some(90))];
+        for (head_dim, (causal, window, relative_bias)) in widths.flat_map(|d| masks.map(|mask| (d, mask))) {
+            let op = Attention { causal, window, relative_bias, ..Attention::new(2, head_dim) };
             let batch = Batch::of_lengths(&[1, 103, 13]);
             let (rows, tiles) = (batch.rows(), batch.attention_tiles().into_flattened());
             let qkv = values(1, rows * 3 * op.width(), 1.0);
-            let inputs = || [("qkv", Operand::F32(&qkv)), ("tiles", Operand::U32(&tiles))];
+            let bias = values(2, 2 * (2 * relative_bias.unwrap_or(0) + 1), 2.0);
+            let inputs = || {
+                let inputs = [("qkv", Operand::F32(&qkv)), ("tiles", Operand::U32(&tiles))];
+                inputs.into_iter().chain(relative_bias.map(|_| ("relative_bias", Operand::F32(&bias))))
+            };
             let (mut y, mut expected) = (vec![7.0f32; rows * op.width()], vec![0.0f32; rows * op.width()]);
             let mut operands = Operands::new(inputs(), [("y", &mut y[..])]);
             kernels.run(&Op::Attention(op), rows, &[], &mut operands).unwrap();
@@ -130,6 +136,31 @@ fn heads_of_every_multiple_of_four() {
             compare(&y, &expected, &[rows, op.width()], Tolerance::OP_F32)
                 .unwrap_or_else(|e| panic!("{op:?} on {isa}: {e}"));
         }
+    }
+}
+
+/// What is in rows that no query of a tile sees would spoil it if it were read: 0 times NaN is NaN.
+#[test]
+fn keys_beyond_the_window_of_a_tile_are_not_read() {
+    for (isa, causal) in Isa::available().flat_map(|isa| [(isa, false), (isa, true)]) {
+        let kernels = CpuKernels::with_isa(isa).unwrap();
+        let op = Attention { causal, window: Some(8), ..Attention::new(2, 32) };
+        let batch = Batch::of_lengths(&[320]);
+        let tiles = batch.attention_tiles().into_flattened();
+        let mut qkv = values(1, 320 * 3 * op.width(), 1.0);
+        let run = |qkv: &[f32]| {
+            let mut y = vec![0.0f32; 320 * op.width()];
+            let inputs = [("qkv", Operand::F32(qkv)), ("tiles", Operand::U32(&tiles))];
+            let mut operands = Operands::new(inputs, [("y", &mut y[..])]);
+            kernels.run(&Op::Attention(op), 320, &[], &mut operands).unwrap();
+            y
+        };
+        let whole = run(&qkv);
+        // All but tile 2, of rows 128 to 191, and what it sees.
+        qkv[..120 * 3 * op.width()].fill(f32::NAN);
+        qkv[200 * 3 * op.width()..].fill(f32::NAN);
+        let rows = 128 * op.width()..192 * op.width();
+        assert_eq!(run(&qkv)[rows.clone()], whole[rows], "causal {causal} on {isa}");
     }
 }
 
@@ -145,8 +176,7 @@ fn an_instruction_set_that_is_not_there_is_refused_by_name() {
 /// list from `first` on.
 fn rows_of(isa: Isa, lengths: &[usize], first: usize) -> (Vec<f32>, Vec<f32>) {
     let kernels = CpuKernels::with_isa(isa).unwrap();
-    let (op, attention) =
-        (Gemm::linear(96, 49), Attention { num_attention_heads: 1, head_dim: 32, causal: false });
+    let (op, attention) = (Gemm::linear(96, 49), Attention::new(1, 32));
     let batch = Batch::of_lengths(lengths);
     let (rows, tiles) = (batch.rows(), batch.attention_tiles().into_flattened());
     let all = values(5, 400 * 96, 1.0);

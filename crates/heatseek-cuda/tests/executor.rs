@@ -250,7 +250,7 @@ fn an_extended_plan_uploads_only_what_is_new() {
 #[test]
 fn a_map_is_there_for_the_run_that_asks_for_it() {
     let mut program = Program::new();
-    let attention = Attention { num_attention_heads: 2, head_dim: 16, causal: false };
+    let attention = Attention::new(2, 16);
     let qkv = program.input("qkv", 3 * 32);
     let y = program.activation("y", Rows::Tokens, 32);
     let (tiles, spans) = (program.table(Table::AttentionTiles), program.table(Table::QuerySpans));

@@ -47,7 +47,7 @@ fn model() -> Arc<Program> {
         let [qkv, attended, out] = [("qkv", 3 * WIDTH), ("attended", WIDTH), ("out", WIDTH)]
             .map(|(name, width)| program.activation(format!("{name}.{layer}"), Rows::Tokens, width));
         program.push(Gemm::linear(WIDTH, 3 * WIDTH), Rows::Tokens, &[z, qkv_w, qkv_b, qkv]).unwrap();
-        let heads = Attention { num_attention_heads: 2, head_dim: 32, causal: false };
+        let heads = Attention::new(2, 32);
         program.push(heads, Rows::Tokens, &[qkv, tiles, attended]).unwrap();
         let add = Gemm { residual: Residual::Add, ..Gemm::linear(WIDTH, WIDTH) };
         program.push(add, Rows::Tokens, &[attended, out_w, out_b, z, out]).unwrap();

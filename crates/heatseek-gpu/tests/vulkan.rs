@@ -504,7 +504,7 @@ fn a_row_of_a_map_fits_where_the_whole_map_does_not() {
         if most > 256 << 20 {
             continue; // Would only show that this machine has gigabytes to spare.
         }
-        let attention = Attention { num_attention_heads: 16, head_dim: 4, causal: false };
+        let attention = Attention::new(16, 4);
         let tokens = (most / 4 / 16).isqrt() + 1;
         let mut program = Program::new();
         let qkv = program.input("qkv", 3 * attention.width());
@@ -523,6 +523,47 @@ fn a_row_of_a_map_fits_where_the_whole_map_does_not() {
         assert!(why.contains(&most.to_string()) && why.contains("ask about one token"), "{why}");
         batch.ask_about(&[tokens - 1]).unwrap();
         assert_right(&plan, &program, &batch, &[output]);
+    }
+}
+
+/// What is in rows that no query of a tile sees would spoil it if it were read: 0 times NaN is NaN.
+#[test]
+fn keys_beyond_the_window_of_a_tile_are_not_read() {
+    let attention = Attention { window: Some(8), ..Attention::new(2, 32) };
+    let width = attention.width();
+    let mut program = Program::new();
+    let qkv = program.input("qkv", 3 * width);
+    let tiles = program.table(Table::AttentionTiles);
+    let y = program.activation("y", Rows::Tokens, width);
+    program.push(attention, Rows::Tokens, &[qkv, tiles, y]).unwrap();
+    program.output(HIDDEN, y);
+    let program = Arc::new(program);
+    let rows = values(1, 320 * 3 * width, 1.0);
+    // The tile of rows 128 to 191, of which each is computed from eight before and behind it.
+    let of_tile = 128 * width..192 * width;
+    for (device, staged) in
+        devices().into_iter().flat_map(|device| [false, true].map(|s| (device.clone(), s)))
+    {
+        let device = if staged { device.staged() } else { device };
+        let plan = plan(&device, &program, UNCHECKED);
+        let run = |rows: &[f32]| {
+            let mut batch = Batch::new();
+            batch.push_rows(320, &[rows]).unwrap();
+            block_on(plan.run(&batch, &[OutputId(0)])).unwrap().remove(0)
+        };
+        let whole = run(&rows);
+        let mut spoiled = rows.clone();
+        // The kernels take sixteen keys at a time.
+        spoiled[..104 * 3 * width].fill(f32::NAN);
+        spoiled[216 * 3 * width..].fill(f32::NAN);
+        assert_eq!(
+            run(&spoiled)[of_tile.clone()],
+            whole[of_tile.clone()],
+            "{}, staged {staged}",
+            device.adapter().name
+        );
+        spoiled[120 * 3 * width..121 * 3 * width].fill(f32::NAN);
+        assert!(run(&spoiled)[of_tile.clone()].iter().any(|v| v.is_nan()), "what is read is seen");
     }
 }
 

@@ -310,7 +310,7 @@ impl Builder {
     pub(crate) fn attention_of_rows(&mut self) -> Result<Attention, ProgramError> {
         let Sizes { hidden_size, num_attention_heads, causal, .. } = self.sizes;
         let head_dim = hidden_size / num_attention_heads;
-        let attention = Attention { num_attention_heads, head_dim, causal };
+        let attention = Attention { causal, ..Attention::new(num_attention_heads, head_dim) };
         self.program.push(attention, Rows::Tokens, &[self.qkv, self.tiles, self.attention])?;
         Ok(attention)
     }

@@ -86,8 +86,11 @@ const POOLINGS: [(&str, [u32; 2]); 3] = [("", [0, 0]), ("_two", [1, 0]), ("_lear
 
 /// Widest head of an attention variant, in elements.
 const HEAD_DIMS: [u32; 4] = [16, 32, 64, 128];
+/// Of the variants with a bias, those that there are: no model that has one (T5, MPNet, ALiBi) has narrower heads than 64.
+const BIASED_HEAD_DIMS: [u32; 2] = [64, 128];
 
-/// Every variant shipped for `target_arch`. Matrix units are in no browser in naga's spelling.
+/// Every variant shipped for `target_arch`. Matrix units are in no browser in naga's spelling, and no model that is loaded
+/// there has a relative bias yet: everyone would download its kernels.
 pub fn all(target_arch: &str) -> Vec<Variant> {
     let variant = |name: String, template, parameters: &[_]| Variant {
         name,
@@ -145,19 +148,32 @@ pub fn all(target_arch: &str) -> Vec<Variant> {
     all.extend(SCANS.map(|(name, [half, planes])| {
         variant(format!("topk_scan_{name}"), "topk_scan.wgsl", &[("half", half), ("planes", planes)])
     }));
-    for head_dim in HEAD_DIMS {
+    all.extend(attentions(target_arch));
+    all
+}
+
+/// The attentions and their maps, those alike beside each other: in another order they take 2 kB more to download.
+fn attentions(target_arch: &str) -> Vec<Variant> {
+    let mut all = Vec::new();
+    let mut add = |kind: &str, [head_dim, bias]: [u32; 2], template, parameters: &[(&'static str, u32)]| {
+        let suffix = if bias == 1 { "_bias" } else { "" };
+        let parameters = [&[("max_head_dim", head_dim), ("bias", bias)][..], parameters].concat();
+        all.push(Variant { name: format!("{kind}_d{head_dim}{suffix}"), template, parameters });
+    };
+    let heads = HEAD_DIMS.map(|head_dim| [head_dim, 0]).into_iter();
+    let biased = if target_arch == "wasm32" { &[][..] } else { &BIASED_HEAD_DIMS };
+    let heads = heads.chain(biased.iter().map(|&head_dim| [head_dim, 1]));
+    for [head_dim, bias] in heads.clone() {
         let queries = (DIRECT_QUERY_ELEMS / head_dim).min(MOST_DIRECT_QUERIES);
-        let parameters = [("max_head_dim", head_dim), ("queries", queries), ("keys", DIRECT_KEYS)];
-        all.push(variant(format!("attention_direct_f32_d{head_dim}"), "attention_direct.wgsl", &parameters));
+        let parameters = [("queries", queries), ("keys", DIRECT_KEYS)];
+        add("attention_direct_f32", [head_dim, bias], "attention_direct.wgsl", &parameters);
     }
     for (dtype, half) in [("f32", 0), ("f16", 1)] {
-        for head_dim in HEAD_DIMS {
+        for [head_dim, bias] in heads.clone() {
             // Query and output of a head of 128 are 256 numbers, and a thread of CUDA has 255 registers.
-            let parameters = [("max_head_dim", head_dim), ("half", half), ("parts", head_dim.div_ceil(64))];
-            let name = format!("attention_{dtype}_d{head_dim}");
-            all.push(variant(name, "attention.wgsl", &parameters));
-            let name = format!("attention_map_{dtype}_d{head_dim}");
-            all.push(variant(name, "attention_map.wgsl", &parameters));
+            let parameters = [("half", half), ("parts", head_dim.div_ceil(64))];
+            add(&format!("attention_{dtype}"), [head_dim, bias], "attention.wgsl", &parameters);
+            add(&format!("attention_map_{dtype}"), [head_dim, bias], "attention_map.wgsl", &parameters);
         }
     }
     all

@@ -1,11 +1,15 @@
-//! attention: y = softmax(q kT * scale) v per head, each sequence among itself; if causal, no row sees a later one.
+//! attention: y = softmax(q kT * scale{{ " + relative_bias" if bias }}) v per head, each sequence among itself, of the keys that a
+//! row sees: shared/seen.wgsl.
 //!
 //! Shapes (row-major): qkv [rows, 3 * num_attention_heads * head_dim] f32; tiles [tiles, 4] u32: first
 //! query row, queries (1..=64), first key row, keys (>= 1); y [rows, num_attention_heads * head_dim] f32.
+{% if bias %}
+//! relative_bias [num_attention_heads, 2 * max_distance + 1] f32.
+{% endif %}
 //! Who owns what: one workgroup of {{ 64 * parts }} invocations one head of one tile; each invocation one query{{ " and a part of its head" if parts > 1 }}, its
 //! scores and its output in registers. Keys and values are staged {{ 16 // parts }} at a time and taken 4 at a time.
 //! A head that is too wide for the registers of one invocation is in parts, whose shares of the scores are added up in
-//! workgroup memory.
+//! workgroup memory. Keys that no query of the tile sees are not read.
 //! Numerics: f32, qkv and y stored as f16 with half; online softmax with the running maximum subtracted (Milakov & Gimelshein, arXiv
 //! 1805.02867). Streaming over keys as in FlashAttention (arXiv 2205.14135).
 //! Limits: head_dim a multiple of 4, at most {{ max_head_dim }}.
@@ -27,12 +31,15 @@ enable f16;
 override num_attention_heads: u32;
 override head_dim: u32; // elements
 override scale: f32;    // 1 / sqrt(head_dim)
-override causal: u32;   // 1: keys up to the query itself
 
 @group(0) @binding(0) var<storage, read> qkv: array<vec4<{{ "f16" if half else "f32" }}>>;
 @group(0) @binding(1) var<storage, read> tiles: array<vec4<u32>>;
-@group(0) @binding(2) var<storage, read_write> y: array<vec4<{{ "f16" if half else "f32" }}>>;
-@group(0) @binding(3) var<uniform> params: Params;
+{% if bias %}
+@group(0) @binding(2) var<storage, read> relative_bias: array<f32>;
+{% endif %}
+@group(0) @binding({{ 2 + bias }}) var<storage, read_write> y: array<vec4<{{ "f16" if half else "f32" }}>>;
+@group(0) @binding({{ 3 + bias }}) var<uniform> params: Params;
+{% include "shared/seen.wgsl" %}
 
 var<workgroup> keys: array<vec4<f32>, {{ chunk * vectors }}>;   // [{{ chunk }}][{{ vectors }}], {{ 16 * chunk * vectors }} bytes
 var<workgroup> values: array<vec4<f32>, {{ chunk * vectors }}>; // [{{ chunk }}][{{ vectors }}], {{ 16 * chunk * vectors }} bytes
@@ -43,6 +50,13 @@ var<workgroup> shares: array<vec4<f32>, {{ chunk // 4 * parts * 64 }}>; // [{{ c
 // Below any score, and far enough from the end of f32 that differences stay finite.
 const LOWEST = -1e30;
 
+{% if bias %}
+// What is added to the scores of four keys from the one at `key` of the sequence on.
+fn biases(head: u32, place: u32, key: u32) -> vec4<f32> {
+    return vec4<f32>({% for e in range(4) %}{{ ", " if e }}bias_of(head, place, key + {{ e }}u){% endfor %});
+}
+
+{% endif %}
 // Vector `i` of the head that starts at `first`; zeros past its end.
 fn load(first: u32, i: u32) -> vec4<f32> {
     if (i >= head_dim / 4u) { return vec4<f32>(); }
@@ -67,13 +81,15 @@ fn attention(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_
     let q_{{ v }} = load(query * 3u * width + head, {{ from }}{{ v }}u) * scale;
     var o_{{ v }} = vec4<f32>();
 {% endfor %}
-    // Keys that this query sees, at least one, and that any query of the tile does.
-    let visible = select(tile.w, query - tile.z + 1u, causal != 0u);
-    let key_end = select(tile.w, tile.x + tile.y - tile.z, causal != 0u);
+    // Keys that this query sees, at least its own, and that any query of the tile does.
+    let place = query - tile.z;
+    let first = first_seen(place);
+    let visible = seen_end(place, tile.w) - first;
+    let key_end = seen_end(tile.x + tile.y - 1u - tile.z, tile.w);
     var highest = LOWEST;
     var total = 0.0;
 
-    for (var key_0 = 0u; key_0 < key_end; key_0 += {{ chunk }}u) {
+    for (var key_0 = first_seen(tile.x - tile.z); key_0 < key_end; key_0 += {{ chunk }}u) {
         for (var i = lane; i < {{ chunk * vectors }}u; i += {{ 64 * parts }}u) {
             let row = tile.z + min(key_0 + i / {{ vectors }}u, tile.w - 1u);
             keys[i] = load((row * 3u + 1u) * width + head, i % {{ vectors }}u);
@@ -95,8 +111,9 @@ fn attention(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_
 {% else %}
             let scores = vec4<f32>({{ score(0) }}, {{ score(1) }}, {{ score(2) }}, {{ score(3) }});
 {% endif %}
-            let in_range = key_0 + key + vec4<u32>(0u, 1u, 2u, 3u) < vec4<u32>(visible);
-            let s = select(vec4<f32>(LOWEST), scores, in_range);
+            // A key before the first wraps around, to far behind the last.
+            let in_range = key_0 + key - first + vec4<u32>(0u, 1u, 2u, 3u) < vec4<u32>(visible);
+            let s = select(vec4<f32>(LOWEST), scores{{ " + biases(group.x, place, key_0 + key)" if bias }}, in_range);
             let now = max(highest, max(max(s.x, s.y), max(s.z, s.w)));
             let fade = exp(highest - now);
             let p = exp(s - now);

@@ -13,12 +13,15 @@
 override num_attention_heads: u32;
 override head_dim: u32; // elements
 override scale: f32;    // 1 / sqrt(head_dim)
-override causal: u32;   // 1: keys up to the query itself
 
 @group(0) @binding(0) var<storage, read> qkv: array<vec4<f32>>;
 @group(0) @binding(1) var<storage, read> tiles: array<vec4<u32>>;
-@group(0) @binding(2) var<storage, read_write> y: array<vec4<f32>>;
-@group(0) @binding(3) var<uniform> params: Params;
+{% if bias %}
+@group(0) @binding(2) var<storage, read> relative_bias: array<f32>;
+{% endif %}
+@group(0) @binding({{ 2 + bias }}) var<storage, read_write> y: array<vec4<f32>>;
+@group(0) @binding({{ 3 + bias }}) var<uniform> params: Params;
+{% include "shared/seen.wgsl" %}
 
 // Below any score, and far enough from the end of f32 that differences stay finite.
 const LOWEST = -1e30;
@@ -40,7 +43,9 @@ fn attention(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_
 {% for i in range(queries) %}
     // Queries past the end are the last one again; they are never stored.
     let query_{{ i }} = tile.x + min(lane * {{ queries }}u + {{ i }}u, tile.y - 1u);
-    let visible_{{ i }} = select(tile.w, query_{{ i }} - tile.z + 1u, causal != 0u); // keys that it sees, at least one
+    let place_{{ i }} = query_{{ i }} - tile.z;
+    let first_{{ i }} = first_seen(place_{{ i }});
+    let visible_{{ i }} = seen_end(place_{{ i }}, tile.w) - first_{{ i }}; // keys that it sees, at least its own
     var highest_{{ i }} = LOWEST;
     var total_{{ i }} = 0.0;
 {% for v in range(vectors) %}
@@ -49,7 +54,8 @@ fn attention(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_
 {% endfor %}
 {% endfor %}
 
-    for (var key = 0u; key < visible_{{ queries - 1 }}; key += {{ keys }}u) {
+    let key_end = first_{{ queries - 1 }} + visible_{{ queries - 1 }};
+    for (var key = first_0; key < key_end; key += {{ keys }}u) {
 {% for e in range(keys) %}
         let at_{{ e }} = (tile.z + min(key + {{ e }}u, tile.w - 1u)) * 3u * width + head;
 {% for i in range(queries) %}
@@ -66,7 +72,10 @@ fn attention(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_
 {% endfor %}
 {% for i in range(queries) %}
 {% for e in range(keys) %}
-        s_{{ i }}_{{ e }} = select(LOWEST, s_{{ i }}_{{ e }}, key + {{ e }}u < visible_{{ i }});
+{% if bias %}
+        s_{{ i }}_{{ e }} += bias_of(group.x, place_{{ i }}, key + {{ e }}u);
+{% endif %}
+        s_{{ i }}_{{ e }} = select(LOWEST, s_{{ i }}_{{ e }}, key + {{ e }}u - first_{{ i }} < visible_{{ i }});
 {% endfor %}
         let now_{{ i }} = {% for e in range(keys) %}max({% endfor %}highest_{{ i }}{% for e in range(keys) %}, s_{{ i }}_{{ e }}){% endfor %};
         let fade_{{ i }} = exp(highest_{{ i }} - now_{{ i }});

@@ -67,8 +67,9 @@ pub fn select(
 ) -> Result<Selection, Unsupported> {
     let no = |why: String| Err(Unsupported { op: op.name(), why });
     for binding in op.bindings() {
-        // Statistics are pairs, and maps as wide as sequences are long; all other rows are read in vectors of four.
-        let is_free = ["stats", "residual_stats"].contains(&binding.name)
+        // Statistics are pairs, maps as wide as sequences are long, and biases one by one; all other rows are read in
+        // vectors of four.
+        let is_free = ["stats", "residual_stats", "relative_bias"].contains(&binding.name)
             || [Dim::Pairs, Dim::TokenPairs].contains(&binding.shape[0])
             || matches!(op, Op::CopyRows(_) | Op::AttentionPool(_));
         let fits = |width: usize| is_free || (width > 0 && width.is_multiple_of(4));
@@ -125,7 +126,7 @@ pub fn select(
                 let heads = attention.num_attention_heads;
                 let family = if direct { "attention_direct" } else { "attention" };
                 (
-                    format!("{family}_{dtype}_d{class}"),
+                    format!("{family}_{dtype}_{class}"),
                     attention_constants(attention),
                     Work::HeadTile { heads },
                 )
@@ -144,7 +145,7 @@ pub fn select(
                 };
                 constants.push(("fusion", fusion));
                 constants.push(("mixed", f64::from(u8::from(map.mixed))));
-                (format!("attention_map_{dtype}_d{class}"), constants, Work::HeadRows { heads: map.heads() })
+                (format!("attention_map_{dtype}_{class}"), constants, Work::HeadRows { heads: map.heads() })
             }
             None => return no(head_limits(&map.attention)),
         },
@@ -225,8 +226,12 @@ pub fn shape(op: &Op, narrow: &[(&'static str, Dtype)]) -> Option<String> {
             let variant = gemm_variant(gemm).ok()?;
             Some(format!("gemm_{stored}{}{variant} {}x{}", gemm_halves(narrow), gemm.k, gemm.n))
         }
-        Op::Attention(Attention { num_attention_heads: heads, head_dim, .. }) => {
-            Some(format!("attention_{stored} {heads}x{head_dim}"))
+        Op::Attention(attention) => {
+            let Attention { num_attention_heads: heads, head_dim, causal, window, relative_bias } = attention;
+            let causal = if *causal { " causal" } else { "" };
+            let window = window.map_or(String::new(), |window| format!(" window {window}"));
+            let bias = if relative_bias.is_some() { " bias" } else { "" };
+            Some(format!("attention_{stored} {heads}x{head_dim}{causal}{window}{bias}"))
         }
         _ => None,
     }
@@ -325,10 +330,13 @@ fn gemm_constants(gemm: &Gemm) -> Vec<(&'static str, f64)> {
     constants
 }
 
-/// The narrowest shipped head that holds this one.
-fn head_class(attention: &Attention) -> Option<usize> {
+/// The end of the name of the variant for the narrowest shipped head that holds this one.
+fn head_class(attention: &Attention) -> Option<&'static str> {
     let fits = attention.head_dim > 0 && attention.head_dim.is_multiple_of(4);
-    [16, 32, 64, 128].into_iter().find(|&class| fits && attention.head_dim <= class)
+    let plain = [(16, "d16"), (32, "d32"), (64, "d64"), (128, "d128")];
+    let biased = [(64, "d64_bias"), (128, "d128_bias")];
+    let classes = if attention.relative_bias.is_some() { &biased[..] } else { &plain };
+    classes.iter().find(|(widest, _)| fits && attention.head_dim <= *widest).map(|(_, name)| *name)
 }
 
 fn head_limits(attention: &Attention) -> String {
@@ -337,12 +345,17 @@ fn head_limits(attention: &Attention) -> String {
 }
 
 fn attention_constants(attention: &Attention) -> Vec<(&'static str, f64)> {
-    vec![
+    // That many rows are more than there are, and their sums with places are still u32.
+    let [behind, ahead] = attention.reach().map(|rows| rows.min(i32::MAX as usize) as f64);
+    let mut constants = vec![
         ("num_attention_heads", attention.num_attention_heads as f64),
         ("head_dim", attention.head_dim as f64),
         ("scale", f64::from(attention.scale())),
-        ("causal", f64::from(u8::from(attention.causal))),
-    ]
+        ("behind", behind),
+        ("ahead", ahead),
+    ];
+    constants.extend(attention.relative_bias.map(|distance| ("max_distance", distance as f64)));
+    constants
 }
 
 fn pool_constants(pool: &Pool) -> Vec<(&'static str, f64)> {

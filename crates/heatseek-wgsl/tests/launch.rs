@@ -27,7 +27,7 @@ fn grids_cover_the_rows_once() {
         assert_eq!(grid(gemm, RowClass::Large, rows, &[rows])[..2], [3, large]);
     }
     assert_eq!(grid(Embed { hidden_size: 384 }, RowClass::Large, 3, &[3]), [5, 1, 1]);
-    let heads = Attention { num_attention_heads: 12, head_dim: 32, causal: false };
+    let heads = Attention::new(12, 32);
     assert_eq!(grid(heads, RowClass::Large, 135, &[0, 65, 70]), [12, 4, 1]);
     let pool = Pool { width: 8, pooling: Pooling::Mean, norm_in: None, normalize: true };
     assert_eq!(grid(pool, RowClass::Small, 3, &[1, 0, 2]), [3, 1, 1]);
@@ -54,8 +54,8 @@ fn what_no_kernel_can_do_is_said() {
     for (op, why) in [
         (Gemm::linear(6, 64).into(), "`x` is 6 wide, which is not a multiple of 4"),
         (Gemm::linear(64, 2).into(), "`bias` is 2 wide"),
-        (Attention { num_attention_heads: 2, head_dim: 132, causal: false }.into(), "2 heads of 132"),
-        (Attention { num_attention_heads: 4, head_dim: 6, causal: false }.into(), "4 heads of 6"),
+        (Attention::new(2, 132).into(), "2 heads of 132"),
+        (Attention::new(4, 6).into(), "4 heads of 6"),
         (Pool { width: 2052, pooling: Pooling::Cls, norm_in: None, normalize: false }.into(), "2052"),
         (
             Gemm { norm_in: Some(1e-5), residual: Residual::AddNormalized, ..Gemm::linear(8, 8) }.into(),
@@ -179,7 +179,7 @@ fn every_row_limit_of_the_tables_ends_a_band() {
 #[test]
 fn candidates_begin_with_what_the_tables_say_and_have_every_tile_once() {
     let gemm = Op::from(Gemm { residual: Residual::Add, ..Gemm::linear(64, 64) });
-    let heads = Op::from(Attention { num_attention_heads: 2, head_dim: 32, causal: false });
+    let heads = Op::from(Attention::new(2, 32));
     let norm = Op::from(L2Normalize { width: 64 });
     let names = |op: &Op, target: &Target, narrow: &[(&'static str, Dtype)]| -> Vec<&str> {
         let all = candidates(op, RowClass::Medium, target, narrow).unwrap();
@@ -217,6 +217,15 @@ fn candidates_begin_with_what_the_tables_say_and_have_every_tile_once() {
     assert_eq!(shape(&gemm, &[("weight", Dtype::F16), ("x", Dtype::F16)]).unwrap(), "gemm_f16_x16_add 64x64");
     assert_eq!(shape(&heads, &[]).unwrap(), "attention_f32 2x32");
     assert_eq!(shape(&norm, &[]), None);
+    // What is masked otherwise is timed apart, and runs in the same kernels; what has a bias has its own.
+    let masked = Attention { causal: true, window: Some(64), ..Attention::new(2, 32) };
+    assert_eq!(shape(&masked.into(), &[]).unwrap(), "attention_f32 2x32 causal window 64");
+    let biased = Attention { relative_bias: Some(127), ..Attention::new(2, 32) };
+    assert_eq!(shape(&biased.into(), &[]).unwrap(), "attention_f32 2x32 bias");
+    let software = with(Dtype::F32, AdapterClass::Software);
+    assert_eq!(names(&masked.into(), &software, &[]), ["attention_direct_f32_d32", "attention_f32_d32"]);
+    let own = ["attention_direct_f32_d64_bias", "attention_f32_d64_bias"];
+    assert_eq!(names(&biased.into(), &software, &[]), own);
 }
 
 /// Activations of a layer after BERT: what is wide is f16, what sums over layers and what is read back is not.
@@ -240,7 +249,7 @@ fn halves_are_what_all_kernels_that_touch_it_can_store() {
     };
     let add = |k, n| Gemm { residual: Residual::Add, ..Gemm::linear(k, n) };
     gemm(&mut program, Gemm::linear(width, 3 * width), z, None, qkv);
-    let heads = Attention { num_attention_heads: 2, head_dim: 32, causal: false };
+    let heads = Attention::new(2, 32);
     program.push(heads, Rows::Tokens, &[qkv, tiles, attention]).unwrap();
     gemm(&mut program, add(width, width), attention, Some(z), mid);
     let hidden = Gemm { activation: Activation::GeluErf, ..Gemm::linear(width, wide) };

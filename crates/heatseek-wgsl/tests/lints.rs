@@ -130,7 +130,7 @@ fn parsed(source: &str) -> (Module, ModuleInfo) {
 }
 
 /// Kernels that may break a lint, with the reason in the shader.
-const EXCEPTIONS: [(&str, &str); 12] = [
+const EXCEPTIONS: [(&str, &str); 16] = [
     ("attention_pool_f32", "outputs_are_only_written"),
     ("attention_pool_f32_weights", "outputs_are_only_written"),
     ("attention_pool_f32_residual", "outputs_are_only_written"),
@@ -143,6 +143,10 @@ const EXCEPTIONS: [(&str, &str); 12] = [
     ("attention_map_f32_d32", "outputs_are_only_written"),
     ("attention_map_f32_d64", "outputs_are_only_written"),
     ("attention_map_f32_d128", "outputs_are_only_written"),
+    ("attention_map_f16_d64_bias", "outputs_are_only_written"),
+    ("attention_map_f16_d128_bias", "outputs_are_only_written"),
+    ("attention_map_f32_d64_bias", "outputs_are_only_written"),
+    ("attention_map_f32_d128_bias", "outputs_are_only_written"),
 ];
 
 #[test]

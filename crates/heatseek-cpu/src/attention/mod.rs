@@ -11,7 +11,7 @@ use crate::math::Decay;
 use crate::simd::{F32s, Kernel, Product, evenly, load_up_to, store_up_to};
 use crate::{Isa, parallel};
 use scores::MAX_KEYS_BY_KEY;
-pub(crate) use scores::{Head, Keys, MAX_QUERIES, Scratch, Tile};
+pub(crate) use scores::{Head, Keys, LOWEST, MAX_QUERIES, Qkv, Scratch, Tile};
 
 /// Pairs of a query and a key, over all of a head, that are worth a task.
 const MIN_TASK_PRODUCTS: u64 = 1 << 19;
@@ -25,11 +25,11 @@ const MAX_COLUMNS: usize = 64;
 /// See [`Attention`]. Each tile of queries has a share for each head, and a task takes shares that cost about as much as
 /// any other task's.
 pub(crate) fn attention(isa: Isa, op: &Attention, operands: &mut Operands<'_>) -> Result<(), ExecutorError> {
-    let (qkv, y, table) = (operands.input("qkv"), operands.output("y"), operands.table("tiles"));
+    let (qkv, y, table) = (Qkv::of(op, operands)?, operands.output("y"), operands.table("tiles"));
     if qkv.len() != 3 * y.len() {
         return Err(internal(format!("attention of {} values writes {}", qkv.len(), y.len())));
     }
-    let shares = Shares { table, heads: op.num_attention_heads };
+    let shares = Shares { table, op };
     let cost = shares.cost();
     let tasks = match parallel::threads() {
         1 => 1,
@@ -40,33 +40,32 @@ pub(crate) fn attention(isa: Isa, op: &Attention, operands: &mut Operands<'_>) -
     let y = Output::new(y);
     parallel::run(tasks as usize, |task| {
         let costs = cost * task as u64 / tasks..cost * (task as u64 + 1) / tasks;
-        isa.run(Task { op: *op, qkv, shares, costs, y: &y });
+        isa.run(Task { qkv, shares, costs, y: &y });
     });
     Ok(())
 }
 
-/// The tiles of queries, each as often as there are heads.
+/// The tiles of queries with the keys they see, each as often as there are heads.
 #[derive(Clone, Copy)]
 struct Shares<'a> {
     table: &'a [u32],
-    heads: usize,
+    op: &'a Attention,
 }
 
 impl<'a> Shares<'a> {
     fn tiles(self) -> impl Iterator<Item = Tile> + use<'a> {
         let rows = self.table.chunks_exact(4).map(|row| [row[0], row[1], row[2], row[3]].map(|i| i as usize));
-        rows.map(|[q0, queries, k0, keys]| Tile { q0, queries, k0, keys })
+        rows.map(move |[q0, queries, k0, keys]| Tile { q0, queries, k0, keys }.of_seen(self.op))
     }
 
     /// Pairs of a query and a key, of all heads.
     fn cost(self) -> u64 {
-        self.heads as u64 * self.tiles().map(|tile| tile.cost()).sum::<u64>()
+        self.op.num_attention_heads as u64 * self.tiles().map(|tile| tile.cost()).sum::<u64>()
     }
 }
 
 struct Task<'a> {
-    op: Attention,
-    qkv: &'a [f32],
+    qkv: Qkv<'a>,
     shares: Shares<'a>,
     /// The shares that begin here, counted in pairs.
     costs: std::ops::Range<u64>,
@@ -79,18 +78,19 @@ impl Kernel for Task<'_> {
     #[inline(always)]
     fn run<V: F32s>(self) {
         let mut scratch = Scratch::new();
+        let op = self.shares.op;
         let mut begins = 0;
         for tile in self.shares.tiles() {
             let cost = tile.cost();
-            let of_tile = begins..begins + cost * self.shares.heads as u64;
+            let of_tile = begins..begins + cost * op.num_attention_heads as u64;
             begins = of_tile.end;
             if of_tile.end <= self.costs.start || of_tile.start >= self.costs.end {
                 continue;
             }
-            for head in 0..self.shares.heads {
+            for head in 0..op.num_attention_heads {
                 if self.costs.contains(&(of_tile.start + head as u64 * cost)) {
-                    let head = (Head::new(self.qkv, self.op, head), head * self.op.head_dim);
-                    attend::<V>(&self.op, head, &tile, &mut scratch, self.y);
+                    let head = (self.qkv.head(head), head * op.head_dim);
+                    attend::<V>(op, head, &tile, &mut scratch, self.y);
                 }
             }
         }
@@ -120,16 +120,15 @@ fn attend<V: F32s>(
     y: &Output<'_>,
 ) {
     let mut softmax = Softmax {
-        highest: [f32::NEG_INFINITY; MAX_QUERIES],
+        highest: [LOWEST; MAX_QUERIES],
         sums: [0.0; MAX_QUERIES],
         factors: [0.0; MAX_QUERIES],
         scales: [1.0; MAX_QUERIES],
     };
-    let all = head.keys(tile);
-    for (first, count) in evenly(all, MAX_KEYS_BY_KEY) {
+    for (first, count) in evenly(tile.keys, MAX_KEYS_BY_KEY) {
         let width = head.scores_by_key::<V>(tile, (first, count), scratch);
-        let is_last = first + count == all;
-        head.hide(tile, (first, count), width, scratch, f32::NEG_INFINITY);
+        let is_last = first + count == tile.keys;
+        head.hide(tile, (first, count), width, scratch, LOWEST);
         for (vector, vectors) in evenly(width / V::LANES, 2) {
             let scores = scratch.scores.as_mut_ptr().cast::<f32>();
             let block = Scores { scores, width, count, first: vector * V::LANES };
@@ -197,7 +196,8 @@ fn exponentials<V: F32s, const VECTORS: usize>(
         }
         for j in 0..VECTORS {
             let at = j * V::LANES;
-            // In the first block nearly nothing, of nothing: what was before is −∞.
+            // In the first block nearly nothing, of nothing: what was before is the lowest. And until a query has seen
+            // something, what is hidden from it counts as if it were seen; then it becomes nearly nothing.
             let factor = decay.of(V::load(highests.add(at)).sub(highest[j]));
             let sum = V::load(sums.add(at)).mul_add(factor, counted[j]);
             highest[j].store(highests.add(at));

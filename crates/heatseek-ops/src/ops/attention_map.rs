@@ -31,17 +31,18 @@ impl HeadFusion {
     }
 }
 
-/// `softmax(q kᵀ · scale)` of [`Attention`], each sequence among itself, on the same `qkv` rows: what that op
+/// `softmax(q kᵀ · scale + bias)` of [`Attention`], each sequence among itself, on the same `qkv` rows: what that op
 /// multiplies the values with and never stores.
 ///
-/// | binding | shape |
-/// | --- | --- |
-/// | `qkv` | `[tokens, 3 · num_attention_heads · head_dim]` |
-/// | `spans` | the span table of the rows that look: of all tokens, or of the batch's queries, `[rows, 3]` u32 |
-/// | out `y` | `[rows, heads, longest]` |
+/// | binding | shape | when |
+/// | --- | --- | --- |
+/// | `qkv` | `[tokens, 3 · num_attention_heads · head_dim]` | always |
+/// | `spans` | the span table of the rows that look: of all tokens, or of the batch's queries, `[rows, 3]` u32 | always |
+/// | `relative_bias` | `[num_attention_heads, 2 · max_distance + 1]` | a relative bias |
+/// | out `y` | `[rows, heads, longest]` | always |
 ///
 /// `heads` is `num_attention_heads`, or 1 where they are fused, and `longest` the length of the batch's longest
-/// sequence; behind the keys that a row sees there are zeros.
+/// sequence; beside the keys that a row sees there are zeros.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct AttentionMap {
     /// The attention looked at.
@@ -61,11 +62,11 @@ impl AttentionMap {
 
     /// The buffers it binds.
     pub fn bindings(&self) -> Vec<Binding> {
-        vec![
+        self.attention.bind(
             Binding::input("qkv", &[Dim::Tokens, Dim::Fixed(3 * self.attention.width())]),
             Binding::table("spans", Dim::Rows, 3),
             Binding::output("y", &[Dim::Pairs, Dim::Fixed(self.heads())]),
-        ]
+        )
     }
 
     pub(crate) fn flops(&self, rows: usize, batch: &Batch) -> u64 {
@@ -79,7 +80,7 @@ pub(crate) fn cases() -> Vec<crate::cases::Case> {
     use crate::Rows;
     use crate::cases::Case;
     let case = |heads: usize, head_dim: usize, lengths: &[usize], fusion: HeadFusion, scale: f32| {
-        let attention = Attention { num_attention_heads: heads, head_dim, causal: false };
+        let attention = Attention::new(heads, head_dim);
         let name = format!("{heads}x{head_dim}_{lengths:?}_{}_scale_{scale}", fusion.name());
         let op = AttentionMap { attention, fusion, mixed: false };
         Case::new(&name, op, Rows::Tokens, lengths).with_scale("qkv", scale)
@@ -95,7 +96,7 @@ pub(crate) fn cases() -> Vec<crate::cases::Case> {
         all.push(case(2, head_dim, &[5, 33], HeadFusion::Each, 1.0));
     }
     for fusion in HeadFusion::ALL {
-        let attention = Attention { num_attention_heads: 3, head_dim: 32, causal: true };
+        let attention = Attention { causal: true, ..Attention::new(3, 32) };
         let name = format!("causal_3x32_{}", fusion.name());
         let op = AttentionMap { attention, fusion, mixed: false };
         all.push(Case::new(&name, op, Rows::Tokens, &[3, 0, 70, 1, 16]));
@@ -111,6 +112,27 @@ pub(crate) fn cases() -> Vec<crate::cases::Case> {
             let op = AttentionMap { mixed: true, ..op };
             all.push(Case::new(&name, op, Rows::Tokens, &[3, 0, 70, 1, 16]).with_residual(0.3));
         }
+    }
+    // A window, both sides of its end; a bias, farther than its table goes; and both, in any order and fused.
+    let window = Attention { window: Some(9), ..Attention::new(3, 64) };
+    let both = Attention { relative_bias: Some(7), ..window };
+    let bias = Attention { window: None, causal: true, ..both };
+    let masked = |name: String, op: AttentionMap, rows| {
+        Case::new(&name, op, rows, &[3, 0, 170, 1, 16]).with_scale("relative_bias", 2.0)
+    };
+    for (name, attention) in
+        [("window", window), ("causal_bias", bias), ("window_bias_3x80", Attention { head_dim: 80, ..both })]
+    {
+        let op = AttentionMap { attention, fusion: HeadFusion::Each, mixed: false };
+        all.push(masked(name.to_owned(), op, Rows::Tokens));
+    }
+    for fusion in HeadFusion::ALL {
+        let (name, op) = (fusion.name(), AttentionMap { attention: both, fusion, mixed: false });
+        all.push(masked(format!("window_bias_{name}"), op, Rows::Tokens));
+        let queries: Vec<usize> = (0..65).map(|i| (i * 37 + 5) % 190).collect();
+        all.push(masked(format!("window_bias_{name}_queries"), op, Rows::Queries).with_queries(&queries));
+        let op = AttentionMap { mixed: true, ..op };
+        all.push(masked(format!("mixed_window_bias_{name}"), op, Rows::Tokens).with_residual(0.3));
     }
     // Scores far beyond where an exponential overflows. Such a score is only good to 2⁻²⁴ of itself.
     let tolerance = heatseek_testkit::Tolerance::RelAbs { rel: 1e-4, abs: 1e-5 };

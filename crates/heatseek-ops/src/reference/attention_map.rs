@@ -1,29 +1,16 @@
+use super::attention::probabilities;
 use crate::{AttentionMap, HeadFusion, Operands};
 
-/// See [`AttentionMap`]. Softmax in two passes with the maximum subtracted.
+/// See [`AttentionMap`].
 pub fn attention_map(op: &AttentionMap, rows: usize, operands: &mut Operands<'_>) {
-    let (qkv, spans, y) = (operands.input("qkv"), operands.table("spans"), operands.output("y"));
-    let (width, d, heads) = (op.attention.width(), op.attention.head_dim, op.heads());
+    let (spans, y, heads) = (operands.table("spans"), operands.output("y"), op.heads());
     let longest = y.len() / (rows * heads).max(1);
-    let scale = 1.0 / (d as f64).sqrt();
     let residual = f64::from(operands.residual());
     y.fill(0.0);
     for (span, out) in spans.chunks_exact(3).zip(y.chunks_exact_mut((heads * longest).max(1))) {
         let [q, k0, keys] = [span[0], span[1], span[2]].map(|i| i as usize);
-        let keys = if op.attention.causal { q - k0 + 1 } else { keys };
         let maps: Vec<Vec<f64>> = (0..op.attention.num_attention_heads)
-            .map(|head| {
-                let row = |row: usize, part: usize| &qkv[(row * 3 + part) * width + head * d..][..d];
-                let score = |k: usize| -> f64 {
-                    let pairs = row(q, 0).iter().zip(row(k, 1));
-                    pairs.map(|(&a, &b)| f64::from(a) * f64::from(b)).sum::<f64>() * scale
-                };
-                let scores: Vec<f64> = (k0..k0 + keys).map(score).collect();
-                let max = scores.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-                let weights: Vec<f64> = scores.iter().map(|s| (s - max).exp()).collect();
-                let total: f64 = weights.iter().sum();
-                weights.into_iter().map(|w| w / total).collect()
-            })
+            .map(|head| probabilities(&op.attention, operands, head, q, k0..k0 + keys))
             .collect();
         for (head, out) in out.chunks_exact_mut(longest).enumerate() {
             let fused = |key: usize| {
