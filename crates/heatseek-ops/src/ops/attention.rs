@@ -178,15 +178,16 @@ fn masked() -> Vec<crate::cases::Case> {
         all.push(case(Attention { window: Some(19), ..bias }, &[5, 33]));
         all.push(case(Attention { window: Some(19), ..bias }, &[3, 0, 230, 1, 16]));
     }
-    // A row alone, and with its neighbours; as far as a tile; farther than anything.
-    for rows in [0, 1, 64, 1000] {
+    // A row alone; farther than anything.
+    for rows in [0, 1000] {
         all.push(case(Attention { window: Some(rows), ..window }, &[1, 2, 64, 193]));
     }
     // One value for all offsets, and a table that no sequence needs whole.
     for max_distance in [0, 300] {
         all.push(case(Attention { relative_bias: Some(max_distance), ..bias }, &[1, 2, 70]));
     }
-    for head_dim in [32, 64, 80, 96, 128] {
+    // Wide heads, which are in two parts; 80 does not fill them.
+    for head_dim in [80, 128] {
         let window = Attention { head_dim, ..window };
         all.push(case(window, &[5, 70]));
         all.push(case(Attention { relative_bias: Some(7), ..window }, &[5, 70]));
