@@ -16,8 +16,8 @@ static POOL: Pool<Parked> = Pool::new(Parked::new());
 static STARTED: Mutex<usize> = Mutex::new(0);
 static FIRST_USE: Once = Once::new();
 
-/// To be woken takes a thread some 50 µs at best, and half a millisecond and more on virtual machines, whose idle cores were
-/// given away.
+/// How long a thread looks for work before it sleeps: some times what it takes to wake one. On a virtual machine, whose idle
+/// cores are given away, that is so long that two threads which slept between ops took as long as one.
 const WATCH: Duration = Duration::from_millis(1);
 
 /// Calls `body` with each of `0..tasks` once, in any order and from any thread. While one thread of the program has the
